@@ -1,0 +1,70 @@
+import type { JobId, KeyId, LeaseId, NodeId, StudioId } from '@karst/shared/protocol/ids.ts';
+
+/**
+ * Every Redis key's name. A job's keys share the hash tag {jobId}, a node's {nodeId}: one atomic step
+ * touches one tag only, so that Redis Cluster can shard by job.
+ */
+const job = (jobId: JobId, rest: string) => `karst:{${jobId}}:${rest}`;
+const node = (nodeId: NodeId, rest: string) => `karst:{${nodeId}}:${rest}`;
+
+export const keys = {
+  /** Hash: the job's state, counters, policy. */
+  job: (id: JobId) => job(id, 'job'),
+  /** String: the resolved job, its locations and policy as JSON. */
+  jobDefinition: (id: JobId) => job(id, 'definition'),
+  /** Hash: one step's state, counters, cursor. */
+  step: (id: JobId, step: number) => job(id, `step:${step}`),
+  /** Hash span id → packed span: what is queued or leased. */
+  spans: (id: JobId, step: number) => job(id, `step:${step}:spans`),
+  /** Bitmap by task index. */
+  succeeded: (id: JobId, step: number) => job(id, `step:${step}:succeeded`),
+  /** Bitmap by task index. */
+  failed: (id: JobId, step: number) => job(id, `step:${step}:failed`),
+  /** Hash task index → attempts that failed by the task's (field i) or another's (field i:f) fault. */
+  failures: (id: JobId, step: number) => job(id, `step:${step}:failures`),
+  /** Hash task index → the last finished attempt as JSON, for what is not a bare success. */
+  attempts: (id: JobId, step: number) => job(id, `step:${step}:attempts`),
+  /** Sorted set of successes without outputs or logs, score = first index. */
+  runs: (id: JobId, step: number) => job(id, `step:${step}:runs`),
+  /** Hash task index → accepted outputs as JSON. */
+  outputs: (id: JobId, step: number) => job(id, `step:${step}:outputs`),
+  /** Hash task index → progress of the running attempt as JSON. */
+  progress: (id: JobId, step: number) => job(id, `step:${step}:progress`),
+  /** List of `step:task` whose accepted outputs the studio's view does not hold yet. */
+  unpublished: (id: JobId) => job(id, 'unpublished'),
+  /** Stream: the live tail of one task's output. */
+  liveLog: (id: JobId, step: number, task: number) => job(id, `log:${step}:${task}`),
+  /** Prefix of the job's BullMQ queues. */
+  queuePrefix: (id: JobId) => `karst:{${id}}:queue`,
+
+  /** Sorted set of the studio's jobs by time of creation. */
+  studioJobs: (studio: StudioId) => `karst:studio:${studio}:jobs`,
+  /** Stream of the studio's events. */
+  studioEvents: (studio: StudioId) => `karst:studio:${studio}:events`,
+  idempotency: (studio: StudioId, key: string) => `karst:studio:${studio}:idempotency:${key}`,
+
+  /** Set of jobs that are not terminal. */
+  activeJobs: () => 'karst:jobs:active',
+  /** Set of jobs with unpublished outputs. */
+  publishingJobs: () => 'karst:jobs:publishing',
+
+  node: (id: NodeId) => node(id, 'node'),
+  /** Hash lease id → packed grant. */
+  nodeLeases: (id: NodeId) => node(id, 'leases'),
+  /** Set of every enrolled node. */
+  nodes: () => 'karst:nodes',
+  /** Sorted set of online nodes by liveness deadline, ms. */
+  nodeDeadlines: () => 'karst:nodes:deadlines',
+  enrollment: (id: string) => `karst:enrollment:${id}`,
+
+  apiKey: (id: KeyId) => `karst:key:${id}`,
+  /** Set of every API key's id. */
+  apiKeys: () => 'karst:keys',
+
+  /** Pub/sub channel between replicas. */
+  wakeChannel: () => 'karst:wake',
+  eventsChannel: () => 'karst:events',
+} as const;
+
+export type SpanRef = { jobId: JobId; step: number; spanId: number };
+export type LeaseRef = SpanRef & { leaseId: LeaseId; epoch: number };

@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import { jobIdSchema } from './ids.ts';
+import { jobStateSchema, taskCountsSchema, taskStateSchema } from './job.ts';
+
+/**
+ * Server-sent events of a studio. Each frame's `event:` is the `type`, its `id:` resumes through
+ * `Last-Event-ID`. Events are hints: a client that missed some re-reads the resource.
+ */
+export const farmEventSchema = z
+  .discriminatedUnion('type', [
+    z.object({
+      type: z.literal('job'),
+      jobId: jobIdSchema,
+      state: jobStateSchema,
+      taskCounts: taskCountsSchema,
+    }),
+    z.object({
+      type: z.literal('tasks'),
+      jobId: jobIdSchema,
+      step: z.string(),
+      first: z.int(),
+      last: z.int(),
+      state: taskStateSchema,
+    }),
+    z.object({
+      type: z.literal('progress'),
+      jobId: jobIdSchema,
+      step: z.string(),
+      task: z.int(),
+      percent: z.number().optional(),
+      status: z.string().optional(),
+    }),
+    z.object({
+      type: z.literal('reset').describe('Events before this one are no longer kept: re-read.'),
+    }),
+  ])
+  .meta({ id: 'FarmEvent' });
+export type FarmEvent = z.infer<typeof farmEventSchema>;

@@ -1,0 +1,133 @@
+import { z } from 'zod';
+import { inputFileSchema, treePathSchema } from './files.ts';
+import { jobIdSchema, studioIdSchema } from './ids.ts';
+
+const timestamp = z.iso.datetime();
+
+/**
+ * pending: nothing has started. running: a task has started. paused: a person holds it; running tasks
+ * finish, no new ones start. succeeded, failed, canceled are terminal; only a person's retry or
+ * requeue reopens a job.
+ */
+export const jobStateSchema = z
+  .enum(['pending', 'running', 'paused', 'succeeded', 'failed', 'canceled'])
+  .meta({ id: 'JobState' });
+export type JobState = z.infer<typeof jobStateSchema>;
+export const terminalJobStates: ReadonlySet<JobState> = new Set([
+  'succeeded',
+  'failed',
+  'canceled',
+]);
+
+/** blocked: waits for the steps it depends on. ready: may run. */
+export const stepStateSchema = z
+  .enum(['blocked', 'ready', 'running', 'succeeded', 'failed', 'canceled'])
+  .meta({ id: 'StepState' });
+export type StepState = z.infer<typeof stepStateSchema>;
+
+/** running: in a leased span. */
+export const taskStateSchema = z
+  .enum(['waiting', 'running', 'succeeded', 'failed', 'canceled'])
+  .meta({ id: 'TaskState' });
+export type TaskState = z.infer<typeof taskStateSchema>;
+
+export const taskCountsSchema = z
+  .object({
+    waiting: z.int().min(0),
+    running: z.int().min(0),
+    succeeded: z.int().min(0),
+    failed: z.int().min(0),
+    canceled: z.int().min(0),
+  })
+  .meta({ id: 'TaskCounts', description: 'How many tasks are in each state.' });
+export type TaskCounts = z.infer<typeof taskCountsSchema>;
+
+/** What OpenJD leaves out. */
+export const policySchema = z
+  .strictObject({
+    priority: z.int().min(0).max(100).default(50).describe('Higher goes first.'),
+    maxRetriesPerTask: z
+      .int()
+      .min(0)
+      .max(100)
+      .default(3)
+      .describe("Retries after a failure that is the task's own fault; other faults cost none."),
+    maxFailedTasks: z
+      .int()
+      .min(0)
+      .max(1_000_000)
+      .default(100)
+      .describe('The job fails and its other tasks are canceled once more tasks than this failed.'),
+  })
+  .meta({ id: 'Policy' });
+export type Policy = z.infer<typeof policySchema>;
+
+export const projectSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}$/, 'expected 1 to 63 letters, digits, spaces, . _ -');
+
+export const submissionSchema = z
+  .strictObject({
+    template: z
+      .union([z.string().max(1_048_576), z.record(z.string(), z.unknown())])
+      .describe('An OpenJD job template (jobtemplate-2023-09): YAML or JSON text, or an object.'),
+    parameters: z.record(z.string(), z.union([z.string(), z.number()])).default({}),
+    project: projectSchema.default('default'),
+    policy: policySchema.prefault({}),
+    locations: z
+      .record(z.string(), treePathSchema)
+      .default({})
+      .describe(
+        "Where each PATH parameter's file or directory stands in the job's file tree. Default: the last component of its value.",
+      ),
+    inputs: z.array(inputFileSchema).max(200_000).default([]).describe('Files already uploaded.'),
+  })
+  .meta({ id: 'Submission' });
+export type Submission = z.infer<typeof submissionSchema>;
+/** A submission before defaults: what a client sends. */
+export type SubmissionInput = z.input<typeof submissionSchema>;
+
+export const jobSchema = z
+  .object({
+    id: jobIdSchema,
+    studio: studioIdSchema,
+    project: z.string(),
+    name: z.string(),
+    description: z.string().optional(),
+    state: jobStateSchema,
+    message: z.string().optional().describe('Why the job is in this state, where it needs saying.'),
+    policy: policySchema,
+    stepCount: z.int().min(1),
+    taskCounts: taskCountsSchema,
+    outputs: z.object({
+      accepted: z.int().min(0).describe('Outputs of accepted attempts.'),
+      published: z.int().min(0).describe("Of these, how many the studio's view holds already."),
+    }),
+    createdAt: timestamp,
+    startedAt: timestamp.optional(),
+    endedAt: timestamp.optional(),
+  })
+  .meta({ id: 'Job' });
+export type Job = z.infer<typeof jobSchema>;
+
+export const stepSchema = z
+  .object({
+    index: z.int().min(0),
+    name: z.string(),
+    state: stepStateSchema,
+    dependsOn: z.array(z.string()).describe('Names of the steps this one waits for.'),
+    taskCounts: taskCountsSchema,
+    meanTaskMs: z.number().min(0).optional().describe('Run time of finished tasks, averaged.'),
+    startedAt: timestamp.optional(),
+    endedAt: timestamp.optional(),
+  })
+  .meta({ id: 'Step' });
+export type Step = z.infer<typeof stepSchema>;
+
+export const priorityChangeSchema = z.strictObject({ priority: z.int().min(0).max(100) });
+export const jobRetrySchema = z.strictObject({
+  step: z.string().optional().describe('Only this step; default: every step.'),
+});
+export const jobRetryResultSchema = z.object({
+  retried: z.int().min(0).describe('How many failed tasks wait again.'),
+});

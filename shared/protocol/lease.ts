@@ -1,0 +1,109 @@
+import { z } from 'zod';
+import { resolvedJobSchema } from '../openjd/resolved-job.ts';
+import { outputFileSchema, treePathSchema } from './files.ts';
+import { jobIdSchema, leaseIdSchema } from './ids.ts';
+import { failureKindSchema } from './task.ts';
+
+const index = z.int().min(0);
+const epochMs = z.number().min(0).describe("Milliseconds since 1970 by the node's own clock.");
+
+/**
+ * The right to run tasks first..last (inclusive indices of one step) under `epoch`. What to run is
+ * in the lease's definition, the same for every lease of the step.
+ */
+export const grantSchema = z
+  .object({
+    leaseId: leaseIdSchema,
+    jobId: jobIdSchema,
+    step: index.describe("The step's index in its job."),
+    spanId: index.describe("The span's number in its step."),
+    epoch: z.int().min(1),
+    first: index,
+    last: index,
+  })
+  .meta({ id: 'Grant' });
+export type Grant = z.infer<typeof grantSchema>;
+
+/** Where an attempt's full log went; absent when it printed nothing. */
+const log = z.strictObject({ sizeBytes: z.int().min(1) }).optional();
+const message = z.string().max(4096);
+
+/** How tasks of a lease ended. A range (last > first) is for tasks without outputs and logs only. */
+export const taskResultSchema = z
+  .discriminatedUnion('outcome', [
+    z.strictObject({
+      outcome: z.literal('succeeded'),
+      first: index,
+      last: index,
+      startedAtMs: epochMs,
+      endedAtMs: epochMs,
+      outputs: z.array(outputFileSchema).max(10_000).optional(),
+      log,
+    }),
+    z.strictObject({
+      outcome: z.literal('failed'),
+      first: index,
+      last: index.describe('Equal to first.'),
+      startedAtMs: epochMs,
+      endedAtMs: epochMs,
+      kind: failureKindSchema,
+      exitCode: z.int().optional(),
+      signal: z.string().max(20).optional(),
+      message,
+      log,
+    }),
+    z.strictObject({
+      outcome: z.literal('returned'),
+      first: index,
+      last: index,
+      message: message.describe('Why the node gives them back; they cost no retry.'),
+      log,
+    }),
+  ])
+  .meta({ id: 'TaskResult' });
+export type TaskResult = z.infer<typeof taskResultSchema>;
+
+/** Results of one lease, fenced: refused whole when the lease is no longer the node's. */
+export const leaseReportSchema = z
+  .strictObject({
+    leaseId: leaseIdSchema,
+    jobId: jobIdSchema,
+    step: index,
+    spanId: index,
+    epoch: z.int().min(1),
+    results: z.array(taskResultSchema).max(2000),
+  })
+  .meta({ id: 'LeaseReport' });
+export type LeaseReport = z.infer<typeof leaseReportSchema>;
+
+/**
+ * accepted: recorded (or recorded before: a repeated report is harmless). lost: the lease is gone,
+ * drop its results. refused: a result is malformed (the message says how); those tasks were given back.
+ */
+export const leaseReportAnswerSchema = z.object({
+  leaseId: leaseIdSchema,
+  status: z.enum(['accepted', 'lost', 'refused']),
+  message: z.string().optional(),
+});
+
+/** Everything an agent needs to run any task of a step. Cache it by (jobId, step). */
+export const leaseDefinitionSchema = z
+  .object({
+    jobId: jobIdSchema,
+    jobName: z.string(),
+    step: index,
+    parameters: resolvedJobSchema.shape.parameters,
+    definition: resolvedJobSchema.shape.steps.element,
+    locations: z
+      .record(z.string(), treePathSchema)
+      .describe('PATH parameters that live in the job file tree, and where.'),
+    hasInputs: z.boolean().describe('Whether the lease has input files to fetch.'),
+  })
+  .meta({ id: 'LeaseDefinition' });
+export type LeaseDefinition = z.infer<typeof leaseDefinitionSchema>;
+
+/** A piece of a running task's merged output, for the live tail. Best effort: the full log goes to S3. */
+export const liveLogSchema = z.strictObject({
+  task: index,
+  text: z.string().min(1).max(262_144),
+});

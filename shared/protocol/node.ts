@@ -1,0 +1,148 @@
+import { z } from 'zod';
+import { leaseIdSchema, nodeIdSchema } from './ids.ts';
+import { grantSchema, leaseReportAnswerSchema, leaseReportSchema } from './lease.ts';
+
+const timestamp = z.iso.datetime();
+
+export const gpuSchema = z
+  .object({
+    vendor: z.enum(['nvidia', 'amd', 'ascend']),
+    model: z.string().max(200),
+    uuid: z.string().max(200).optional(),
+    memoryMib: z.int().min(0),
+  })
+  .meta({ id: 'Gpu' });
+
+/** What a node is, as the agent found it. */
+export const inventorySchema = z
+  .strictObject({
+    hostname: z.string().max(255),
+    os: z.enum(['linux', 'macos', 'windows']),
+    arch: z.enum(['x86_64', 'arm64']),
+    cpuModel: z.string().max(200),
+    cpuCount: z.int().min(1),
+    memoryMib: z.int().min(1),
+    scratchMib: z.int().min(0),
+    gpus: z.array(gpuSchema).max(64),
+    agentVersion: z.string().max(50),
+  })
+  .meta({ id: 'Inventory' });
+export type Inventory = z.infer<typeof inventorySchema>;
+
+/** offline: its liveness deadline passed; its leases were taken back. */
+export const nodeStateSchema = z.enum(['online', 'draining', 'offline']).meta({ id: 'NodeState' });
+export type NodeState = z.infer<typeof nodeStateSchema>;
+
+export const nodeSchema = z
+  .object({
+    id: nodeIdSchema,
+    name: z.string(),
+    state: nodeStateSchema,
+    slots: z.int().min(0).describe('How many leases it runs at once.'),
+    leaseCount: z.int().min(0),
+    inventory: inventorySchema.optional().describe('Absent until its first sync.'),
+    message: z.string().optional().describe('Why it takes no work, if it says so.'),
+    enrolledAt: timestamp,
+    lastSyncAt: timestamp.optional(),
+  })
+  .meta({ id: 'Node' });
+export type Node = z.infer<typeof nodeSchema>;
+
+export const nodeNameSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'expected 1 to 63 letters, digits, . _ -');
+
+/** The public half of the node's Ed25519 key, as a JWK (RFC 8037). */
+export const publicKeySchema = z.strictObject({
+  kty: z.literal('OKP'),
+  crv: z.literal('Ed25519'),
+  x: z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'expected 32 bytes as base64url'),
+});
+
+export const enrollSchema = z.strictObject({ name: nodeNameSchema, publicKey: publicKeySchema });
+export const enrolledSchema = z.object({ nodeId: nodeIdSchema });
+
+export const enrollmentTokenRequestSchema = z.strictObject({
+  ttlSeconds: z
+    .int()
+    .min(10)
+    .max(7 * 86_400)
+    .default(3600),
+});
+export const enrollmentTokenSchema = z.object({
+  token: z.string().describe('Good for one enrolment. Shown once.'),
+  expiresAt: timestamp,
+});
+
+/** The audience of node JWTs (RFC 7519 `aud`), signed EdDSA with `sub` = node id, at most 10 minutes old. */
+export const NODE_TOKEN_AUDIENCE = 'karst';
+export const NODE_TOKEN_LIFETIME_MAX_SECONDS = 600;
+
+/**
+ * The one call of an agent. Idempotent: repeat it whole (with a new seq) when no answer came.
+ * A newer seq supersedes an older call of the same boot that still waits; an older bootId is refused
+ * with `node_superseded`.
+ */
+export const syncRequestSchema = z
+  .strictObject({
+    bootId: z.uuid().describe('New for each start of the agent process.'),
+    bootedAtMs: z
+      .number()
+      .min(0)
+      .describe("The process's start by the node's clock; orders boots."),
+    seq: z.int().min(1).describe('Counts up with every call of this boot.'),
+    inventory: inventorySchema.optional().describe('On the first call of a boot, and on change.'),
+    slots: z.int().min(0).max(4096).describe('How many leases the node runs at once.'),
+    wanted: z.int().min(0).max(4096).describe('How many more leases it can take now.'),
+    draining: z.boolean().default(false).describe('The agent is about to stop: grant nothing.'),
+    message: z.string().max(500).optional().describe('Why it wants no work, for people.'),
+    held: z
+      .array(leaseIdSchema)
+      .max(8192)
+      .describe('Every lease it holds or still has results of, those reported here included.'),
+    reports: z.array(leaseReportSchema).max(4096).default([]),
+    progress: z
+      .array(
+        z.strictObject({
+          leaseId: leaseIdSchema,
+          task: z.int().min(0),
+          percent: z.number().min(0).max(100).optional(),
+          status: z.string().max(1024).optional(),
+        }),
+      )
+      .max(4096)
+      .default([]),
+    waitMs: z
+      .int()
+      .min(0)
+      .max(60_000)
+      .default(0)
+      .describe(
+        'Long poll: how long the answer may wait for work. Ignored with reports to answer.',
+      ),
+  })
+  .meta({ id: 'SyncRequest' });
+export type SyncRequest = z.infer<typeof syncRequestSchema>;
+export type SyncRequestInput = z.input<typeof syncRequestSchema>;
+
+export const syncResponseSchema = z
+  .object({
+    seq: z.int().describe("The request's, echoed."),
+    serverTimeMs: z.number().describe('So that a node with a wrong clock knows its offset.'),
+    livenessMs: z
+      .number()
+      .describe(
+        'The node loses all leases this long after the orchestrator received its last call; an agent counts from when it sent that call, on its monotonic clock, and kills its tasks then.',
+      ),
+    nextSyncMs: z.number().describe('Call again at the latest this long after this answer.'),
+    grants: z.array(grantSchema),
+    reports: z.array(leaseReportAnswerSchema).describe('One for each report, in order.'),
+    lost: z
+      .array(leaseIdSchema)
+      .describe(
+        'Held leases that are no longer the node’s (expired, canceled, requeued): kill them.',
+      ),
+    draining: z.boolean().describe('An operator drains this node: finish and take nothing new.'),
+  })
+  .meta({ id: 'SyncResponse' });
+export type SyncResponse = z.infer<typeof syncResponseSchema>;

@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import { outputFileSchema } from './files.ts';
+import { nodeIdSchema } from './ids.ts';
+import { taskStateSchema } from './job.ts';
+
+const timestamp = z.iso.datetime();
+
+/**
+ * Why an attempt failed, as the agent saw it.
+ * Task's fault: exit, signal, timeout, reported (openjd_fail), command (can't be started), outputs
+ * (an output is missing, escapes its directory or changed while read).
+ * Node's fault: disk_full, out_of_memory, node. Farm's: inputs (can't be fetched or verified), storage.
+ */
+export const failureKindSchema = z
+  .enum([
+    'exit',
+    'signal',
+    'timeout',
+    'reported',
+    'command',
+    'outputs',
+    'disk_full',
+    'out_of_memory',
+    'node',
+    'inputs',
+    'storage',
+  ])
+  .meta({ id: 'FailureKind' });
+export type FailureKind = z.infer<typeof failureKindSchema>;
+
+/** Whose fault a failure is. Only the task's costs a retry. */
+export const failureClassSchema = z.enum(['task', 'node', 'farm']).meta({ id: 'FailureClass' });
+export type FailureClass = z.infer<typeof failureClassSchema>;
+
+export const attemptSchema = z
+  .object({
+    epoch: z.int().min(1).describe("The lease's fencing number."),
+    nodeId: nodeIdSchema,
+    outcome: z.enum(['succeeded', 'failed', 'lost', 'returned', 'canceled']),
+    startedAt: timestamp.optional(),
+    endedAt: timestamp.optional(),
+    exitCode: z.int().optional(),
+    signal: z.string().optional(),
+    failureKind: failureKindSchema.optional(),
+    failureClass: failureClassSchema.optional(),
+    message: z.string().optional(),
+  })
+  .meta({ id: 'Attempt' });
+export type Attempt = z.infer<typeof attemptSchema>;
+
+export const taskSchema = z
+  .object({
+    step: z.string(),
+    index: z.int().min(0),
+    parameters: z.record(z.string(), z.string()).describe('Task parameter values, as text.'),
+    state: taskStateSchema,
+    failures: z.int().min(0).describe("Attempts that failed by the task's own fault."),
+    progress: z.number().min(0).max(100).optional(),
+    status: z.string().optional().describe('The last openjd_status message.'),
+    nodeId: nodeIdSchema.optional().describe('Where it runs, or ran last.'),
+    attempt: attemptSchema.optional().describe('The last finished attempt.'),
+    outputs: z.array(outputFileSchema),
+  })
+  .meta({ id: 'Task' });
+export type Task = z.infer<typeof taskSchema>;
