@@ -1,0 +1,15 @@
+export const int64Min = -(2n ** 63n);
+export const int64Max = 2n ** 63n - 1n;
+
+const integerPattern = /^[+-]?[0-9]+$/;
+
+export function isInt64(value: bigint): boolean {
+  return value >= int64Min && value <= int64Max;
+}
+
+/** A base-10 integer of any size up to 100 digits, or undefined when the text is not one. */
+export function parseInteger(text: string): bigint | undefined {
+  // Longer text cannot be an int64 and would only make BigInt work for nothing.
+  if (text.length > 100 || !integerPattern.test(text)) return undefined;
+  return BigInt(text.startsWith('+') ? text.slice(1) : text);
+}

@@ -1,0 +1,82 @@
+import { z } from 'zod';
+
+/** Seconds an onRun action is given between the notice and the kill when the template says nothing. */
+export const notifyPeriodDefaultSeconds = 120;
+
+const cancelationSchema = z.discriminatedUnion('mode', [
+  z.strictObject({ mode: z.literal('TERMINATE') }),
+  z.strictObject({
+    mode: z.literal('NOTIFY_THEN_TERMINATE'),
+    notifyPeriodSeconds: z.int().min(1).max(600),
+  }),
+]);
+
+const actionSchema = z.strictObject({
+  command: z.string().describe('Format string, host scope'),
+  args: z.array(z.string()).describe('Format strings, host scope'),
+  timeoutSeconds: z.int().min(1).optional().describe('No limit when absent'),
+  cancelation: cancelationSchema,
+});
+
+const embeddedFileSchema = z.strictObject({
+  name: z.string(),
+  filename: z.string().describe('Base name, unique in the step'),
+  runnable: z.boolean(),
+  data: z.string().describe('Format string, host scope'),
+});
+
+const taskParameterSchema = z.union([
+  z.strictObject({
+    name: z.string(),
+    type: z.literal('INT'),
+    range: z.string().describe('Range expression, ascending: 1-240:2'),
+  }),
+  z.strictObject({
+    name: z.string(),
+    type: z.enum(['INT', 'FLOAT', 'STRING', 'PATH']),
+    values: z.array(z.string()).min(1).max(1024),
+  }),
+]);
+
+const parameterSpaceSchema = z.strictObject({
+  parameters: z.array(taskParameterSchema).min(1).max(16),
+  combination: z.string().describe('Combination expression; every parameter once'),
+});
+
+const resolvedStepSchema = z.strictObject({
+  name: z.string(),
+  dependsOn: z.array(z.int().min(0)).describe('Indices of the steps that must succeed first'),
+  taskCount: z.int().min(1),
+  parameterSpace: parameterSpaceSchema.optional().describe('Absent: one task without parameters'),
+  script: z.strictObject({ onRun: actionSchema, embeddedFiles: z.array(embeddedFileSchema) }),
+});
+
+const jobParameterSchema = z.strictObject({
+  type: z.enum(['STRING', 'PATH', 'INT', 'FLOAT']),
+  value: z.string(),
+  dataFlow: z.enum(['NONE', 'IN', 'OUT', 'INOUT']).optional().describe('PATH only'),
+  objectType: z.enum(['FILE', 'DIRECTORY']).optional().describe('PATH only'),
+});
+
+/**
+ * A job made from a template and parameter values: what is stored, and what agents run from.
+ * Template-scope format strings are resolved; those of scripts are left for the host.
+ * Plain JSON, and its size does not depend on the number of tasks.
+ */
+export const resolvedJobSchema = z.strictObject({
+  name: z.string(),
+  description: z.string().optional(),
+  parameters: z.record(z.string(), jobParameterSchema),
+  steps: z.array(resolvedStepSchema).min(1),
+});
+
+export type ResolvedJob = z.infer<typeof resolvedJobSchema>;
+export type ResolvedStep = z.infer<typeof resolvedStepSchema>;
+export type ResolvedParameter = z.infer<typeof jobParameterSchema>;
+export type ResolvedParameterSpace = z.infer<typeof parameterSpaceSchema>;
+export type ResolvedTaskParameter = z.infer<typeof taskParameterSchema>;
+export type ResolvedEmbeddedFile = z.infer<typeof embeddedFileSchema>;
+export type ResolvedCancelation = z.infer<typeof cancelationSchema>;
+
+/** One task's parameters: `{Frame: {type: 'INT', value: '42'}}`. Empty for a step without a space. */
+export type TaskParameters = Record<string, { type: ResolvedTaskParameter['type']; value: string }>;
