@@ -1,0 +1,29 @@
+-- Takes a lease back from a node that is lost. Its span waits again; its first open task, the one
+-- that was running, is charged a fault that is not its own.
+-- From: span leased by exactly this lease. To: span queued, or its first task failed for good.
+-- Returns { expired, requeued, effects }; expired 0 when the lease was over already. Cost O(1).
+-- INCLUDE job
+-- KEYS job_key step_key spans_key
+-- ARGV step_index span_id lease_id now_ms max_faults record
+local span = parse_span(redis.call('HGET', spans_key, span_id))
+if not span or span.state ~= 'l' or span.lease ~= lease_id then return { 0, 0, '' } end
+local task = span.first
+local count = redis.call('HINCRBY', step_key .. ':failures', task .. ':f', 1)
+redis.call('HSET', step_key .. ':attempts', task, record)
+redis.call('HDEL', step_key .. ':progress', task)
+local first, requeued = task, 0
+if count > tonumber(max_faults) then
+  redis.call('SETBIT', step_key .. ':failed', task, 1)
+  move(step_key, 'running', 'failed', 1)
+  first = task + 1
+end
+if first <= span.last then
+  redis.call('HSET', spans_key, span_id, 'q ' .. first .. ' ' .. span.last)
+  move(step_key, 'running', 'waiting', span.last - first + 1)
+  requeued = 1
+else
+  redis.call('HDEL', spans_key, span_id)
+end
+if first > task then check_failed_tasks(tonumber(redis.call('HGET', job_key, 'max_failed'))) end
+settle_step(step_index)
+return { 1, requeued, encode_effects() }

@@ -1,0 +1,48 @@
+-- Leases queued spans to a node, each under a new epoch. The caller has claimed the leases on the
+-- node's side first.
+-- From: job pending or running, step ready or running, span queued. To: span leased.
+-- Returns { 'granted', job_started, first, last, epoch, … } in the order given, with first = -1 where
+-- the span is no longer queued (a second copy on the queue), or { 'held' } where the job or the step
+-- takes no grants now. Cost O(spans given).
+-- KEYS job_key step_key spans_key
+-- ARGV node_id now_ms pairs*
+local job_state = redis.call('HGET', job_key, 'state')
+local step_state = redis.call('HGET', step_key, 'state')
+if job_state ~= 'pending' and job_state ~= 'running' then return { 'held' } end
+if step_state ~= 'ready' and step_state ~= 'running' then return { 'held' } end
+local out = { 'granted', 0 }
+local tasks = 0
+for i = 1, #pairs, 2 do
+  local span = redis.call('HGET', spans_key, pairs[i])
+  local first, last
+  if span then first, last = string.match(span, '^q (%d+) (%d+)$') end
+  if first then
+    local epoch = redis.call('HINCRBY', job_key, 'epoch', 1)
+    redis.call('HSET', spans_key, pairs[i],
+      'l ' .. first .. ' ' .. last .. ' ' .. epoch .. ' ' .. pairs[i + 1] .. ' ' .. node_id .. ' ' .. now_ms)
+    tasks = tasks + last - first + 1
+    out[#out + 1] = tonumber(first)
+    out[#out + 1] = tonumber(last)
+    out[#out + 1] = epoch
+  else
+    out[#out + 1] = -1
+    out[#out + 1] = -1
+    out[#out + 1] = 0
+  end
+end
+if tasks > 0 then
+  redis.call('HINCRBY', step_key, 'waiting', -tasks)
+  redis.call('HINCRBY', step_key, 'running', tasks)
+  redis.call('HINCRBY', job_key, 'waiting', -tasks)
+  redis.call('HINCRBY', job_key, 'running', tasks)
+  if step_state == 'ready' then
+    redis.call('HSET', step_key, 'state', 'running')
+    redis.call('HSETNX', step_key, 'started_at', now_ms)
+  end
+  if job_state == 'pending' then
+    redis.call('HSET', job_key, 'state', 'running')
+    redis.call('HSETNX', job_key, 'started_at', now_ms)
+    out[2] = 1
+  end
+end
+return out

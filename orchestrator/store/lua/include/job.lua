@@ -1,0 +1,161 @@
+-- Shared by every script that moves tasks of one job. Needs the locals job_key and now_ms.
+-- Keys of the job's other steps are derived: they share its hash tag, so they lie in the same slot.
+local prefix = string.sub(job_key, 1, -4)
+local effects = { ready = {}, ended = {}, revoked = {}, retries = {}, job = '' }
+local terminal = { succeeded = true, failed = true, canceled = true }
+
+local function step_of(i)
+  return prefix .. 'step:' .. i
+end
+
+-- Moves n tasks of a step between two states; the step's and the job's counters stay equal to them.
+local function move(step, from, to, n)
+  if n == 0 then return end
+  redis.call('HINCRBY', step, from, -n)
+  redis.call('HINCRBY', step, to, n)
+  redis.call('HINCRBY', job_key, from, -n)
+  redis.call('HINCRBY', job_key, to, n)
+end
+
+-- A span: 'q first last' while queued, 'l first last epoch lease node granted_at' while leased.
+local function parse_span(text)
+  if not text then return nil end
+  local state, first, last, rest = string.match(text, '^(%a) (%d+) (%d+)(.*)$')
+  local span = { state = state, first = tonumber(first), last = tonumber(last) }
+  if state == 'l' then
+    local epoch, lease, node, granted = string.match(rest, '^ (%d+) (%S+) (%S+) (%d+)$')
+    span.epoch, span.lease, span.node, span.granted = epoch, lease, node, granted
+  end
+  return span
+end
+
+local function queue_span(step, first, last)
+  local id = redis.call('HINCRBY', step, 'span_seq', 1)
+  redis.call('HSET', step .. ':spans', id, 'q ' .. first .. ' ' .. last)
+  return id
+end
+
+local cancel_step
+
+local function end_job()
+  local j = redis.call('HMGET', job_key, 'ending', 'failed', 'canceled')
+  local state = j[1]
+  if not state then
+    state = 'succeeded'
+    if tonumber(j[3]) > 0 then state = 'canceled' end
+    if tonumber(j[2]) > 0 then state = 'failed' end
+  end
+  redis.call('HSET', job_key, 'state', state, 'ended_at', now_ms)
+  redis.call('HDEL', job_key, 'ending')
+  effects.job = state
+end
+
+-- Ends a step whose tasks have all ended, and what follows from that: dependents become ready, or
+-- are canceled with it; the job ends with its last step.
+local function settle_step(i)
+  local step = step_of(i)
+  local s = redis.call('HMGET', step, 'state', 'total', 'succeeded', 'failed', 'canceled', 'dependents')
+  if terminal[s[1]] or s[3] + s[4] + s[5] < tonumber(s[2]) then return end
+  local state = 'succeeded'
+  if tonumber(s[5]) > 0 then state = 'canceled' end
+  if tonumber(s[4]) > 0 then state = 'failed' end
+  redis.call('HSET', step, 'state', state, 'ended_at', now_ms)
+  effects.ended[#effects.ended + 1] = tonumber(i)
+  local open = redis.call('HINCRBY', job_key, 'steps_open', -1)
+  for dependent in string.gmatch(s[6], '%d+') do
+    if state == 'succeeded' then
+      local left = redis.call('HINCRBY', step_of(dependent), 'deps_open', -1)
+      if left == 0 and redis.call('HGET', step_of(dependent), 'state') == 'blocked' then
+        redis.call('HSET', step_of(dependent), 'state', 'ready')
+        effects.ready[#effects.ready + 1] = tonumber(dependent)
+      end
+    else
+      cancel_step(dependent)
+    end
+  end
+  if open == 0 then end_job() end
+end
+
+-- Cancels what a step has not finished. Its leases end with its span table: later reports are lost.
+cancel_step = function(i)
+  local step = step_of(i)
+  local s = redis.call('HMGET', step, 'state', 'waiting', 'running')
+  if terminal[s[1]] then return end
+  local spans = redis.call('HGETALL', step .. ':spans')
+  for k = 1, #spans, 2 do
+    local span = parse_span(spans[k + 1])
+    if span.state == 'l' then
+      effects.revoked[#effects.revoked + 1] =
+        { step = tonumber(i), spanId = tonumber(spans[k]), leaseId = span.lease, nodeId = span.node }
+    end
+  end
+  redis.call('DEL', step .. ':spans', step .. ':progress')
+  move(step, 'waiting', 'canceled', tonumber(s[2]))
+  move(step, 'running', 'canceled', tonumber(s[3]))
+  settle_step(i)
+end
+
+local function cancel_open_steps(ending, message)
+  redis.call('HSET', job_key, 'ending', ending)
+  if message ~= '' then redis.call('HSET', job_key, 'message', message) end
+  local count = tonumber(redis.call('HGET', job_key, 'step_count'))
+  for i = 0, count - 1 do cancel_step(i) end
+end
+
+-- An attempt of one task failed. Only the task's own fault costs a retry; other faults are bounded
+-- apart, so that a task that takes every node down can't go round for ever.
+local function fail_task(i, step, task, by_task, limit)
+  local field = by_task and task or (task .. ':f')
+  local count = redis.call('HINCRBY', step .. ':failures', field, 1)
+  if count <= limit then
+    local id = queue_span(step, task, task)
+    move(step, 'running', 'waiting', 1)
+    effects.retries[#effects.retries + 1] = { spanId = id, failures = count }
+  else
+    redis.call('SETBIT', step .. ':failed', task, 1)
+    move(step, 'running', 'failed', 1)
+  end
+end
+
+-- Fails the job once more tasks failed than its policy allows.
+local function check_failed_tasks(max_failed)
+  local j = redis.call('HMGET', job_key, 'failed', 'state', 'ending')
+  if tonumber(j[1]) > max_failed and not terminal[j[2]] and not j[3] then
+    cancel_open_steps('failed', 'more than maxFailedTasks (' .. max_failed .. ') tasks failed')
+  end
+end
+
+-- Reopens an ended step, and the job with it. Its dependents wait for it again.
+local function reopen_step(i)
+  local step = step_of(i)
+  local s = redis.call('HMGET', step, 'state', 'deps_open', 'dependents')
+  if not terminal[s[1]] then return end
+  redis.call('HSET', step, 'state', tonumber(s[2]) > 0 and 'blocked' or 'ready')
+  redis.call('HDEL', step, 'ended_at')
+  redis.call('HINCRBY', job_key, 'steps_open', 1)
+  if s[1] == 'succeeded' then
+    for dependent in string.gmatch(s[3], '%d+') do
+      local left = redis.call('HINCRBY', step_of(dependent), 'deps_open', 1)
+      if left == 1 and redis.call('HGET', step_of(dependent), 'state') == 'ready' then
+        redis.call('HSET', step_of(dependent), 'state', 'blocked')
+      end
+    end
+  end
+  if terminal[redis.call('HGET', job_key, 'state')] then
+    redis.call('HSET', job_key, 'state', 'running')
+    redis.call('HDEL', job_key, 'ended_at', 'message')
+    effects.job = 'running'
+  end
+end
+
+local function encode_effects()
+  if effects.job == '' and #effects.ready + #effects.ended + #effects.revoked + #effects.retries == 0 then
+    return ''
+  end
+  local out = { job = effects.job }
+  -- cjson writes an empty table as {}: leave those out.
+  for _, name in ipairs({ 'ready', 'ended', 'revoked', 'retries' }) do
+    if #effects[name] > 0 then out[name] = effects[name] end
+  end
+  return cjson.encode(out)
+end

@@ -1,0 +1,89 @@
+-- Records results of a lease, fenced: nothing changes unless span, lease and epoch are the live ones.
+-- From: span leased by exactly this lease. To: tasks ended, waiting again, or still running.
+-- Results come seven words each, in task order: code first last run_ms record outputs outputs_count.
+--   b  bare success of a range; record is a member of the runs set
+--   s  success of one task with a record, perhaps with outputs
+--   t  failure by the task's fault    n  failure by the node's or the farm's fault
+--   r  given back: the rest of the span, the lease ends
+-- A repeated report is harmless: results before the span's first open task are skipped.
+-- Returns { status, released, requeued, effects }: status accepted, lost or refused; released 1 when
+-- the lease is over; requeued 1 when the span waits again. Cost O(tasks reported).
+-- INCLUDE job
+-- KEYS job_key step_key spans_key
+-- ARGV step_index span_id lease_id epoch now_ms max_faults results*
+local span = parse_span(redis.call('HGET', spans_key, span_id))
+if not span or span.state ~= 'l' or span.lease ~= lease_id or span.epoch ~= epoch then
+  return { 'lost', 1, 0, '' }
+end
+
+local next_task = span.first
+for k = 1, #results, 7 do
+  local first, last = tonumber(results[k + 1]), tonumber(results[k + 2])
+  if last >= next_task then
+    local whole = results[k] ~= 'r' or last == span.last
+    local single = results[k] == 'b' or results[k] == 'r' or first == last
+    if first ~= next_task or last > span.last or not whole or not single then
+      return { 'refused', 0, 0, '' }
+    end
+    next_task = last + 1
+  end
+end
+
+local policy = redis.call('HMGET', job_key, 'max_retries', 'max_failed')
+local done, run_ms, returned, failed_any = 0, 0, false, false
+next_task = span.first
+for k = 1, #results, 7 do
+  local code, first, last = results[k], tonumber(results[k + 1]), tonumber(results[k + 2])
+  if last >= next_task then
+    next_task = last + 1
+    if code == 'b' or code == 's' then
+      for task = first, last do redis.call('SETBIT', step_key .. ':succeeded', task, 1) end
+      done = done + last - first + 1
+      run_ms = run_ms + tonumber(results[k + 3])
+      if code == 'b' then
+        redis.call('ZADD', step_key .. ':runs', first, results[k + 4])
+      else
+        redis.call('HSET', step_key .. ':attempts', first, results[k + 4])
+        if results[k + 5] ~= '' then
+          redis.call('HSET', step_key .. ':outputs', first, results[k + 5])
+          redis.call('HINCRBY', job_key, 'outputs_accepted', results[k + 6])
+          redis.call('RPUSH', prefix .. 'unpublished',
+            step_index .. ':' .. first .. ':' .. epoch .. ':' .. results[k + 6])
+        end
+        redis.call('HDEL', step_key .. ':progress', first)
+      end
+    elseif code == 'r' then
+      returned = true
+      next_task = first
+      redis.call('HDEL', step_key .. ':progress', first)
+    else
+      failed_any = true
+      redis.call('HSET', step_key .. ':attempts', first, results[k + 4])
+      redis.call('HDEL', step_key .. ':progress', first)
+      local limit = code == 't' and tonumber(policy[1]) or tonumber(max_faults)
+      fail_task(step_index, step_key, first, code == 't', limit)
+    end
+  end
+end
+
+if done > 0 then
+  move(step_key, 'running', 'succeeded', done)
+  redis.call('HINCRBY', step_key, 'run_ms', run_ms)
+end
+
+local released, requeued = 0, 0
+if next_task > span.last then
+  redis.call('HDEL', spans_key, span_id)
+  released = 1
+elseif returned then
+  redis.call('HSET', spans_key, span_id, 'q ' .. next_task .. ' ' .. span.last)
+  move(step_key, 'running', 'waiting', span.last - next_task + 1)
+  released, requeued = 1, 1
+elseif next_task > span.first then
+  redis.call('HSET', spans_key, span_id, 'l ' .. next_task .. ' ' .. span.last .. ' ' .. span.epoch ..
+    ' ' .. span.lease .. ' ' .. span.node .. ' ' .. span.granted)
+end
+
+if failed_any then check_failed_tasks(tonumber(policy[2])) end
+settle_step(step_index)
+return { 'accepted', released, requeued, encode_effects() }

@@ -1,0 +1,37 @@
+-- Runs one task again, whatever its state. A running attempt's lease ends.
+-- From: any state. To: waiting. Returns { state before, effects, span id to queue or 0 }.
+-- Cost O(live spans of the step).
+-- INCLUDE job
+-- KEYS job_key step_key
+-- ARGV step_index task now_ms
+local s = redis.call('HMGET', step_key, 'state', 'cursor')
+task = tonumber(task)
+if redis.call('HGET', job_key, 'state') == 'canceled' then return { 'canceled_job', '', 0 } end
+local state, n = 'waiting', 0
+if redis.call('GETBIT', step_key .. ':succeeded', task) == 1 then
+  state = 'succeeded'
+elseif redis.call('GETBIT', step_key .. ':failed', task) == 1 then
+  state = 'failed'
+elseif terminal[s[1]] then
+  state = 'canceled'
+end
+if state == 'waiting' then
+  local spans = redis.call('HGETALL', step_key .. ':spans')
+  for k = 1, #spans, 2 do
+    local span = parse_span(spans[k + 1])
+    if span.state == 'l' and span.first <= task and task <= span.last then
+      redis.call('HSET', step_key .. ':spans', spans[k], 'q ' .. span.first .. ' ' .. span.last)
+      redis.call('HDEL', step_key .. ':progress', task)
+      move(step_key, 'running', 'waiting', span.last - span.first + 1)
+      effects.revoked[1] = { step = tonumber(step_index), spanId = tonumber(spans[k]), leaseId = span.lease, nodeId = span.node }
+      return { 'running', encode_effects(), tonumber(spans[k]) }
+    end
+  end
+  return { 'waiting', '', 0 }
+end
+if state == 'canceled' then return { 'canceled', '', 0 } end
+reopen_step(step_index)
+redis.call('SETBIT', step_key .. ':' .. state, task, 0)
+redis.call('HDEL', step_key .. ':failures', task, task .. ':f')
+move(step_key, state, 'waiting', 1)
+return { state, encode_effects(), queue_span(step_key, task, task) }
