@@ -1,0 +1,143 @@
+import { createReadStream } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Random } from '@karst/shared/random.ts';
+
+const batchBytes = 512 * 1024;
+const readBytes = 256 * 1024;
+const shards = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'));
+
+/** A stretch of one blob. */
+export type Piece = { blob: string; sizeBytes: number };
+
+/**
+ * Immutable files with random names, `blobs/<2 hex>/<uuid>`: no name on disk ever comes from a client.
+ * A blob means nothing until a row of the index points at it, so a torn one is just a file to sweep.
+ */
+export class BlobStore {
+  readonly #dir: string;
+  readonly #random: Random;
+  readonly #readers = new Map<string, number>();
+  readonly #doomed = new Set<string>();
+
+  private constructor(dir: string, random: Random) {
+    this.#dir = dir;
+    this.#random = random;
+  }
+
+  /** Opens the folder and deletes every blob that `isKnown` does not claim: leftovers of a crash. */
+  static async open(
+    dir: string,
+    random: Random,
+    isKnown: (blob: string) => boolean,
+  ): Promise<BlobStore> {
+    const root = join(dir, 'blobs');
+    for (const shard of shards) {
+      const shardDir = join(root, shard);
+      await mkdir(shardDir, { recursive: true });
+      for (const name of await readdir(shardDir)) {
+        if (!isKnown(name)) await unlink(join(shardDir, name));
+      }
+    }
+    await syncDirectory(root);
+    await syncDirectory(dir);
+    return new BlobStore(root, random);
+  }
+
+  #path(blob: string): string {
+    return join(this.#dir, blob.slice(0, 2), blob);
+  }
+
+  /**
+   * Writes a stream to a new blob, then runs `check` (which may refuse it), then makes it durable.
+   * On any failure the file is gone and the error rethrown.
+   */
+  async write(source: AsyncIterable<Buffer>, check: () => void): Promise<Piece> {
+    const blob = this.#random.uuid();
+    const path = this.#path(blob);
+    const file = await open(path, 'wx');
+    let sizeBytes = 0;
+    try {
+      sizeBytes = await writeBatched(file, source);
+      check();
+      await file.sync();
+      await file.close();
+      await syncDirectory(join(this.#dir, blob.slice(0, 2)));
+    } catch (error) {
+      await file.close().catch(() => undefined);
+      await unlink(path);
+      throw error;
+    }
+    return { blob, sizeBytes };
+  }
+
+  /** Keeps the blobs readable until `unpin`, even when they are discarded meanwhile. */
+  pin(pieces: readonly Piece[]): void {
+    for (const { blob } of pieces) this.#readers.set(blob, (this.#readers.get(blob) ?? 0) + 1);
+  }
+
+  async unpin(pieces: readonly Piece[]): Promise<void> {
+    for (const { blob } of pieces) {
+      const left = (this.#readers.get(blob) ?? 1) - 1;
+      if (left > 0) {
+        this.#readers.set(blob, left);
+        continue;
+      }
+      this.#readers.delete(blob);
+      if (this.#doomed.delete(blob)) await unlink(this.#path(blob));
+    }
+  }
+
+  /** Deletes blobs nothing points at any more, each as soon as its last reader is done. */
+  async discard(blobs: readonly string[]): Promise<void> {
+    for (const blob of blobs) {
+      if (this.#readers.has(blob)) this.#doomed.add(blob);
+      else await unlink(this.#path(blob));
+    }
+  }
+
+  /** Bytes `start` to `end` (exclusive) of pieces laid end to end. Pin them first. */
+  async *read(pieces: readonly Piece[], start: number, end: number): AsyncGenerator<Buffer> {
+    let offset = 0;
+    for (const { blob, sizeBytes } of pieces) {
+      const from = Math.max(start - offset, 0);
+      const to = Math.min(end - offset, sizeBytes);
+      offset += sizeBytes;
+      if (from >= to) continue;
+      const options = { start: from, end: to - 1, highWaterMark: readBytes };
+      yield* createReadStream(this.#path(blob), options);
+    }
+  }
+}
+
+async function writeBatched(file: FileHandle, source: AsyncIterable<Buffer>): Promise<number> {
+  let batch: Buffer[] = [];
+  let batched = 0;
+  let written = 0;
+  const flush = async () => {
+    let rest = batch.length === 1 ? (batch[0] ?? Buffer.alloc(0)) : Buffer.concat(batch);
+    while (rest.length > 0) {
+      const { bytesWritten } = await file.write(rest);
+      written += bytesWritten;
+      rest = rest.subarray(bytesWritten);
+    }
+    batch = [];
+    batched = 0;
+  };
+  for await (const chunk of source) {
+    batch.push(chunk);
+    batched += chunk.length;
+    if (batched >= batchBytes) await flush();
+  }
+  await flush();
+  return written;
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
