@@ -22,13 +22,11 @@ export interface RawProblem {
   readonly expected?: string;
   /** True when the last path element is a key that is itself wrong, so that its key is pointed at. */
   readonly atKey?: boolean;
+  /** Where in the source, when the path alone does not tell. 0-based. */
+  readonly sourceOffset?: number;
 }
 
-interface ProblemDetails {
-  found?: string;
-  expected?: string;
-  atKey?: boolean;
-}
+type ProblemDetails = Omit<RawProblem, 'path' | 'message'>;
 
 /** Collects every problem of a document, so that a user sees them all at once. */
 export class ProblemList {
@@ -44,10 +42,13 @@ export class ProblemList {
     return this.#problems.length;
   }
 
+  /** True once further problems are dropped. */
+  get full(): boolean {
+    return this.#problems.length >= this.#max;
+  }
+
   add(path: ProblemPath, message: string, details: ProblemDetails = {}): void {
-    if (this.#problems.length < this.#max) {
-      this.#problems.push({ path, message, ...details });
-    }
+    if (!this.full) this.#problems.push({ path, message, ...details });
   }
 
   /** "expected X, found Y" at a path. */
@@ -66,7 +67,11 @@ export class ProblemList {
 }
 
 /** Strips what only the source locator needs. */
-export function withoutPlace({ atKey: _atKey, ...problem }: RawProblem): Problem {
+export function withoutPlace({
+  atKey: _key,
+  sourceOffset: _offset,
+  ...problem
+}: RawProblem): Problem {
   return problem;
 }
 

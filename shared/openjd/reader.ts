@@ -34,6 +34,8 @@ export function readMap(
   const known = [...shape.required, ...shape.optional];
   for (const key of value.keys()) {
     if (known.includes(key)) continue;
+    // Looking for what a key meant is the costly part; a file of nothing but wrong keys is refused.
+    if (problems.full) break;
     const at = [...path, key];
     const { unsupported } = shape;
     if (unsupported !== undefined && Object.hasOwn(unsupported, key)) {

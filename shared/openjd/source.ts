@@ -11,6 +11,7 @@ import {
   parseDocument,
 } from 'yaml';
 import { err, ok, type Result } from '../result.ts';
+import { findJsonProblem } from './json-syntax.ts';
 import { type Problem, ProblemList, type RawProblem, withoutPlace } from './problem.ts';
 import { nestingMax, type TemplateValue } from './template-value.ts';
 import { convertYaml, followAlias } from './yaml-value.ts';
@@ -31,7 +32,7 @@ export function readSource(
 ): Result<SourceDocument, Problem[]> {
   const tooLarge = sizeProblem(source);
   if (tooLarge !== undefined) return err([tooLarge]);
-  const text = source.startsWith('\uFEFF') ? ` ${source.slice(1)}` : source;
+  const text = source.startsWith('\uFEFF') ? source.slice(1) : source;
   const lines = new LineCounter();
   const notJson = format === 'json' ? jsonProblem(text) : undefined;
   if (notJson !== undefined) return err([notJson]);
@@ -65,7 +66,7 @@ export function readSource(
   const problems = new ProblemList();
   const converted = convertYaml(document.contents, problems);
   const place = (problem: RawProblem): Problem => {
-    const offset = offsetOf(document.contents, problem, converted.anchors);
+    const offset = problem.sourceOffset ?? offsetOf(document.contents, problem, converted.anchors);
     return { ...withoutPlace(problem), ...at(offset) };
   };
   if (converted.value === undefined || problems.count > 0) return err(problems.raw().map(place));
@@ -82,18 +83,18 @@ function sizeProblem(source: string): Problem | undefined {
 }
 
 function jsonProblem(text: string): Problem | undefined {
-  try {
-    JSON.parse(text);
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const offset = /at position (\d+)/.exec(error.message)?.[1];
-    const message = `the template is not valid JSON: ${error.message}`;
-    if (offset === undefined) return { path: [], message };
-    const before = text.slice(0, Number(offset)).split('\n');
-    const column = (before.at(-1)?.length ?? 0) + 1;
-    return { path: [], message, line: before.length, column };
-  }
+  const problem = findJsonProblem(text);
+  if (problem === undefined) return undefined;
+  return {
+    path: [],
+    message: `the template is not valid JSON: ${problem.message}`,
+    ...placeOf(text, problem.offset),
+  };
+}
+
+function placeOf(text: string, offset: number): { line: number; column: number } {
+  const before = text.slice(0, offset).split('\n');
+  return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
 }
 
 /**
@@ -111,9 +112,7 @@ function nestingProblem(text: string): Problem | undefined {
     else if (type === 'newline') lineDepth = 0;
     else if (type === 'seq-item-ind' || type === 'explicit-key-ind') lineDepth++;
     if (flowDepth > nestingMax || lineDepth > nestingMax) {
-      const before = text.slice(0, offset).split('\n');
-      const column = (before.at(-1)?.length ?? 0) + 1;
-      return { path: [], message: tooDeepMessage, line: before.length, column };
+      return { path: [], message: tooDeepMessage, ...placeOf(text, offset) };
     }
     // Control lexemes (document, doc-mode, scalar, flow-error) take up no source text.
     if (type !== 'doc-mode' && type !== 'flow-error-end' && lexeme !== CST.SCALAR) {

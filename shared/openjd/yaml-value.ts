@@ -125,7 +125,7 @@ function convertMap(
       conversion.problems.add(at, `the key "${name}" is given twice; expected it once`, {
         found: `two keys "${name}"`,
         expected: 'each key once',
-        atKey: true,
+        sourceOffset: isScalar(key) ? (key.range?.[0] ?? 0) : 0,
       });
       continue;
     }
