@@ -5,21 +5,21 @@
 -- the span is no longer queued (a second copy on the queue), or { 'held' } where the job or the step
 -- takes no grants now. Cost O(spans given).
 -- KEYS job_key step_key spans_key
--- ARGV node_id now_ms pairs*
+-- ARGV node_id now_ms span_leases*
 local job_state = redis.call('HGET', job_key, 'state')
 local step_state = redis.call('HGET', step_key, 'state')
 if job_state ~= 'pending' and job_state ~= 'running' then return { 'held' } end
 if step_state ~= 'ready' and step_state ~= 'running' then return { 'held' } end
 local out = { 'granted', 0 }
 local tasks = 0
-for i = 1, #pairs, 2 do
-  local span = redis.call('HGET', spans_key, pairs[i])
+for i = 1, #span_leases, 2 do
+  local span = redis.call('HGET', spans_key, span_leases[i])
   local first, last
   if span then first, last = string.match(span, '^q (%d+) (%d+)$') end
   if first then
     local epoch = redis.call('HINCRBY', job_key, 'epoch', 1)
-    redis.call('HSET', spans_key, pairs[i],
-      'l ' .. first .. ' ' .. last .. ' ' .. epoch .. ' ' .. pairs[i + 1] .. ' ' .. node_id .. ' ' .. now_ms)
+    redis.call('HSET', spans_key, span_leases[i],
+      'l ' .. first .. ' ' .. last .. ' ' .. epoch .. ' ' .. span_leases[i + 1] .. ' ' .. node_id .. ' ' .. now_ms)
     tasks = tasks + last - first + 1
     out[#out + 1] = tonumber(first)
     out[#out + 1] = tonumber(last)

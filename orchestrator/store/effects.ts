@@ -1,0 +1,37 @@
+import { jobStateSchema } from '@karst/shared/protocol/job.ts';
+import { leaseIdSchema, nodeIdSchema } from '@karst/shared/protocol/ids.ts';
+import { z } from 'zod';
+
+/**
+ * What else a transition did (the scripts' shared part writes it): the shell tells queues, nodes and
+ * watchers. All of it is also visible in the job's state, so losing it delays, never loses.
+ */
+const effectsSchema = z.object({
+  /** The job's new state, '' where it did not change. */
+  job: z.union([jobStateSchema, z.literal('')]),
+  /** Steps that may run now. */
+  ready: z.array(z.int()).default([]),
+  /** Steps that ended. */
+  ended: z.array(z.int()).default([]),
+  /** Leases that ended early. */
+  revoked: z
+    .array(
+      z.object({
+        step: z.int(),
+        spanId: z.int(),
+        leaseId: leaseIdSchema,
+        nodeId: nodeIdSchema,
+      }),
+    )
+    .default([]),
+  /** Spans of failed tasks, to be queued after a delay. */
+  retries: z.array(z.object({ spanId: z.int(), failures: z.int() })).default([]),
+});
+export type Effects = z.infer<typeof effectsSchema>;
+
+export const noEffects: Effects = { job: '', ready: [], ended: [], revoked: [], retries: [] };
+
+export function parseEffects(reply: unknown): Effects {
+  if (typeof reply !== 'string' || reply === '') return noEffects;
+  return effectsSchema.parse(JSON.parse(reply));
+}

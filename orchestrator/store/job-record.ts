@@ -1,0 +1,121 @@
+import { jobIdSchema, studioIdSchema } from '@karst/shared/protocol/ids.ts';
+import {
+  type Job,
+  jobStateSchema,
+  type Step,
+  stepStateSchema,
+  type TaskCounts,
+} from '@karst/shared/protocol/job.ts';
+import { resolvedJobSchema } from '@karst/shared/openjd/resolved-job.ts';
+import { treePathSchema } from '@karst/shared/protocol/files.ts';
+import { z } from 'zod';
+
+const count = z.coerce.number().int();
+const timeMs = z.coerce.number();
+
+/** The job hash as Redis keeps it: every value is text. */
+const jobHashSchema = z.object({
+  id: jobIdSchema,
+  studio: studioIdSchema,
+  project: z.string(),
+  name: z.string(),
+  description: z.string().optional(),
+  state: jobStateSchema,
+  message: z.string().optional(),
+  priority: count,
+  max_retries: count,
+  max_failed: count,
+  step_count: count,
+  waiting: count,
+  running: count,
+  succeeded: count,
+  failed: count,
+  canceled: count,
+  outputs_accepted: count,
+  outputs_published: count,
+  created_at: timeMs,
+  started_at: timeMs.optional(),
+  ended_at: timeMs.optional(),
+});
+
+const stepHashSchema = z.object({
+  name: z.string(),
+  state: stepStateSchema,
+  total: count,
+  cursor: count,
+  waiting: count,
+  running: count,
+  succeeded: count,
+  failed: count,
+  canceled: count,
+  run_ms: count,
+  deps: z.string(),
+  started_at: timeMs.optional(),
+  ended_at: timeMs.optional(),
+});
+export type StepRecord = z.infer<typeof stepHashSchema>;
+
+/** What the job was made of: kept as one string, and in S3. */
+export const jobDefinitionSchema = z.object({
+  job: resolvedJobSchema,
+  locations: z.record(z.string(), treePathSchema),
+  inputCount: z.int().min(0),
+});
+export type JobDefinition = z.infer<typeof jobDefinitionSchema>;
+
+const iso = (ms: number | undefined) => (ms === undefined ? undefined : new Date(ms).toISOString());
+
+const countsOf = (record: TaskCounts): TaskCounts => ({
+  waiting: record.waiting,
+  running: record.running,
+  succeeded: record.succeeded,
+  failed: record.failed,
+  canceled: record.canceled,
+});
+
+/** Undefined for an empty hash: no such job. */
+export function parseJob(hash: Record<string, string>): Job | undefined {
+  if (hash.id === undefined) return undefined;
+  const record = jobHashSchema.parse(hash);
+  return {
+    id: record.id,
+    studio: record.studio,
+    project: record.project,
+    name: record.name,
+    description: record.description,
+    state: record.state,
+    message: record.message,
+    policy: {
+      priority: record.priority,
+      maxRetriesPerTask: record.max_retries,
+      maxFailedTasks: record.max_failed,
+    },
+    stepCount: record.step_count,
+    taskCounts: countsOf(record),
+    outputs: { accepted: record.outputs_accepted, published: record.outputs_published },
+    createdAt: new Date(record.created_at).toISOString(),
+    startedAt: iso(record.started_at),
+    endedAt: iso(record.ended_at),
+  };
+}
+
+export function parseStepRecord(hash: Record<string, string>): StepRecord | undefined {
+  return hash.name === undefined ? undefined : stepHashSchema.parse(hash);
+}
+
+export const meanTaskMs = (record: StepRecord): number | undefined =>
+  record.succeeded === 0 ? undefined : record.run_ms / record.succeeded;
+
+export function stepOf(index: number, record: StepRecord, names: readonly string[]): Step {
+  const dependsOn = record.deps === '' ? [] : record.deps.split(',').map(Number);
+  return {
+    index,
+    name: record.name,
+    state: record.state,
+    dependsOn: dependsOn.map((i) => names[i] ?? String(i)),
+    taskCounts: countsOf(record),
+    meanTaskMs: meanTaskMs(record),
+    startedAt: iso(record.started_at),
+    endedAt: iso(record.ended_at),
+  };
+}

@@ -1,0 +1,155 @@
+import type { Redis } from 'ioredis';
+import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
+import { jobIdSchema } from '@karst/shared/protocol/ids.ts';
+import type { Job, Policy } from '@karst/shared/protocol/job.ts';
+import type { ResolvedJob } from '@karst/shared/openjd/resolved-job.ts';
+import {
+  type JobDefinition,
+  jobDefinitionSchema,
+  parseJob,
+  parseStepRecord,
+  type StepRecord,
+} from './job-record.ts';
+import { keys } from './keys.ts';
+import { asInteger } from './reply.ts';
+import { loadScript } from './script.ts';
+
+const createJobScript = loadScript('create_job');
+
+export interface NewJob {
+  id: JobId;
+  studio: StudioId;
+  project: string;
+  policy: Policy;
+  definition: JobDefinition;
+  createdAtMs: number;
+}
+
+const flat = (fields: Record<string, string | number>): string[] =>
+  Object.entries(fields).flatMap(([name, value]) => [name, String(value)]);
+
+const noCounts = { running: 0, succeeded: 0, failed: 0, canceled: 0 };
+
+function stepFields(job: ResolvedJob): string[][] {
+  return job.steps.map((step, index) => {
+    const dependents = job.steps.flatMap((other, i) => (other.dependsOn.includes(index) ? [i] : []));
+    return flat({
+      name: step.name,
+      state: step.dependsOn.length === 0 ? 'ready' : 'blocked',
+      total: step.taskCount,
+      cursor: 0,
+      span_seq: 0,
+      waiting: step.taskCount,
+      ...noCounts,
+      run_ms: 0,
+      deps: step.dependsOn.join(','),
+      deps_open: step.dependsOn.length,
+      dependents: dependents.join(','),
+    });
+  });
+}
+
+function jobFields(job: NewJob): string[] {
+  const { job: resolved } = job.definition;
+  const fields: Record<string, string | number> = {
+    id: job.id,
+    studio: job.studio,
+    project: job.project,
+    name: resolved.name,
+    state: 'pending',
+    priority: job.policy.priority,
+    max_retries: job.policy.maxRetriesPerTask,
+    max_failed: job.policy.maxFailedTasks,
+    step_count: resolved.steps.length,
+    steps_open: resolved.steps.length,
+    waiting: resolved.steps.reduce((sum, step) => sum + step.taskCount, 0),
+    ...noCounts,
+    outputs_accepted: 0,
+    outputs_published: 0,
+    epoch: 0,
+    created_at: job.createdAtMs,
+  };
+  if (resolved.description !== undefined) fields.description = resolved.description;
+  return flat(fields);
+}
+
+/** Jobs as stored: creation, reading, listing. Transitions are in span-store and control-store. */
+export class JobStore {
+  private readonly redis: Redis;
+  private readonly definitions = new Map<JobId, JobDefinition>();
+
+  constructor(redis: Redis) {
+    this.redis = redis;
+  }
+
+  /**
+   * Stores the job and lists it; harmless when repeated. The listing follows the job, so a crash
+   * between the two leaves a job that a retry of the submission lists.
+   */
+  async create(job: NewJob): Promise<void> {
+    await createJobScript.run(
+      this.redis,
+      { job_key: keys.job(job.id), definition_key: keys.jobDefinition(job.id) },
+      {
+        definition: JSON.stringify(job.definition),
+        fields_json: JSON.stringify(jobFields(job)),
+        steps_json: JSON.stringify(stepFields(job.definition.job)),
+      },
+    );
+    await this.redis.sadd(keys.activeJobs(), job.id);
+    await this.redis.zadd(keys.studioJobs(job.studio), 'NX', job.createdAtMs, job.id);
+  }
+
+  async read(id: JobId): Promise<Job | undefined> {
+    return parseJob(await this.redis.hgetall(keys.job(id)));
+  }
+
+  /** A studio's own job; undefined for anyone else's, as if it did not exist. */
+  async readOwn(studio: StudioId, id: JobId): Promise<Job | undefined> {
+    const job = await this.read(id);
+    return job?.studio === studio ? job : undefined;
+  }
+
+  /** Newest first, from `offset`. */
+  async list(studio: StudioId, offset: number, limit: number): Promise<Job[]> {
+    const ids = await this.redis.zrevrange(keys.studioJobs(studio), offset, offset + limit - 1);
+    const jobs = await Promise.all(ids.map((id) => this.read(jobIdSchema.parse(id))));
+    return jobs.filter((job) => job !== undefined);
+  }
+
+  /** Immutable once stored, so read once per process. */
+  async definition(id: JobId): Promise<JobDefinition | undefined> {
+    const known = this.definitions.get(id);
+    if (known !== undefined) return known;
+    const text = await this.redis.get(keys.jobDefinition(id));
+    if (text === null) return undefined;
+    const definition = jobDefinitionSchema.parse(JSON.parse(text));
+    if (this.definitions.size >= 1000) {
+      const [oldest] = this.definitions.keys();
+      if (oldest !== undefined) this.definitions.delete(oldest);
+    }
+    this.definitions.set(id, definition);
+    return definition;
+  }
+
+  async step(id: JobId, index: number): Promise<StepRecord | undefined> {
+    return parseStepRecord(await this.redis.hgetall(keys.step(id, index)));
+  }
+
+  async steps(id: JobId, count: number): Promise<StepRecord[]> {
+    const records = await Promise.all(Array.from({ length: count }, (_, i) => this.step(id, i)));
+    return records.filter((record) => record !== undefined);
+  }
+
+  async setPriority(id: JobId, priority: number): Promise<void> {
+    await this.redis.hset(keys.job(id), 'priority', priority);
+  }
+
+  async activeIds(): Promise<JobId[]> {
+    return (await this.redis.smembers(keys.activeJobs())).map((id) => jobIdSchema.parse(id));
+  }
+
+  async countActive(): Promise<number> {
+    return asInteger(await this.redis.scard(keys.activeJobs()));
+  }
+}

@@ -1,0 +1,188 @@
+import type { Redis } from 'ioredis';
+import {
+  type JobId,
+  jobIdSchema,
+  type LeaseId,
+  leaseIdSchema,
+  type NodeId,
+  nodeIdSchema,
+} from '@karst/shared/protocol/ids.ts';
+import { inventorySchema, type Node, type NodeState } from '@karst/shared/protocol/node.ts';
+import { keys, type LeaseRef } from './keys.ts';
+import { asArray, asInteger, asText, inPairs } from './reply.ts';
+import { loadScript } from './script.ts';
+
+const syncNodeScript = loadScript('sync_node');
+const claimLeasesScript = loadScript('claim_leases');
+
+export interface NodeCall {
+  nodeId: NodeId;
+  bootId: string;
+  bootedAtMs: number;
+  seq: number;
+  slots: number;
+  message: string;
+  /** JSON, '' when unchanged. */
+  inventory: string;
+  held: readonly LeaseId[];
+}
+
+/** A lease on a node's list. The epoch is known only once the span is granted. */
+export interface ListedLease {
+  leaseId: LeaseId;
+  jobId: JobId;
+  step: number;
+  spanId: number;
+}
+
+export type NodeAnswer =
+  | { status: 'unknown' | 'superseded' | 'stale' }
+  | {
+      status: 'ok' | 'boot';
+      draining: boolean;
+      /** Held by the agent, not ours. */
+      lost: LeaseId[];
+      /** Ours, not held by the agent. */
+      unheld: ListedLease[];
+    };
+
+const packLease = (lease: ListedLease) => `${lease.jobId} ${lease.step} ${lease.spanId}`;
+
+function unpackLease(leaseId: string, text: string): ListedLease {
+  const [jobId, step, spanId] = text.split(' ');
+  return {
+    leaseId: leaseIdSchema.parse(leaseId),
+    jobId: jobIdSchema.parse(jobId),
+    step: asInteger(step),
+    spanId: asInteger(spanId),
+  };
+}
+
+/** Nodes: liveness, what they are, which leases stand on their list. */
+export class NodeStore {
+  private readonly redis: Redis;
+
+  constructor(redis: Redis) {
+    this.redis = redis;
+  }
+
+  async sync(call: NodeCall, nowMs: number, deadlineMs: number): Promise<NodeAnswer> {
+    const reply = asArray(
+      await syncNodeScript.run(
+        this.redis,
+        { node_key: keys.node(call.nodeId), leases_key: keys.nodeLeases(call.nodeId) },
+        {
+          boot_id: call.bootId,
+          booted_at: call.bootedAtMs,
+          seq: call.seq,
+          now_ms: nowMs,
+          deadline_ms: deadlineMs,
+          slots: call.slots,
+          message: call.message,
+          inventory: call.inventory,
+        },
+        call.held,
+      ),
+    );
+    const status = asText(reply[0]);
+    if (status === 'unknown' || status === 'superseded' || status === 'stale') return { status };
+    if (status !== 'ok' && status !== 'boot') {
+      throw new TypeError(`redis: sync_node answered "${status}"`);
+    }
+    const lostEnd = 3 + asInteger(reply[2]);
+    return {
+      status,
+      draining: asInteger(reply[1]) === 1,
+      lost: reply.slice(3, lostEnd).map((id) => leaseIdSchema.parse(id)),
+      unheld: inPairs(reply.slice(lostEnd)).map(([id, text]) => unpackLease(id, text)),
+    };
+  }
+
+  /** Lists leases on the node before they are granted; answers how many, from the first. */
+  async claim(
+    nodeId: NodeId,
+    bootId: string,
+    seq: number,
+    leases: readonly ListedLease[],
+  ): Promise<number> {
+    return asInteger(
+      await claimLeasesScript.run(
+        this.redis,
+        { node_key: keys.node(nodeId), leases_key: keys.nodeLeases(nodeId) },
+        { boot_id: bootId, seq },
+        leases.flatMap((lease) => [lease.leaseId, packLease(lease)]),
+      ),
+    );
+  }
+
+  async release(nodeId: NodeId, leaseIds: readonly LeaseId[]): Promise<void> {
+    if (leaseIds.length > 0) await this.redis.hdel(keys.nodeLeases(nodeId), ...leaseIds);
+  }
+
+  async lease(nodeId: NodeId, leaseId: LeaseId): Promise<ListedLease | undefined> {
+    const text = await this.redis.hget(keys.nodeLeases(nodeId), leaseId);
+    return text === null ? undefined : unpackLease(leaseId, text);
+  }
+
+  async leases(nodeId: NodeId): Promise<ListedLease[]> {
+    const table = await this.redis.hgetall(keys.nodeLeases(nodeId));
+    return Object.entries(table).map(([leaseId, text]) => unpackLease(leaseId, text));
+  }
+
+  /** Puts the node on the clock of the expiry pass; the deadline in its own record is the truth. */
+  async scheduleExpiry(nodeId: NodeId, deadlineMs: number): Promise<void> {
+    await this.redis.zadd(keys.nodeDeadlines(), deadlineMs, nodeId);
+  }
+
+  async stopExpiry(nodeId: NodeId): Promise<void> {
+    await this.redis.zrem(keys.nodeDeadlines(), nodeId);
+  }
+
+  /** Nodes whose listed deadline passed; their own record may say later. */
+  async overdue(nowMs: number): Promise<NodeId[]> {
+    const ids = await this.redis.zrangebyscore(keys.nodeDeadlines(), 0, nowMs);
+    return ids.map((id) => nodeIdSchema.parse(id));
+  }
+
+  async deadlineMs(nodeId: NodeId): Promise<number> {
+    const text = await this.redis.hget(keys.node(nodeId), 'deadline');
+    return text === null ? 0 : asInteger(text);
+  }
+
+  async setDrain(nodeId: NodeId, drain: boolean): Promise<boolean> {
+    if ((await this.redis.exists(keys.node(nodeId))) === 0) return false;
+    await this.redis.hset(keys.node(nodeId), 'drain', drain ? 1 : 0);
+    return true;
+  }
+
+  async read(nodeId: NodeId, nowMs: number): Promise<Node | undefined> {
+    const hash = await this.redis.hgetall(keys.node(nodeId));
+    if (hash.name === undefined) return undefined;
+    const leaseCount = await this.redis.hlen(keys.nodeLeases(nodeId));
+    return {
+      id: nodeId,
+      name: hash.name,
+      state: nodeState(hash, nowMs),
+      slots: Number(hash.slots ?? 0),
+      leaseCount,
+      inventory: hash.inventory ? inventorySchema.parse(JSON.parse(hash.inventory)) : undefined,
+      message: hash.message ? hash.message : undefined,
+      enrolledAt: new Date(Number(hash.enrolledAtMs ?? 0)).toISOString(),
+      lastSyncAt: hash.synced_at ? new Date(Number(hash.synced_at)).toISOString() : undefined,
+    };
+  }
+
+  async list(nowMs: number): Promise<Node[]> {
+    const ids = (await this.redis.smembers(keys.nodes())).sort();
+    const nodes = await Promise.all(ids.map((id) => this.read(nodeIdSchema.parse(id), nowMs)));
+    return nodes.filter((node) => node !== undefined);
+  }
+}
+
+function nodeState(hash: Record<string, string>, nowMs: number): NodeState {
+  if (Number(hash.deadline ?? 0) < nowMs) return 'offline';
+  return hash.drain === '1' ? 'draining' : 'online';
+}
+
+/** The lease a report speaks of, as the store addresses it. */
+export const leaseRef = (lease: ListedLease, epoch: number): LeaseRef => ({ ...lease, epoch });

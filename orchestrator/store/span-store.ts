@@ -1,0 +1,216 @@
+import type { Redis } from 'ioredis';
+import type { JobId, LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
+import { leaseIdSchema, nodeIdSchema } from '@karst/shared/protocol/ids.ts';
+import { type Effects, parseEffects } from './effects.ts';
+import { keys, type LeaseRef } from './keys.ts';
+import { asArray, asInteger, asText } from './reply.ts';
+import { loadScript } from './script.ts';
+
+const createSpansScript = loadScript('create_spans');
+const grantSpansScript = loadScript('grant_spans');
+const reportLeaseScript = loadScript('report_lease');
+const expireLeaseScript = loadScript('expire_lease');
+const setProgressScript = loadScript('set_progress');
+
+/** Most failures of a task by faults of nodes or the farm before it is given up. */
+const FAULTS_PER_TASK_MAX = 10;
+
+export type Span =
+  | { state: 'queued'; spanId: number; first: number; last: number }
+  | {
+      state: 'leased';
+      spanId: number;
+      first: number;
+      last: number;
+      epoch: number;
+      leaseId: LeaseId;
+      nodeId: NodeId;
+      grantedAtMs: number;
+    };
+
+/** One result in the words of report_lease.lua. */
+export interface ResultWords {
+  code: 'b' | 's' | 't' | 'n' | 'r';
+  first: number;
+  last: number;
+  runMs: number;
+  record: string;
+  outputs: string;
+  outputsCount: number;
+}
+
+export interface Granted {
+  first: number;
+  last: number;
+  epoch: number;
+}
+
+export interface Reported {
+  status: 'accepted' | 'lost' | 'refused';
+  /** The lease is over. */
+  released: boolean;
+  /** The span waits again. */
+  requeued: boolean;
+  effects: Effects;
+}
+
+const SPAN = /^([ql]) (\d+) (\d+)(?: (\d+) (\S+) (\S+) (\d+))?$/;
+
+export function parseSpan(spanId: string, text: string): Span {
+  const [, state, first, last, epoch, lease, node, granted] = SPAN.exec(text) ?? [];
+  if (first === undefined || last === undefined) throw new TypeError(`redis: odd span "${text}"`);
+  const tasks = { spanId: Number(spanId), first: Number(first), last: Number(last) };
+  if (state === 'q') return { state: 'queued', ...tasks };
+  return {
+    state: 'leased',
+    ...tasks,
+    epoch: Number(epoch),
+    leaseId: leaseIdSchema.parse(lease),
+    nodeId: nodeIdSchema.parse(node),
+    grantedAtMs: Number(granted),
+  };
+}
+
+const stepKeys = (jobId: JobId, step: number) => ({
+  job_key: keys.job(jobId),
+  step_key: keys.step(jobId, step),
+  spans_key: keys.spans(jobId, step),
+});
+
+/** The span table: the truth about what is queued, leased and done. */
+export class SpanStore {
+  private readonly redis: Redis;
+
+  constructor(redis: Redis) {
+    this.redis = redis;
+  }
+
+  /** Makes up to `count` spans of `size` tasks. */
+  async createSpans(
+    jobId: JobId,
+    step: number,
+    size: number,
+    count: number,
+  ): Promise<{ remaining: number; spanIds: number[] }> {
+    const reply = asArray(
+      await createSpansScript.run(
+        this.redis,
+        { step_key: keys.step(jobId, step), spans_key: keys.spans(jobId, step) },
+        { size, count },
+      ),
+    ).map(asInteger);
+    return { remaining: reply[0] ?? 0, spanIds: reply.slice(1) };
+  }
+
+  /** Leases spans in the order given; null where a span is no longer queued. */
+  async grant(
+    jobId: JobId,
+    step: number,
+    nodeId: NodeId,
+    nowMs: number,
+    wanted: readonly { spanId: number; leaseId: LeaseId }[],
+  ): Promise<{ status: 'held' } | { status: 'granted'; jobStarted: boolean; spans: (Granted | null)[] }> {
+    const reply = asArray(
+      await grantSpansScript.run(
+        this.redis,
+        stepKeys(jobId, step),
+        { node_id: nodeId, now_ms: nowMs },
+        wanted.flatMap(({ spanId, leaseId }) => [spanId, leaseId]),
+      ),
+    );
+    if (reply[0] === 'held') return { status: 'held' };
+    const spans = wanted.map((_, i) => {
+      const [first, last, epoch] = reply.slice(2 + 3 * i, 5 + 3 * i).map(asInteger);
+      if (first === undefined || last === undefined || epoch === undefined) {
+        throw new TypeError('redis: grant_spans answered too few spans');
+      }
+      return first < 0 ? null : { first, last, epoch };
+    });
+    return { status: 'granted', jobStarted: asInteger(reply[1]) === 1, spans };
+  }
+
+  async report(lease: LeaseRef, nowMs: number, results: readonly ResultWords[]): Promise<Reported> {
+    const reply = asArray(
+      await reportLeaseScript.run(
+        this.redis,
+        stepKeys(lease.jobId, lease.step),
+        {
+          step_index: lease.step,
+          span_id: lease.spanId,
+          lease_id: lease.leaseId,
+          epoch: lease.epoch,
+          now_ms: nowMs,
+          max_faults: FAULTS_PER_TASK_MAX,
+        },
+        results.flatMap((r) => [
+          r.code,
+          r.first,
+          r.last,
+          r.runMs,
+          r.record,
+          r.outputs,
+          r.outputsCount,
+        ]),
+      ),
+    );
+    const status = asText(reply[0]);
+    if (status !== 'accepted' && status !== 'lost' && status !== 'refused') {
+      throw new TypeError(`redis: report_lease answered "${status}"`);
+    }
+    return {
+      status,
+      released: asInteger(reply[1]) === 1,
+      requeued: asInteger(reply[2]) === 1,
+      effects: parseEffects(reply[3]),
+    };
+  }
+
+  /** Takes a lease back; `record` is the lost attempt. */
+  async expire(
+    lease: Omit<LeaseRef, 'epoch'>,
+    nowMs: number,
+    record: string,
+  ): Promise<{ expired: boolean; requeued: boolean; effects: Effects }> {
+    const reply = asArray(
+      await expireLeaseScript.run(this.redis, stepKeys(lease.jobId, lease.step), {
+        step_index: lease.step,
+        span_id: lease.spanId,
+        lease_id: lease.leaseId,
+        now_ms: nowMs,
+        max_faults: FAULTS_PER_TASK_MAX,
+        record,
+      }),
+    );
+    return {
+      expired: asInteger(reply[0]) === 1,
+      requeued: asInteger(reply[1]) === 1,
+      effects: parseEffects(reply[2]),
+    };
+  }
+
+  async setProgress(lease: LeaseRef, task: number, progress: string): Promise<boolean> {
+    const reply = await setProgressScript.run(
+      this.redis,
+      {
+        spans_key: keys.spans(lease.jobId, lease.step),
+        progress_key: keys.progress(lease.jobId, lease.step),
+      },
+      { span_id: lease.spanId, lease_id: lease.leaseId, task, progress },
+    );
+    return asInteger(reply) === 1;
+  }
+
+  /** The live lease of a span, if it is this one. */
+  async readLease(lease: LeaseRef): Promise<Span | undefined> {
+    const text = await this.redis.hget(keys.spans(lease.jobId, lease.step), String(lease.spanId));
+    if (text === null) return undefined;
+    const span = parseSpan(String(lease.spanId), text);
+    return span.state === 'leased' && span.leaseId === lease.leaseId ? span : undefined;
+  }
+
+  /** Every queued or leased span of a step: as many as slots and buffer, never as many as tasks. */
+  async list(jobId: JobId, step: number): Promise<Span[]> {
+    const table = await this.redis.hgetall(keys.spans(jobId, step));
+    return Object.entries(table).map(([spanId, text]) => parseSpan(spanId, text));
+  }
+}
