@@ -1,0 +1,71 @@
+import { validateTemplate } from '@karst/shared/openjd/parse-template.ts';
+import type { Problem } from '@karst/shared/openjd/problem.ts';
+import { printPath } from '@karst/shared/openjd/problem.ts';
+import type { JobTemplate } from '@karst/shared/openjd/types.ts';
+import { expect, test } from 'vitest';
+
+/** Parts of a template; `run` and `space` are short for the places every table changes. */
+export interface TemplateParts {
+  root?: Record<string, unknown>;
+  parameters?: unknown;
+  step?: Record<string, unknown>;
+  script?: Record<string, unknown>;
+  run?: Record<string, unknown>;
+  space?: unknown;
+}
+
+/** A small valid template with the given parts put in. A part set to undefined is left out. */
+export function templateWith(parts: TemplateParts = {}): unknown {
+  const template = {
+    specificationVersion: 'jobtemplate-2023-09',
+    name: 'job',
+    parameterDefinitions: parts.parameters,
+    steps: [
+      {
+        name: 'Render',
+        parameterSpace: parts.space,
+        script: { actions: { onRun: { command: 'render', ...parts.run } }, ...parts.script },
+        ...parts.step,
+      },
+    ],
+    ...parts.root,
+  };
+  return JSON.parse(JSON.stringify(template));
+}
+
+/** `path: message` lines, for comparing and for showing. */
+export function lines(problems: readonly Problem[]): string[] {
+  return problems.map(({ path, message }) => `${printPath(path)}: ${message}`);
+}
+
+/** The template when it is valid; otherwise fails, showing why. */
+export function accepted(value: unknown): JobTemplate {
+  const result = validateTemplate(value);
+  if (!result.ok) throw new Error(lines(result.error).join('\n'));
+  return result.value;
+}
+
+/** Fails unless the template is refused at `path`, for `reason`, and for nothing else. */
+export function expectRefused(value: unknown, path: string, reason: string): void {
+  const result = validateTemplate(value);
+  const found = result.ok ? ['(accepted)'] : lines(result.error);
+  expect(found).toEqual([expect.stringContaining(reason)]);
+  expect(result.ok ? [] : result.error.map((problem) => printPath(problem.path))).toEqual([path]);
+}
+
+export type RefusedCase = [title: string, parts: TemplateParts, path: string, reason: string];
+export type AcceptedCase = [title: string, parts: TemplateParts];
+
+/** One test per row. */
+export function acceptTable(rows: readonly AcceptedCase[]): void {
+  test.each(rows)('accepts %s', (_title, parts) => {
+    accepted(templateWith(parts));
+  });
+}
+
+/** One test per row: refused at that path, for that reason, and for nothing else. */
+export function refuseTable(rows: readonly RefusedCase[]): void {
+  test.each(rows)('refuses %s', (_title, parts, path, reason) => {
+    expectRefused(templateWith(parts), path, reason);
+  });
+}
