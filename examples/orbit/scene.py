@@ -3,7 +3,7 @@
 Blender runs this file once per frame and it makes everything: meshes, materials, light, camera.
 
     blender -b --factory-startup -noaudio --python-exit-code 1 --python scene.py -- \
-        --frame 1 --frames 24 --output frames/orbit_####.png --samples 10 --width 320 --height 180
+        --frame 1 --frames 24 --output frames/orbit_####.png --samples 8 --width 320 --height 180
 
 Nothing here is random from run to run: the same frame always gives the same pixels.
 """
@@ -291,7 +291,7 @@ def parse_options(arguments):
     parser.add_argument("--output", required=True, help="PNG file; #### becomes the frame number")
     beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "shaders.py")
     parser.add_argument("--shaders", default=beside, help="where shaders.py is; default: beside this file")
-    parser.add_argument("--samples", type=int, default=10, help="Cycles samples a pixel")
+    parser.add_argument("--samples", type=int, default=8, help="Cycles samples a pixel")
     parser.add_argument("--width", type=int, default=320)
     parser.add_argument("--height", type=int, default=180)
     options = parser.parse_args(arguments)
