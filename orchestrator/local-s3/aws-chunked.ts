@@ -13,6 +13,11 @@ class ByteReader {
     this.#source = source[Symbol.asyncIterator]();
   }
 
+  /** Lets go of the source, so that what is left of it can be drained. */
+  async release(): Promise<void> {
+    await this.#source.return?.();
+  }
+
   async #pull(): Promise<Buffer> {
     const next = await this.#source.next();
     if (next.done) throw new S3Error('IncompleteBody', 'the chunked body ended too early');
@@ -64,20 +69,30 @@ function verifyTrailers(trailers: Map<string, string>, verifier: ChunkVerifier):
   verifier.trailer(sha256Hex(canonical), signature);
 }
 
+type ChunkedOptions = {
+  trailer: boolean;
+  verifier?: ChunkVerifier | undefined;
+  trailers: Map<string, string>;
+};
+
 /**
  * Yields the data of an aws-chunked body. A chunk's bytes come out before its signature is checked,
  * so the caller must not make them visible until this has ended; trailers are in `trailers` by then.
  */
 export async function* decodeAwsChunked(
   source: AsyncIterable<Buffer>,
-  options: {
-    trailer: boolean;
-    verifier?: ChunkVerifier | undefined;
-    trailers: Map<string, string>;
-  },
+  options: ChunkedOptions,
 ): AsyncGenerator<Buffer> {
-  const { verifier, trailers } = options;
   const reader = new ByteReader(source);
+  try {
+    yield* decodeChunks(reader, options);
+  } finally {
+    await reader.release();
+  }
+}
+
+async function* decodeChunks(reader: ByteReader, options: ChunkedOptions): AsyncGenerator<Buffer> {
+  const { verifier, trailers } = options;
   for (;;) {
     const header = /^([0-9a-fA-F]{1,10})(?:;chunk-signature=([0-9a-f]{64}))?$/.exec(
       await reader.line(),

@@ -44,17 +44,19 @@ export function setChecksumHeaders(response: ServerResponse, checksums: Checksum
   }
 }
 
-/** Sets a header whose value a client chose; what HTTP cannot carry is refused. */
-export function setChosenHeader(response: ServerResponse, name: string, value: string): void {
-  // Header values are latin1 in Node: text beyond it goes out as its UTF-8 bytes.
-  const latin = Buffer.from(value, 'utf8').toString('latin1');
-  const sendable = [...value].every((char) => char.charCodeAt(0) < 0x100) ? value : latin;
+/**
+ * A value a client chose, as Node can send it: text beyond latin1 (it can come in a query) goes out as
+ * its UTF-8 bytes. Throws InvalidArgument for what HTTP cannot carry.
+ */
+export function sendable(name: string, value: string): string {
+  const isLatin = [...value].every((char) => char.charCodeAt(0) < 0x100);
+  const latin = isLatin ? value : Buffer.from(value, 'utf8').toString('latin1');
   try {
-    validateHeaderValue(name, sendable);
+    validateHeaderValue(name, latin);
   } catch {
     throw new S3Error('InvalidArgument', `the value for ${name} cannot be sent in a header`);
   }
-  response.setHeader(name, sendable);
+  return latin;
 }
 
 const contentHeaders = [
@@ -71,15 +73,15 @@ export function keptHeaders(request: S3Request): Record<string, string> {
   const kept: Record<string, string> = { 'content-type': 'binary/octet-stream' };
   for (const name of contentHeaders) {
     const value = request.header(name);
-    if (value !== undefined) kept[name] = value;
+    if (value !== undefined) kept[name] = sendable(name, value);
   }
   const encodings = (request.header('content-encoding') ?? '').split(',').map((one) => one.trim());
   const encoding = encodings.filter((one) => one !== '' && one !== 'aws-chunked').join(', ');
-  if (encoding !== '') kept['content-encoding'] = encoding;
+  if (encoding !== '') kept['content-encoding'] = sendable('content-encoding', encoding);
   let metadataBytes = 0;
   for (const name of request.amzHeaders) {
     if (!name.startsWith('x-amz-meta-')) continue;
-    const value = request.header(name) ?? '';
+    const value = sendable(name, request.header(name) ?? '');
     kept[name] = value;
     metadataBytes += name.length - 'x-amz-meta-'.length + Buffer.byteLength(value);
   }

@@ -1,23 +1,20 @@
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type Algorithm, Digests, parseAlgorithm } from './checksums.ts';
-import { checkCopySource, checkRead, parseRange, writeCondition } from './conditions.ts';
+import { checkRead, parseRange, writeCondition } from './conditions.ts';
 import { S3Error } from './errors.ts';
 import {
   type Exchange,
-  isoTime,
   keptHeaders,
   type Operation,
   quoted,
   type Store,
+  sendable,
   sendEmpty,
   sendXml,
   setChecksumHeaders,
-  setChosenHeader,
 } from './exchange.ts';
 import {
-  checksumNodes,
   checkWrite,
   dropObject,
   findObject,
@@ -31,9 +28,6 @@ import {
 import { receiveBlob, receiveText } from './receive.ts';
 import { checkKey } from './request.ts';
 import { children, parseXml, text, type XmlNode, xmlDocument } from './xml.ts';
-
-/** Largest object one CopyObject may copy, as in S3. */
-const copyBytesMax = 5 * 1024 ** 3;
 
 export const putObject: Operation = async (store, { request, payload, response }) => {
   const { bucket, key } = request;
@@ -95,7 +89,7 @@ function setObjectHeaders(exchange: Exchange, object: ObjectRecord): void {
   for (const [name, value] of Object.entries(object.headers)) response.setHeader(name, value);
   for (const name of overrides) {
     const value = request.query.get(`response-${name}`);
-    if (value !== undefined) setChosenHeader(response, name, value);
+    if (value !== undefined) response.setHeader(name, sendable(name, value));
   }
   setValidators(response, object);
   response.setHeader('accept-ranges', 'bytes');
@@ -195,99 +189,4 @@ export const deleteObjects: Operation = async (store, { request, payload, respon
   });
   await store.blobs.discard(unreferenced);
   sendXml(response, xmlDocument('DeleteResult', nodes));
-};
-
-/** Reads x-amz-copy-source: [/]bucket/key, percent-encoded. */
-export function copySource(exchange: Exchange): { bucket: string; key: string } {
-  const raw = exchange.request.header('x-amz-copy-source') ?? '';
-  const [path = '', version] = raw.split('?');
-  if (version !== undefined && version !== 'versionId=null') {
-    throw new S3Error('NotImplemented', 'versions are not supported');
-  }
-  let decoded: string;
-  try {
-    decoded = decodeURIComponent(path).replace(/^\//, '');
-  } catch {
-    throw new S3Error('InvalidArgument', 'x-amz-copy-source is not valid percent-encoded UTF-8');
-  }
-  const slash = decoded.indexOf('/');
-  if (slash <= 0) throw new S3Error('InvalidArgument', 'x-amz-copy-source must be bucket/key');
-  const key = decoded.slice(slash + 1);
-  checkKey(key);
-  return { bucket: decoded.slice(0, slash), key };
-}
-
-/** A checksum asked for with x-amz-checksum-algorithm that the source lacks is computed by reading it. */
-async function missingChecksum(
-  store: Store,
-  object: ObjectRecord,
-  algorithm: Algorithm,
-): Promise<string> {
-  const pieces = piecesOf(store.index, object.id);
-  store.blobs.pin(pieces);
-  try {
-    const digests = new Digests([algorithm]);
-    for await (const chunk of store.blobs.read(pieces, 0, object.sizeBytes)) digests.update(chunk);
-    return digests.finish().get(algorithm)?.toString('base64') ?? '';
-  } finally {
-    await store.blobs.unpin(pieces);
-  }
-}
-
-/**
- * Copies by pointing at the same blobs: no bytes move, whatever the size. The ETag is the source's (S3
- * would compute a new one for the copy of a multipart object).
- */
-export const copyObject: Operation = async (store, exchange) => {
-  const { request, response } = exchange;
-  const { index } = store;
-  const source = copySource(exchange);
-  const directive = request.header('x-amz-metadata-directive') ?? 'COPY';
-  if (directive !== 'COPY' && directive !== 'REPLACE') {
-    throw new S3Error('InvalidArgument', 'x-amz-metadata-directive must be COPY or REPLACE');
-  }
-  if (directive === 'COPY' && source.bucket === request.bucket && source.key === request.key) {
-    throw new S3Error(
-      'InvalidRequest',
-      'This copy request is illegal because it is trying to copy an object to itself without changing its metadata.',
-    );
-  }
-  const condition = writeCondition(request);
-  const replaced = directive === 'REPLACE' ? keptHeaders(request) : undefined;
-  const asked = request.header('x-amz-checksum-algorithm');
-  const algorithm = asked === undefined ? undefined : parseAlgorithm(asked);
-  const seen = getObject(index, source.bucket, source.key);
-  const computed =
-    algorithm && seen.checksums[algorithm] === undefined
-      ? { [algorithm]: await missingChecksum(store, seen, algorithm) }
-      : {};
-  const modifiedMs = store.clock.nowMs();
-  const { object, unreferenced } = await index.commit(() => {
-    const found = getObject(index, source.bucket, source.key);
-    checkCopySource(found, request);
-    if (found.sizeBytes > copyBytesMax) {
-      throw new S3Error('InvalidRequest', `the copy source is larger than ${copyBytesMax} bytes`);
-    }
-    if (algorithm && found.id !== seen.id)
-      throw new S3Error('PreconditionFailed', 'the copy source changed');
-    const checksums = algorithm ? { ...found.checksums, ...computed } : found.checksums;
-    const object = { ...found, modifiedMs, upload: undefined, checksums };
-    object.headers = replaced ?? found.headers;
-    const pieces = piecesOf(index, found.id);
-    const unreferenced = storeObject(
-      index,
-      request.bucket,
-      request.key,
-      { ...object, pieces },
-      condition,
-    );
-    return { object, unreferenced };
-  });
-  await store.blobs.discard(unreferenced);
-  const nodes: XmlNode[] = [
-    ['LastModified', isoTime(modifiedMs)],
-    ['ETag', quoted(object.etag)],
-    ...checksumNodes(object.checksums),
-  ];
-  sendXml(response, xmlDocument('CopyObjectResult', nodes));
 };

@@ -7,23 +7,12 @@ import {
   listObjectsV1,
   listObjectsV2,
 } from './bucket-operations.ts';
+import { completeUpload } from './complete-upload.ts';
+import { copyObject, uploadPartCopy } from './copy-operations.ts';
 import { S3Error } from './errors.ts';
 import type { Operation } from './exchange.ts';
-import {
-  abortUpload,
-  completeUpload,
-  createUpload,
-  listParts,
-  uploadPart,
-  uploadPartCopy,
-} from './multipart-operations.ts';
-import {
-  copyObject,
-  deleteObject,
-  deleteObjects,
-  getOrHeadObject,
-  putObject,
-} from './object-operations.ts';
+import { abortUpload, createUpload, listParts, uploadPart } from './multipart-operations.ts';
+import { deleteObject, deleteObjects, getOrHeadObject, putObject } from './object-operations.ts';
 import type { S3Request } from './request.ts';
 import { listUploads } from './upload-listing.ts';
 

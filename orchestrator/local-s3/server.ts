@@ -37,6 +37,9 @@ export type LocalS3 = {
   close(): Promise<void>;
 };
 
+/** The HTTP server and the requests it is working on. */
+type Running = { server: Server; active: Set<Promise<void>> };
+
 function reportFault(error: unknown, requestId: string): void {
   const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.stderr.write(`${JSON.stringify({ event: 'fault', requestId, error: detail })}\n`);
@@ -45,20 +48,21 @@ function reportFault(error: unknown, requestId: string): void {
 /** An S3 endpoint on a folder: path style, one set of credentials, every request signed. */
 export function createLocalS3(options: LocalS3Options): LocalS3 {
   const onFault = options.onFault ?? reportFault;
-  let running: { server: Server; store: Store } | undefined;
+  let running: (Running & { store: Store }) | undefined;
   return {
     async listen(port) {
       if (running) throw new Error('this local S3 endpoint is already listening');
       const store = await openStore(options);
-      const server = createHttpServer(store, options.credentials, onFault);
-      running = { server, store };
-      return listening(server, port);
+      running = { ...createHttpServer(store, options.credentials, onFault), store };
+      return listening(running.server, port);
     },
     async close() {
       if (!running) return;
-      const { server, store } = running;
+      const { server, active, store } = running;
       running = undefined;
       await closeServer(server);
+      // A request whose connection is gone may still be on its way to the index.
+      await Promise.all(active);
       store.index.close();
     },
   };
@@ -66,7 +70,7 @@ export function createLocalS3(options: LocalS3Options): LocalS3 {
 
 async function openStore(options: LocalS3Options): Promise<Store> {
   const { dir, clock, random } = options;
-  await mkdir(dir, { recursive: true });
+  await mkdir(dir, { recursive: true, mode: 0o700 });
   const index = new Index(dir);
   const blobs = await BlobStore.open(dir, random, (blob) => isReferenced(index, blob));
   const store: Store = { index, blobs, clock, random };
@@ -80,7 +84,8 @@ function createHttpServer(
   store: Store,
   credentials: Credentials,
   onFault: (error: unknown, requestId: string) => void,
-): Server {
+): Running {
+  const active = new Set<Promise<void>>();
   const serve = async (message: IncomingMessage, response: ServerResponse, waits: boolean) => {
     const requestId = store.random.uuid();
     response.setHeader('x-amz-request-id', requestId);
@@ -98,9 +103,13 @@ function createHttpServer(
   };
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: 65_000 });
   server.timeout = idleMsMax;
-  server.on('request', (message, response) => void serve(message, response, false));
-  server.on('checkContinue', (message, response) => void serve(message, response, true));
-  return server;
+  const track = (message: IncomingMessage, response: ServerResponse, waits: boolean) => {
+    const done = serve(message, response, waits).finally(() => active.delete(done));
+    active.add(done);
+  };
+  server.on('request', (message, response) => track(message, response, false));
+  server.on('checkContinue', (message, response) => track(message, response, true));
+  return { server, active };
 }
 
 function sendError(
