@@ -1,0 +1,193 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+const attemptOutcomes = ['succeeded', 'failed', 'lost', 'returned', 'canceled'] as const;
+const taskStates = ['waiting', 'running', 'succeeded', 'failed', 'canceled'] as const;
+const jobStates = ['pending', 'running', 'paused', 'succeeded', 'failed', 'canceled'] as const;
+const nodeStates = ['online', 'draining', 'offline'] as const;
+const gpuStates = ['busy', 'idle', 'offline'] as const;
+const failureReasons = [
+  'exit',
+  'signal',
+  'timeout',
+  'reported',
+  'command',
+  'outputs',
+  'disk_full',
+  'out_of_memory',
+  'node',
+  'inputs',
+  'storage',
+] as const;
+const directions = ['input', 'output', 'log'] as const;
+const gpuOutcomes = ['succeeded', 'failed', 'lost'] as const;
+
+export type AttemptOutcome = (typeof attemptOutcomes)[number];
+export type AttemptReason = (typeof failureReasons)[number] | 'none';
+
+/** The farm as a scrape sees it: numbers by state. What is left out keeps its last value. */
+export interface FarmGauges {
+  tasks?: Partial<Record<(typeof taskStates)[number], number>>;
+  jobs?: Partial<Record<(typeof jobStates)[number], number>>;
+  nodes?: Partial<Record<(typeof nodeStates)[number], number>>;
+  gpus?: Partial<Record<(typeof gpuStates)[number], number>>;
+  /** Seconds since 1970 of the last sync, by node id. Nodes left out are forgotten. */
+  nodeLastHeartbeatSeconds?: ReadonlyMap<string, number>;
+  redisUp: boolean;
+}
+
+/** What the orchestrator tells Prometheus. No job, task, user or frame ever is a label. */
+export interface Metrics {
+  httpRequest(route: string, method: string, status: number, durationMs: number): void;
+  attemptEnded(outcome: AttemptOutcome, reason: AttemptReason, tasks?: number): void;
+  taskQueueWait(ms: number): void;
+  taskRun(ms: number): void;
+  /** From a task being ready (or its node waiting) to its grant. */
+  dispatch(ms: number): void;
+  leasesExpired(count: number): void;
+  attemptsFenced(count: number): void;
+  gpuSeconds(outcome: (typeof gpuOutcomes)[number], seconds: number): void;
+  stageBytes(direction: (typeof directions)[number], bytes: number): void;
+  outputPublishConflict(): void;
+  /** From a cancel request to the node's confirmation. */
+  cancel(ms: number): void;
+  /** A background pass succeeded at `nowMs`. */
+  passSucceeded(pass: string, nowMs: number): void;
+  /** The exposition text, gauges freshly collected. */
+  text(): Promise<{ contentType: string; body: string }>;
+}
+
+export interface MetricsOptions {
+  version: string;
+  revision?: string;
+  /** Names of background passes, so that their series exist from the start. */
+  passes?: readonly string[];
+  /** Called on each scrape. */
+  collect: () => Promise<FarmGauges>;
+}
+
+const REQUEST_SECONDS = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30, 60,
+];
+const DISPATCH_SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120];
+const WAIT_SECONDS = [0.1, 1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 24 * 3600];
+const RUN_SECONDS = [0.05, 0.25, 1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 24 * 3600];
+const CANCEL_SECONDS = [0.1, 0.5, 1, 2, 5, 10, 30, 60, 120];
+
+export function createMetrics(options: MetricsOptions): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry, prefix: 'karst_' });
+
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Counter({ name: `karst_${name}`, help, labelNames, registers });
+  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Gauge({ name: `karst_${name}`, help, labelNames, registers });
+  const histogram = <L extends string>(
+    name: string,
+    help: string,
+    buckets: number[],
+    labelNames: readonly L[] = [],
+  ) => new Histogram({ name: `karst_${name}`, help, labelNames, buckets, registers });
+
+  const gauges = createGauges(gauge);
+  const attempts = counter('task_attempts_total', 'Task attempts that ended.', [
+    'outcome',
+    'reason',
+  ]);
+  const expired = counter(
+    'leases_expired_total',
+    'Leases taken back from nodes past their deadline.',
+  );
+  const fenced = counter('attempts_fenced_total', 'Reports refused because their lease was lost.');
+  const gpuSeconds = counter('gpu_seconds_total', 'GPU time by how it ended.', ['outcome']);
+  const stageBytes = counter('stage_bytes_total', 'Bytes moved for tasks.', ['direction']);
+  const conflicts = counter('output_publish_conflicts_total', 'Outputs refused by the view.');
+  const queueWait = histogram('task_queue_wait_seconds', 'From ready to granted.', WAIT_SECONDS);
+  const run = histogram('task_run_seconds', 'Run time of finished tasks.', RUN_SECONDS);
+  const dispatch = histogram('dispatch_seconds', 'How long a grant took.', DISPATCH_SECONDS);
+  const cancel = histogram('cancel_seconds', 'From cancel to the node’s word.', CANCEL_SECONDS);
+  const passes = gauge(
+    'reconciler_last_success_timestamp_seconds',
+    'When each background pass last succeeded.',
+    ['pass'],
+  );
+  const requests = histogram(
+    'http_request_duration_seconds',
+    'Requests, long polls included.',
+    REQUEST_SECONDS,
+    ['route', 'method', 'code'],
+  );
+  gauge('build_info', 'Always 1; the labels tell.', ['version', 'revision']).set(
+    { version: options.version, revision: options.revision ?? 'unknown' },
+    1,
+  );
+
+  for (const outcome of attemptOutcomes) {
+    const reasons = outcome === 'failed' ? failureReasons : (['none'] as const);
+    for (const reason of reasons) attempts.inc({ outcome, reason }, 0);
+  }
+  for (const direction of directions) stageBytes.inc({ direction }, 0);
+  for (const outcome of gpuOutcomes) gpuSeconds.inc({ outcome }, 0);
+  for (const pass of options.passes ?? []) passes.set({ pass }, 0);
+
+  // Hashing three labels for each request would cost more than the rest of the timing.
+  const requestSeries = new Map<string, { observe(seconds: number): void }>();
+  return {
+    httpRequest(route, method, status, durationMs) {
+      const name = `${method} ${status} ${route}`;
+      let series = requestSeries.get(name);
+      if (series === undefined) {
+        series = requests.labels({ route, method, code: String(status) });
+        requestSeries.set(name, series);
+      }
+      series.observe(durationMs / 1000);
+    },
+    attemptEnded: (outcome, reason, tasks = 1) => attempts.inc({ outcome, reason }, tasks),
+    taskQueueWait: (ms) => queueWait.observe(ms / 1000),
+    taskRun: (ms) => run.observe(ms / 1000),
+    dispatch: (ms) => dispatch.observe(ms / 1000),
+    leasesExpired: (count) => expired.inc(count),
+    attemptsFenced: (count) => fenced.inc(count),
+    gpuSeconds: (outcome, seconds) => gpuSeconds.inc({ outcome }, seconds),
+    stageBytes: (direction, bytes) => stageBytes.inc({ direction }, bytes),
+    outputPublishConflict: () => conflicts.inc(),
+    cancel: (ms) => cancel.observe(ms / 1000),
+    passSucceeded: (pass, nowMs) => passes.set({ pass }, nowMs / 1000),
+    async text() {
+      gauges(await options.collect());
+      return { contentType: registry.contentType, body: await registry.metrics() };
+    },
+  };
+}
+
+type MakeGauge = <L extends string>(name: string, help: string, labels?: readonly L[]) => Gauge<L>;
+
+/** The gauges that a scrape fills, 0 until then. */
+function createGauges(gauge: MakeGauge): (farm: FarmGauges) => void {
+  const byState = {
+    tasks: gauge('tasks', 'Tasks of jobs that are not archived, by state.', ['state']),
+    jobs: gauge('jobs', 'Jobs by state.', ['state']),
+    nodes: gauge('nodes', 'Enrolled nodes by state.', ['state']),
+    gpus: gauge('gpus', 'GPUs of enrolled nodes by state.', ['state']),
+  };
+  for (const state of taskStates) byState.tasks.set({ state }, 0);
+  for (const state of jobStates) byState.jobs.set({ state }, 0);
+  for (const state of nodeStates) byState.nodes.set({ state }, 0);
+  for (const state of gpuStates) byState.gpus.set({ state }, 0);
+  const heartbeat = gauge('node_last_heartbeat_timestamp_seconds', 'When each node last synced.', [
+    'node',
+  ]);
+  const redisUp = gauge('redis_up', 'Whether Redis answers.');
+  return (farm) => {
+    for (const noun of ['tasks', 'jobs', 'nodes', 'gpus'] as const) {
+      for (const [state, value] of Object.entries(farm[noun] ?? {})) {
+        byState[noun].set({ state }, value);
+      }
+    }
+    if (farm.nodeLastHeartbeatSeconds !== undefined) {
+      heartbeat.reset();
+      for (const [node, seconds] of farm.nodeLastHeartbeatSeconds) heartbeat.set({ node }, seconds);
+    }
+    redisUp.set(farm.redisUp ? 1 : 0);
+  };
+}

@@ -1,0 +1,51 @@
+import { S3ServiceException } from '@aws-sdk/client-s3';
+
+/** Storage can't be reached or is failing: the same call may succeed later. */
+export class ObjectStoreUnavailableError extends Error {
+  constructor(operation: string, cause: unknown) {
+    super(`object storage is unavailable (${operation})`, { cause });
+    this.name = 'ObjectStoreUnavailableError';
+  }
+}
+
+const networkCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ETIMEDOUT',
+  'EPIPE',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
+const passingNames = new Set([
+  'TimeoutError',
+  'RequestTimeout',
+  'SlowDown',
+  'ServiceUnavailable',
+  'InternalError',
+  'ThrottlingException',
+  'NetworkingError',
+]);
+
+function isPassing(error: Error): boolean {
+  if (passingNames.has(error.name)) return true;
+  if (error instanceof S3ServiceException) return (error.$metadata.httpStatusCode ?? 0) >= 500;
+  return 'code' in error && typeof error.code === 'string' && networkCodes.has(error.code);
+}
+
+/** What the SDK threw, with outages told apart from answers. */
+export function classify(operation: string, error: unknown): unknown {
+  return error instanceof Error && isPassing(error)
+    ? new ObjectStoreUnavailableError(operation, error)
+    : error;
+}
+
+/** Whether S3 answered with one of these error codes. */
+export const isS3Error = (error: unknown, ...names: string[]): boolean =>
+  error instanceof S3ServiceException && names.includes(error.name);
+
+/** HEAD answers carry no body, hence no code: only the status tells. */
+export const isAbsent = (error: unknown): boolean =>
+  error instanceof S3ServiceException &&
+  (error.$metadata.httpStatusCode === 404 || error.name === 'NoSuchKey');

@@ -1,0 +1,150 @@
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  HeadObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import {
+  MULTIPART_THRESHOLD_BYTES,
+  partSizeBytes,
+  type Upload,
+} from '@karst/shared/protocol/files.ts';
+import { classify, isAbsent, isS3Error } from './errors.ts';
+import type { Presign } from './presign.ts';
+
+export interface UploadFile {
+  /** Lower-case hexadecimal. Storage checks it for single uploads. */
+  sha256: string;
+  sizeBytes: number;
+  /** Base64 MD5 of each part; needed (one for each of `partCount`) above the multipart threshold. */
+  partMd5?: readonly string[] | undefined;
+}
+/**
+ * completed: the object is whole (also when an earlier call completed it). no_such_upload: nothing
+ * to complete. invalid_parts: parts are missing, changed or too small; the upload goes on.
+ */
+export type CompleteResult = 'completed' | 'no_such_upload' | 'invalid_parts';
+
+export interface Uploads {
+  /** How the holder of the answer uploads exactly this file to `key`, within an hour. */
+  createUpload(key: string, file: UploadFile): Promise<Upload>;
+  completeUpload(key: string, uploadId: string, etags: readonly string[]): Promise<CompleteResult>;
+  abortUpload(key: string, uploadId: string): Promise<void>;
+}
+
+const UPLOAD_LIFETIME_SECONDS = 3600;
+/** Parts of big files are uploaded one after the other: the last may start hours later. */
+const MULTIPART_LIFETIME_SECONDS = 24 * 3600;
+
+/** How many parts a file travels in: 1 up to the multipart threshold. */
+export const partCount = (sizeBytes: number): number =>
+  sizeBytes <= MULTIPART_THRESHOLD_BYTES ? 1 : Math.ceil(sizeBytes / partSizeBytes(sizeBytes));
+
+export function createUploads(client: S3Client, bucket: string, presign: Presign): Uploads {
+  const single = async (key: string, file: UploadFile): Promise<Upload> => {
+    const headers = {
+      'content-length': String(file.sizeBytes),
+      'x-amz-checksum-sha256': Buffer.from(file.sha256, 'hex').toString('base64'),
+    };
+    const url = await presign({
+      method: 'PUT',
+      key,
+      headers,
+      expiresInSeconds: UPLOAD_LIFETIME_SECONDS,
+    });
+    return { kind: 'single', url, headers };
+  };
+
+  const multipart = async (key: string, file: UploadFile): Promise<Upload> => {
+    const parts = partCount(file.sizeBytes);
+    const md5s = file.partMd5 ?? [];
+    if (md5s.length !== parts) {
+      throw new RangeError(`${parts} parts need as many MD5 sums, found ${md5s.length}`);
+    }
+    const { UploadId } = await client.send(
+      new CreateMultipartUploadCommand({ Bucket: bucket, Key: key }),
+    );
+    if (UploadId === undefined) throw new Error('storage started an upload without an id');
+    const size = partSizeBytes(file.sizeBytes);
+    const partUrls = await Promise.all(
+      md5s.map((md5, index) =>
+        presign({
+          method: 'PUT',
+          key,
+          query: { partNumber: String(index + 1), uploadId: UploadId },
+          headers: {
+            'content-length': String(Math.min(size, file.sizeBytes - index * size)),
+            'content-md5': md5,
+          },
+          expiresInSeconds: MULTIPART_LIFETIME_SECONDS,
+        }),
+      ),
+    );
+    return { kind: 'multipart', uploadId: UploadId, partSizeBytes: size, partUrls };
+  };
+
+  const exists = async (key: string): Promise<boolean> => {
+    try {
+      await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }));
+      return true;
+    } catch (error) {
+      if (isAbsent(error)) return false;
+      throw error;
+    }
+  };
+
+  const complete = async (
+    key: string,
+    uploadId: string,
+    etags: readonly string[],
+  ): Promise<CompleteResult> => {
+    try {
+      await client.send(
+        new CompleteMultipartUploadCommand({
+          Bucket: bucket,
+          Key: key,
+          UploadId: uploadId,
+          MultipartUpload: { Parts: etags.map((ETag, i) => ({ ETag, PartNumber: i + 1 })) },
+        }),
+      );
+      return 'completed';
+    } catch (error) {
+      if (isS3Error(error, 'NoSuchUpload')) {
+        // The answer of an earlier call may have been lost on its way.
+        return (await exists(key)) ? 'completed' : 'no_such_upload';
+      }
+      if (isS3Error(error, 'InvalidPart', 'InvalidPartOrder', 'EntityTooSmall', 'MalformedXML')) {
+        return 'invalid_parts';
+      }
+      throw error;
+    }
+  };
+
+  const guarded = async <T>(operation: string, run: Promise<T>): Promise<T> => {
+    try {
+      return await run;
+    } catch (error) {
+      throw classify(operation, error);
+    }
+  };
+
+  return {
+    createUpload: (key, file) =>
+      guarded(
+        'create upload',
+        partCount(file.sizeBytes) === 1 ? single(key, file) : multipart(key, file),
+      ),
+    completeUpload: (key, uploadId, etags) =>
+      guarded('complete upload', complete(key, uploadId, etags)),
+    async abortUpload(key, uploadId) {
+      try {
+        await client.send(
+          new AbortMultipartUploadCommand({ Bucket: bucket, Key: key, UploadId: uploadId }),
+        );
+      } catch (error) {
+        if (!isS3Error(error, 'NoSuchUpload')) throw classify('abort upload', error);
+      }
+    },
+  };
+}
