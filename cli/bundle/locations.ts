@@ -1,0 +1,54 @@
+import path from 'node:path';
+import { treePathSchema } from '@karst/shared/protocol/files.ts';
+import { CliError } from '../failure.ts';
+import type { PathValue } from './path-values.ts';
+
+/**
+ * Where each parameter's file or directory stands in the job's file tree: as in the bundle if it is
+ * inside, else under its own name. Two different things under one name would mix, so the later one
+ * moves into a directory named after its parameter.
+ */
+export function chooseLocations(
+  values: readonly PathValue[],
+  bundleName: string,
+): Map<string, string> {
+  const taken = new Map<string, string>();
+  const locations = new Map<string, string>();
+  // The bundle's own layout is kept as it is: those inside choose first.
+  const inside = values.filter((value) => value.inBundle !== undefined);
+  const outside = values.filter((value) => value.inBundle === undefined);
+  for (const value of inside) {
+    const location = value.inBundle === '' ? bundleName : (value.inBundle ?? bundleName);
+    place(value, location);
+  }
+  for (const value of outside) {
+    const name = path.basename(value.absolutePath) || value.name;
+    let location = name;
+    for (let n = 1; collides(taken, location, value.absolutePath); n++) {
+      location = n === 1 ? `${value.name}/${name}` : `${value.name}-${n}/${name}`;
+    }
+    place(value, location);
+  }
+  return locations;
+
+  function place(value: PathValue, location: string): void {
+    const checked = treePathSchema.safeParse(location);
+    if (!checked.success) {
+      throw new CliError(
+        `Parameter ${value.name}: ${JSON.stringify(location)} can't be sent under that name: ` +
+          `${checked.error.issues[0]?.message}.`,
+      );
+    }
+    taken.set(location, value.absolutePath);
+    locations.set(value.name, location);
+  }
+}
+
+/** Whether `location` is, holds or lies in a place that something else has. */
+function collides(taken: ReadonlyMap<string, string>, location: string, source: string): boolean {
+  for (const [other, otherSource] of taken) {
+    if (other === location && otherSource !== source) return true;
+    if (other.startsWith(`${location}/`) || location.startsWith(`${other}/`)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,186 @@
+import path from 'node:path';
+import { createJob } from '@karst/shared/openjd/create-job.ts';
+import type { Job, SubmissionInput } from '@karst/shared/protocol/job.ts';
+import { routes } from '@karst/shared/protocol/routes.ts';
+import { InvalidArgumentError } from 'commander';
+import { z } from 'zod';
+import { patientRetry } from '../api/backoff.ts';
+import type { ApiClient } from '../api/client.ts';
+import { fieldErrorLine, ProblemResponseError } from '../api/problem-error.ts';
+import { collectInputs } from '../bundle/collect-inputs.ts';
+import { type Bundle, readBundle } from '../bundle/read-bundle.ts';
+import { type CliContext, say } from '../context.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { CliError, InterruptedError } from '../failure.ts';
+import { withInterrupt } from '../interrupt.ts';
+import { count, formatBytes, plainText } from '../terminal/text.ts';
+import { TransferMeter } from '../transfer/transfer-meter.ts';
+import { uploadInputs } from '../transfer/upload-inputs.ts';
+import { taskTotal } from '../wait/progress-text.ts';
+import { waitForJob } from '../wait/wait-for-job.ts';
+import {
+  addConnectionOptions,
+  type CommandLine,
+  connectWith,
+  duration,
+  example,
+  integer,
+} from './command-line.ts';
+import { downloadJob } from './download.ts';
+import { addOutputOption, outputFormatSchema, printOne } from './output-format.ts';
+
+const optionsSchema = z.object({
+  param: z.record(z.string(), z.string()).default({}),
+  project: z.string().optional(),
+  priority: z.int().optional(),
+  maxRetries: z.int().optional(),
+  maxFailed: z.int().optional(),
+  wait: z.boolean().default(false),
+  timeout: z.number().optional(),
+  download: z.string().optional(),
+  output: outputFormatSchema.exclude(['table']),
+});
+type SubmitOptions = z.infer<typeof optionsSchema>;
+
+function addParameter(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const equals = text.indexOf('=');
+  if (equals < 1) throw new InvalidArgumentError('Expected NAME=VALUE.');
+  const name = text.slice(0, equals);
+  if (Object.hasOwn(before, name)) throw new InvalidArgumentError(`${name} is given twice.`);
+  return { ...before, [name]: text.slice(equals + 1) };
+}
+
+export function addSubmitCommand({ program, context, finish }: CommandLine): void {
+  const command = program
+    .command('submit')
+    .description('Upload what a job needs and submit it. Prints the job id.')
+    .argument('<bundle>', 'a directory with template.yaml or template.json, or the template itself')
+    .option('-p, --param <name=value>', 'a job parameter; repeat it for more', addParameter)
+    .option('--project <name>', 'the project the job belongs to')
+    .option('--priority <n>', '0 to 100, higher goes first (default: 50)', integer(0, 100))
+    .option('--max-retries <n>', 'retries of a task that fails by itself', integer(0, 100))
+    .option('--max-failed <n>', 'the job fails when more tasks failed', integer(0, 1_000_000))
+    .option('--wait', 'show progress until the job is over; Ctrl-C detaches')
+    .option('--timeout <duration>', 'with --wait: stop waiting after this long (exit 6)', duration)
+    .option('--download <dir>', 'wait, then download the outputs of a job that succeeded');
+  addConnectionOptions(command);
+  addOutputOption(command, ['name', 'json', 'yaml']);
+  example(
+    command,
+    'karst submit examples/orbit --wait --download out/orbit',
+    'karst submit shot.yaml -p Scene=shot.blend -p Frames=1-240 --priority 80',
+  );
+  command.action(async (target: string) => {
+    const options = optionsSchema.parse(command.opts());
+    const api = await connectWith(context, command);
+    const job = await submit(context, api, path.resolve(context.cwd, target), options);
+    if (!options.wait && options.download === undefined) return;
+    const { exitCode } = await waitForJob(context, api, job.id, options.timeout);
+    finish(exitCode);
+    if (exitCode !== exitCodes.ok || options.download === undefined) return;
+    await downloadJob(context, api, { jobId: job.id, step: undefined, dir: options.download });
+  });
+}
+
+async function submit(
+  context: CliContext,
+  api: ApiClient,
+  target: string,
+  options: SubmitOptions,
+): Promise<Job> {
+  const bundle = await readBundle(target);
+  let interrupted = 'Interrupted. No job was submitted.';
+  const job = await withInterrupt(async (signal) => {
+    const submission = await prepare(context, api, { bundle, options, signal });
+    interrupted = 'Interrupted while submitting: karst get jobs tells whether the job arrived.';
+    return post(context, api, { bundle, submission, signal });
+  }).catch((error: unknown) => {
+    throw error instanceof InterruptedError ? new InterruptedError(interrupted) : error;
+  });
+  const name = plainText(job.name);
+  say(context, `Submitted ${name} as ${job.id}: ${count(taskTotal(job), 'task')}.`);
+  printOne(context, options.output, job, { lines: [], name: job.id });
+  return job;
+}
+
+interface Preparation {
+  bundle: Bundle;
+  options: SubmitOptions;
+  signal: AbortSignal;
+}
+
+/** The same check as the orchestrator's, before gigabytes are uploaded for a typing error. */
+function checkParameters(bundle: Bundle, values: Readonly<Record<string, string>>): void {
+  const created = createJob(bundle.template, values);
+  if (created.ok) return;
+  throw new CliError('The job parameters are not valid.', {
+    details: created.error.map((problem) => fieldErrorLine(problem, bundle.templateName)),
+  });
+}
+
+/** Collects and uploads what the job brings; only then is there something to submit. */
+async function prepare(
+  context: CliContext,
+  api: ApiClient,
+  { bundle, options, signal }: Preparation,
+): Promise<SubmissionInput> {
+  checkParameters(bundle, options.param);
+  const { files, locations, emptyDirCount } = await collectInputs(
+    bundle,
+    options.param,
+    context.cwd,
+  );
+  if (emptyDirCount > 0) {
+    say(context, `Not sent, as they hold no file: ${emptyDirCount} empty folders.`);
+  }
+  const { priority, maxRetries, maxFailed, project } = options;
+  const submission: SubmissionInput = {
+    template: bundle.source,
+    parameters: options.param,
+    locations,
+    policy: { priority, maxRetriesPerTask: maxRetries, maxFailedTasks: maxFailed },
+    ...(project === undefined ? {} : { project }),
+  };
+  if (files.length === 0) return submission;
+  const meter = new TransferMeter(context.stderr, context.clock);
+  try {
+    const sent = await uploadInputs(api, files, meter, signal);
+    meter.clear();
+    say(
+      context,
+      `Uploaded ${count(sent.uploadedCount, 'file')} (${formatBytes(sent.uploadedBytes)}); ` +
+        `${count(sent.presentCount, 'file')} there already.`,
+    );
+    return { ...submission, inputs: sent.inputs };
+  } finally {
+    meter.clear();
+  }
+}
+
+/** One key for all tries: a submission whose answer got lost makes no second job. */
+async function post(
+  context: CliContext,
+  api: ApiClient,
+  {
+    bundle,
+    submission,
+    signal,
+  }: { bundle: Bundle; submission: SubmissionInput; signal: AbortSignal },
+): Promise<Job> {
+  try {
+    return await api.call(
+      routes.submitJob,
+      { body: submission },
+      {
+        signal,
+        retry: patientRetry,
+        headers: { 'idempotency-key': context.random.uuid() },
+      },
+    );
+  } catch (error) {
+    if (error instanceof ProblemResponseError) {
+      throw new ProblemResponseError(error.problem, bundle.templateName);
+    }
+    throw error;
+  }
+}

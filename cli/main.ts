@@ -1,0 +1,19 @@
+import { systemClock } from '@karst/shared/clock.ts';
+import { systemRandom } from '@karst/shared/random.ts';
+import { errnoCode } from './failure.ts';
+import { runCli } from './program.ts';
+
+// `karst … | head` closes the pipe: nobody reads any more, and that is no error.
+process.stdout.on('error', (error) => {
+  if (errnoCode(error) === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+process.exitCode = await runCli(process.argv.slice(2), {
+  env: process.env,
+  cwd: process.cwd(),
+  stdout: process.stdout,
+  stderr: process.stderr,
+  clock: systemClock,
+  random: systemRandom,
+});

@@ -1,0 +1,54 @@
+import { Command, CommanderError } from 'commander';
+import { addDownloadCommand } from './commands/download.ts';
+import { addSubmitCommand } from './commands/submit.ts';
+import { addWaitCommand } from './commands/wait.ts';
+import { type CliContext, say } from './context.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { CliError } from './failure.ts';
+
+const EXIT_CODES_HELP = `
+Exit codes: 0 ok, 1 error, 2 the job was canceled, 3 wrong usage, 4 the key is missing or may not,
+5 the job failed, 6 --timeout passed, 130 Ctrl-C (under --wait the job goes on).
+`;
+
+/** Runs one command line, without the program's name. Answers the exit code; never throws. */
+export async function runCli(args: readonly string[], context: CliContext): Promise<ExitCode> {
+  let exitCode: ExitCode = exitCodes.ok;
+  const finish = (code: ExitCode) => {
+    exitCode = code;
+  };
+  try {
+    await buildProgram(context, finish).parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    }
+    if (error instanceof CliError) {
+      say(context, `karst: ${error.message}`);
+      for (const detail of error.details) say(context, `  ${detail}`);
+      return error.exitCode;
+    }
+    const told = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    say(context, `karst: unexpected error, please report it\n${told}`);
+    return exitCodes.error;
+  }
+}
+
+function buildProgram(context: CliContext, finish: (code: ExitCode) => void): Command {
+  const program = new Command('karst')
+    .description('A render farm and AI-training orchestrator.')
+    .version('0.1.0')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.stdout.write(text),
+      writeErr: (text) => context.stderr.write(text),
+    })
+    .showHelpAfterError('(--help tells more)')
+    .addHelpText('after', EXIT_CODES_HELP);
+  const commandLine = { program, context, finish };
+  addSubmitCommand(commandLine);
+  addWaitCommand(commandLine);
+  addDownloadCommand(commandLine);
+  return program;
+}

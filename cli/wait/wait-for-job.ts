@@ -1,0 +1,146 @@
+import { sleep } from '@karst/shared/clock.ts';
+import { type Job, terminalJobStates } from '@karst/shared/protocol/job.ts';
+import type { ApiClient } from '../api/client.ts';
+import { type CliContext, say } from '../context.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { CliError, InterruptedError } from '../failure.ts';
+import { withInterrupt } from '../interrupt.ts';
+import { StatusLine } from '../terminal/status-line.ts';
+import { count, formatDuration, plainText } from '../terminal/text.ts';
+import { describeFirstFailure } from './first-failure.ts';
+import type { JobView } from './job-view.ts';
+import { ProgressText, taskTotal } from './progress-text.ts';
+import { watchJob } from './watch-job.ts';
+
+/** The live line's rate and ETA move on even when nothing happens. */
+const TICK_MS = 1000;
+
+class WaitTimeoutError extends CliError {
+  override name = 'WaitTimeoutError';
+}
+
+export interface WaitOutcome {
+  job: Job;
+  exitCode: ExitCode;
+}
+
+/**
+ * Shows a job's progress on stderr until it is over, then how it ended. Ctrl-C detaches: the job goes
+ * on. Throws InterruptedError (130) and WaitTimeoutError (6), both telling how to come back.
+ */
+export async function waitForJob(
+  context: CliContext,
+  api: ApiClient,
+  jobId: string,
+  timeoutMs?: number,
+): Promise<WaitOutcome> {
+  const line = new StatusLine(context.stderr, context.clock);
+  try {
+    const job = await withInterrupt((signal) =>
+      watchShown(context, api, jobId, { line, signal, timeoutMs }),
+    );
+    line.clear();
+    return { job, exitCode: await tellEnd(context, api, job) };
+  } catch (error) {
+    line.clear();
+    if (error instanceof InterruptedError) {
+      throw new InterruptedError(`Detached; the job goes on. Come back with: karst wait ${jobId}`);
+    }
+    throw error;
+  }
+}
+
+interface Shown {
+  line: StatusLine;
+  signal: AbortSignal;
+  timeoutMs: number | undefined;
+}
+
+async function watchShown(
+  context: CliContext,
+  api: ApiClient,
+  jobId: string,
+  { line, signal, timeoutMs }: Shown,
+): Promise<Job> {
+  const over = new AbortController();
+  const watchSignal = AbortSignal.any([signal, over.signal]);
+  const text = new ProgressText(context.clock);
+  let latest: JobView | undefined;
+  let shownState = '';
+  const show = (view: JobView) => {
+    latest = view;
+    // The last line is the summary's.
+    if (view.isSettled) return;
+    const important = view.job.state !== shownState;
+    shownState = view.job.state;
+    line.update(text.render(view, { bar: line.isLive }), { important });
+  };
+  const watching = watchJob(jobId, {
+    api,
+    clock: context.clock,
+    signal: watchSignal,
+    onChange: show,
+    onContact: (isThere, why) =>
+      line.note(isThere ? 'Connected again.' : `${why} Trying again; the job goes on.`),
+  });
+  const ticking = tick(() => latest && show(latest), watchSignal);
+  const timers = [ticking];
+  if (timeoutMs !== undefined) timers.push(timeOut(jobId, timeoutMs, watchSignal));
+  try {
+    return await Promise.race([watching, ...timers]);
+  } finally {
+    over.abort();
+    await Promise.allSettled([watching, ...timers]);
+  }
+}
+
+async function tick(work: () => void, signal: AbortSignal): Promise<never> {
+  for (;;) {
+    await sleep(TICK_MS, signal);
+    work();
+  }
+}
+
+async function timeOut(jobId: string, timeoutMs: number, signal: AbortSignal): Promise<never> {
+  await sleep(timeoutMs, signal);
+  throw new WaitTimeoutError(
+    `The job is not over after ${formatDuration(timeoutMs)}. It goes on; come back with: karst wait ${jobId}`,
+    { exitCode: exitCodes.waitTimeout },
+  );
+}
+
+async function tellEnd(context: CliContext, api: ApiClient, job: Job): Promise<ExitCode> {
+  const total = taskTotal(job);
+  const { succeeded, failed } = job.taskCounts;
+  const took = durationOf(job);
+  const because = job.message ? `: ${plainText(job.message)}` : '';
+  switch (job.state) {
+    case 'succeeded':
+      say(
+        context,
+        `Job ${job.id} succeeded: ${succeeded} of ${count(total, 'task')}${took}, ` +
+          `${count(job.outputs.accepted, 'output')}.`,
+      );
+      return exitCodes.ok;
+    case 'canceled':
+      say(
+        context,
+        `Job ${job.id} was canceled after ${succeeded} of ${count(total, 'task')}${because}.`,
+      );
+      return exitCodes.jobCanceled;
+    case 'failed':
+      say(
+        context,
+        `Job ${job.id} failed: ${failed} of ${count(total, 'task')} failed${took}${because}.`,
+      );
+      for (const line of await describeFirstFailure(api, job)) say(context, line);
+      return exitCodes.jobFailed;
+    default:
+      throw new Error(`the job settled as ${job.state}: ${[...terminalJobStates]}`);
+  }
+}
+
+function durationOf({ startedAt, endedAt }: Job): string {
+  if (startedAt === undefined || endedAt === undefined) return '';
+  return ` in ${formatDuration(Date.parse(endedAt) - Date.parse(startedAt))}`;
+}
