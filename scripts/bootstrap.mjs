@@ -50,16 +50,29 @@ function installPackages() {
   const state = packagesState();
   if (state === 'fresh') return;
   say(`The npm packages are ${state}: running npm ci (about a minute the first time) ...`);
-  const args = ['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--no-progress'];
-  const done = spawnSync('npm', args, {
+  const clean = npm('ci');
+  if (clean.status === 0) return;
+  // A lock written where the registry lacked another platform's optional packages: npm ci refuses
+  // it before it touches anything. npm install takes the same versions and leaves the lock alone.
+  if (!clean.stderr.includes('EUSAGE')) fail(`${clean.stderr}\nnpm ci failed in ${rootDir}.`);
+  say('npm ci refuses package-lock.json as incomplete: running npm install --no-save ...');
+  const install = npm('install', '--no-save');
+  if (install.status !== 0) fail(`${install.stderr}\nnpm install failed in ${rootDir}.`);
+}
+
+/** @param {string[]} command */
+function npm(...command) {
+  const flags = ['--ignore-scripts', '--include=dev', '--include=optional', '--no-progress'];
+  const done = spawnSync('npm', [...command, ...flags], {
     cwd: rootDir,
     env: { ...process.env, PATH: systemPath() },
+    encoding: 'utf8',
     // Data goes to stdout, chatter to stderr, also npm's.
-    stdio: ['ignore', 2, 2],
+    stdio: ['ignore', 2, 'pipe'],
   });
   if (done.error)
     fail(`npm could not be started (${done.error.message}). Install npm and Node 20+.`);
-  if (done.status !== 0) fail(`npm ci failed in ${rootDir}; the reason is above.`);
+  return done;
 }
 
 /**

@@ -152,13 +152,16 @@ async function rightsPrefix(
   env: NodeJS.ProcessEnv,
 ): Promise<string[]> {
   if (manager === 'brew' || process.getuid?.() === 0) return [];
-  if (findProgram('sudo', env) !== undefined) {
+  const sudo = findProgram('sudo', env) !== undefined;
+  if (sudo) {
     const asked = await runCommand('sudo', ['-n', 'true'], { env });
     if (asked.code === 0) return ['sudo', '-n', 'env', 'DEBIAN_FRONTEND=noninteractive'];
   }
   throw new SetupError(
-    `Missing: ${packages.join(', ')}. Installing needs root rights, and sudo does not give them ` +
-      `without a password. Run this and try again:\n  sudo ${manualCommand(manager, packages)}`,
+    `Missing: ${packages.join(', ')}. Installing needs root rights, and ` +
+      `${sudo ? 'sudo does not give them without a password' : 'there is no sudo'}. ` +
+      `Run this${sudo ? '' : ' as root'} and try again:\n` +
+      `  ${sudo ? 'sudo ' : ''}${manualCommand(manager, packages)}`,
   );
 }
 

@@ -84,7 +84,17 @@ describe('scripts/bootstrap.mjs', () => {
     const { code, stdout, stderr } = await ending(bootstrap('hello'));
     expect(code).toBe(1);
     expect(stdout).toBe('');
-    expect(stderr).toMatch(/npm error: no network\nnpm ci failed/);
+    expect(stderr).toMatch(/npm error: no network\n\nnpm ci failed/);
+  });
+
+  it('installs by the lock all the same when npm ci refuses the lock as incomplete', async () => {
+    await fakeNpm(`if [ "$1" = ci ]; then echo "npm error code EUSAGE" >&2; exit 1; fi
+      mkdir -p node_modules && touch node_modules/.package-lock.json`);
+    await script('hello', 'console.log("ran")');
+    const { code, stdout, stderr } = await ending(bootstrap('hello'));
+    expect(code).toBe(0);
+    expect(stdout).toBe('ran\n');
+    expect(stderr).toContain('npm install --no-save --ignore-scripts');
   });
 
   it('prefers the Node that came with the packages', async () => {
