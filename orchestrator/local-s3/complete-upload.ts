@@ -24,10 +24,13 @@ type WantedPart = { number: number; etag: string; checksums: Checksums };
 
 function wantedParts(body: string): WantedPart[] {
   const root = parseXml(body, 'CompleteMultipartUpload');
+  let previous = 0;
   return children(root, 'Part').map((part) => {
     const number = Number(text(part, 'PartNumber'));
     const etag = text(part, 'ETag');
     if (!Number.isInteger(number) || etag === undefined) throw new S3Error('MalformedXML');
+    if (number <= previous) throw new S3Error('InvalidPartOrder');
+    previous = number;
     const checksums: Checksums = {};
     for (const name of Object.keys(part)) {
       if (!name.startsWith('Checksum')) continue;
@@ -40,10 +43,7 @@ function wantedParts(body: string): WantedPart[] {
 /** The stored parts the client asked for, in its order, each checked against what it said. */
 function chooseParts(upload: Upload, stored: Part[], wanted: WantedPart[]): Part[] {
   const byNumber = new Map(stored.map((part) => [part.number, part]));
-  let previous = 0;
   return wanted.map(({ number, etag, checksums }, position) => {
-    if (number <= previous) throw new S3Error('InvalidPartOrder');
-    previous = number;
     const part = byNumber.get(number);
     if (!part || !sameEtag(part.etag, etag)) throw new S3Error('InvalidPart');
     for (const [algorithm, value] of Object.entries(checksums)) {
