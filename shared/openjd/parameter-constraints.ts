@@ -68,7 +68,8 @@ function brokenLengths(
 
 function describeLength(value: string): string {
   const length = codePointLength(value);
-  return length === 0 ? 'empty text' : `${length} characters`;
+  if (length === 0) return 'empty text';
+  return length === 1 ? '1 character' : `${length} characters`;
 }
 
 interface Bounds {

@@ -1,4 +1,4 @@
-import type { Limits } from './limits.ts';
+import { descriptionMax, type Limits } from './limits.ts';
 import { suggestion } from './near-miss.ts';
 import type { ProblemList, ProblemPath } from './problem.ts';
 import { describe, isList, isMap, type TemplateMap, type TemplateValue } from './template-value.ts';
@@ -166,7 +166,7 @@ export function readDescription(
   value: TemplateValue,
   path: ProblemPath,
 ): string | undefined {
-  const rule: TextRule = { what: 'a description', min: 1, max: 2048, control: 'lines' };
+  const rule: TextRule = { what: 'a description', min: 1, max: descriptionMax, control: 'lines' };
   return readText(validation, value, path, rule);
 }
 
