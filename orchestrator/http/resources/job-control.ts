@@ -1,0 +1,88 @@
+import { type Job, terminalJobStates } from '@karst/shared/protocol/job.ts';
+import type { Aftermath } from '../../jobs/aftermath.ts';
+import type { ControlStore } from '../../store/control-store.ts';
+import type { JobStore } from '../../store/job-store.ts';
+import { type Handlers, ProblemError } from '../handler.ts';
+import { ownJob } from './jobs.ts';
+
+type ControlHandlers = Pick<
+  Handlers,
+  'cancelJob' | 'pauseJob' | 'resumeJob' | 'retryJob' | 'setJobPriority'
+>;
+
+const ended = (job: Job) => new ProblemError('conflict', `The job has ${job.state} already.`);
+
+export function jobControlHandlers(parts: {
+  jobs: JobStore;
+  control: ControlStore;
+  aftermath: Aftermath;
+  spanTasksMax: number;
+}): ControlHandlers {
+  const { jobs, control, aftermath } = parts;
+
+  /** Wakes every step that may run: their rank or their right to run changed. */
+  async function wake(job: Job): Promise<void> {
+    for (const [index, step] of (await jobs.steps(job.id, job.stepCount)).entries()) {
+      if (step.state === 'ready' || step.state === 'running') {
+        await aftermath.spansQueued(job.id, index, []);
+      }
+    }
+  }
+
+  async function setPaused(job: Job, paused: boolean): Promise<void> {
+    if (terminalJobStates.has(job.state)) throw ended(job);
+    await control.setPaused(job.id, paused);
+    await wake(job);
+    await aftermath.jobChanged(job.id);
+  }
+
+  return {
+    async cancelJob({ params }, { principal }) {
+      const job = await ownJob(jobs, principal.studio, params.jobId);
+      if (job.state === 'succeeded' || job.state === 'failed') throw ended(job);
+      const { effects } = await control.cancel(job.id, aftermath.nowMs());
+      await aftermath.apply(job.id, 0, effects);
+      return await ownJob(jobs, principal.studio, job.id);
+    },
+    async pauseJob({ params }, { principal }) {
+      await setPaused(await ownJob(jobs, principal.studio, params.jobId), true);
+      return await ownJob(jobs, principal.studio, params.jobId);
+    },
+    async resumeJob({ params }, { principal }) {
+      await setPaused(await ownJob(jobs, principal.studio, params.jobId), false);
+      return await ownJob(jobs, principal.studio, params.jobId);
+    },
+    async setJobPriority({ params, body }, { principal }) {
+      const job = await ownJob(jobs, principal.studio, params.jobId);
+      await jobs.setPriority(job.id, body.priority);
+      await wake(job);
+      return await ownJob(jobs, principal.studio, job.id);
+    },
+    async retryJob({ params, body }, { principal }) {
+      const job = await ownJob(jobs, principal.studio, params.jobId);
+      if (job.state === 'canceled') {
+        throw new ProblemError('conflict', 'The job was canceled by a person: submit it again.');
+      }
+      const steps = await jobs.steps(job.id, job.stepCount);
+      if (body.step !== undefined && !steps.some((step) => step.name === body.step)) {
+        throw new ProblemError('not_found', `The job has no step "${body.step}".`);
+      }
+      let retried = 0;
+      for (const [index, step] of steps.entries()) {
+        // A step canceled because another failed goes on with it.
+        if (body.step !== undefined && step.name !== body.step && step.state !== 'canceled') continue;
+        const result = await control.retryStep(
+          job.id,
+          index,
+          aftermath.nowMs(),
+          parts.spanTasksMax,
+        );
+        retried += result.retried;
+        await aftermath.apply(job.id, index, result.effects);
+        await aftermath.spansQueued(job.id, index, result.spanIds);
+      }
+      if (retried > 0) await aftermath.jobChanged(job.id);
+      return { retried };
+    },
+  };
+}

@@ -1,0 +1,111 @@
+import { taskParameters } from '@karst/shared/openjd/parameter-space.ts';
+import type { ResolvedStep } from '@karst/shared/openjd/resolved-job.ts';
+import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
+import type { Task } from '@karst/shared/protocol/task.ts';
+import type { Aftermath } from '../../jobs/aftermath.ts';
+import { attemptOf } from '../../store/attempt-record.ts';
+import type { ControlStore } from '../../store/control-store.ts';
+import type { JobStore } from '../../store/job-store.ts';
+import type { TaskFacts, TaskReader } from '../../store/task-reader.ts';
+import { type Handlers, ProblemError } from '../handler.ts';
+import { ownJob, parseCursor } from './jobs.ts';
+
+type TaskHandlers = Pick<Handlers, 'listTasks' | 'getTask' | 'requeueTask'>;
+
+export interface OwnStep {
+  jobId: JobId;
+  index: number;
+  step: ResolvedStep;
+}
+
+/** A step of the studio's own job, by name. Throws not_found. */
+export async function ownStep(
+  jobs: JobStore,
+  studio: StudioId,
+  jobId: JobId,
+  name: string,
+): Promise<OwnStep> {
+  await ownJob(jobs, studio, jobId);
+  const definition = await jobs.definition(jobId);
+  const index = definition?.job.steps.findIndex((step) => step.name === name) ?? -1;
+  const step = definition?.job.steps[index];
+  if (step === undefined) throw new ProblemError('not_found', `The job has no step "${name}".`);
+  return { jobId, index, step };
+}
+
+/** Throws not_found for an index that the step does not have. */
+export function checkTask({ step }: OwnStep, task: number): void {
+  if (task < step.taskCount) return;
+  const last = step.taskCount - 1;
+  throw new ProblemError('not_found', `The step "${step.name}" has tasks 0 to ${last}.`);
+}
+
+function taskOf({ step }: OwnStep, facts: TaskFacts): Task {
+  const parameters = Object.entries(taskParameters(step.parameterSpace, facts.index)).map(
+    ([name, { value }]) => [name, value] as const,
+  );
+  return {
+    step: step.name,
+    index: facts.index,
+    parameters: Object.fromEntries(parameters),
+    state: facts.state,
+    failures: facts.failures,
+    progress: facts.progress?.percent,
+    status: facts.progress?.status,
+    nodeId: facts.nodeId,
+    attempt: facts.attempt === undefined ? undefined : attemptOf(facts.attempt),
+    outputs: facts.outputs?.files ?? [],
+  };
+}
+
+export function taskHandlers(parts: {
+  jobs: JobStore;
+  tasks: TaskReader;
+  control: ControlStore;
+  aftermath: Aftermath;
+}): TaskHandlers {
+  const { jobs, tasks, control, aftermath } = parts;
+
+  async function readTask(own: OwnStep, task: number): Promise<Task> {
+    const [facts] = await tasks.read(own.jobId, own.index, [task]);
+    if (facts === undefined) throw new Error(`task ${task} can't be read`);
+    return taskOf(own, facts);
+  }
+
+  return {
+    async listTasks({ params, query }, { principal }) {
+      const own = await ownStep(jobs, principal.studio, params.jobId, params.step);
+      const from = parseCursor(query.cursor);
+      const page = await tasks.page(own.jobId, own.index, {
+        from,
+        limit: query.limit,
+        state: query.state,
+        taskCount: own.step.taskCount,
+      });
+      const items = page.facts.map((facts) => taskOf(own, facts));
+      return page.next === undefined ? { items } : { items, nextCursor: String(page.next) };
+    },
+    async getTask({ params }, { principal }) {
+      const own = await ownStep(jobs, principal.studio, params.jobId, params.step);
+      checkTask(own, params.task);
+      return await readTask(own, params.task);
+    },
+    async requeueTask({ params }, { principal }) {
+      const own = await ownStep(jobs, principal.studio, params.jobId, params.step);
+      checkTask(own, params.task);
+      const { jobId, index } = own;
+      const { stateBefore, effects, spanId } = await control.requeueTask(
+        jobId,
+        index,
+        params.task,
+        aftermath.nowMs(),
+      );
+      if (stateBefore === 'canceled' || stateBefore === 'canceled_job') {
+        throw new ProblemError('conflict', 'The task was canceled: retry the job instead.');
+      }
+      await aftermath.apply(jobId, index, effects);
+      if (spanId > 0) await aftermath.spansQueued(jobId, index, [spanId]);
+      return await readTask(own, params.task);
+    },
+  };
+}

@@ -1,0 +1,167 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ApiKeys, createApiKeys } from '@karst/orchestrator/access/api-keys.ts';
+import { createAuthenticate } from '@karst/orchestrator/access/authenticate.ts';
+import { createEnrollment } from '@karst/orchestrator/access/enrollment.ts';
+import { createNodeTokens } from '@karst/orchestrator/access/node-tokens.ts';
+import { createApp } from '@karst/orchestrator/http/app.ts';
+import { type Handlers, ProblemError } from '@karst/orchestrator/http/handler.ts';
+import { assetHandlers } from '@karst/orchestrator/http/resources/assets.ts';
+import { eventHandlers } from '@karst/orchestrator/http/resources/events.ts';
+import { keyHandlers } from '@karst/orchestrator/http/resources/keys.ts';
+import { enrollHandlers } from '@karst/orchestrator/http/resources/nodes-enroll.ts';
+import { serviceHandlers } from '@karst/orchestrator/http/resources/service.ts';
+import { type RunningServer, startServer } from '@karst/orchestrator/http/server.ts';
+import { createLocalS3 } from '@karst/orchestrator/local-s3/server.ts';
+import { createMetrics } from '@karst/orchestrator/metrics/metrics.ts';
+import { createObjectStore, type ObjectStore } from '@karst/orchestrator/objects/store.ts';
+import { createEventBus, type EventBus } from '@karst/orchestrator/store/event-bus.ts';
+import { systemClock } from '@karst/shared/clock.ts';
+import type { Role } from '@karst/shared/protocol/access.ts';
+import { studioIdSchema } from '@karst/shared/protocol/ids.ts';
+import { systemRandom } from '@karst/shared/random.ts';
+import type { Redis } from 'ioredis';
+import { type Logger, pino } from 'pino';
+import { RedisProcess } from './redis-process.ts';
+
+export const logger: Logger = pino({ level: 'silent' });
+
+/** A real local S3 endpoint with a bucket on a folder of its own. */
+export async function startStorage() {
+  const dir = await mkdtemp(join(tmpdir(), 'karst-s3-'));
+  const credentials = { accessKeyId: 'test', secretAccessKey: systemRandom.secret(20) };
+  const s3 = createLocalS3({ dir, credentials, clock: systemClock, random: systemRandom });
+  const endpoint = `http://127.0.0.1:${await s3.listen(0)}`;
+  const objects = createObjectStore({
+    endpoint,
+    region: 'us-east-1',
+    bucket: 'farm',
+    ...credentials,
+  });
+  await objects.ensureBucket();
+  return {
+    objects,
+    async close() {
+      objects.close();
+      await s3.close();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What the routes that need a whole farm answer here: that their handler was reached. */
+export const REACHED = 'the handler was reached';
+const reached = async (): Promise<never> => {
+  throw new ProblemError('not_found', REACHED);
+};
+const farmHandlers = {
+  submitJob: reached,
+  listJobs: reached,
+  getJob: reached,
+  setJobPriority: reached,
+  cancelJob: reached,
+  pauseJob: reached,
+  resumeJob: reached,
+  retryJob: reached,
+  listSteps: reached,
+  listTasks: reached,
+  getTask: reached,
+  requeueTask: reached,
+  getTaskLog: reached,
+  listOutputs: reached,
+  listNodes: reached,
+  getNode: reached,
+  drainNode: reached,
+  undrainNode: reached,
+  syncNode: reached,
+  getLeaseDefinition: reached,
+  listLeaseInputs: reached,
+  createLeaseUploads: reached,
+  completeLeaseUpload: reached,
+  appendLiveLog: reached,
+};
+
+export interface Replica {
+  url: string;
+  redis: Redis;
+  bus: EventBus;
+  apiKeys: ApiKeys;
+  shutdown: AbortController;
+  server: RunningServer;
+  close(): Promise<void>;
+}
+
+/** One orchestrator's HTTP side. Several may share a Redis. */
+export async function startReplica(
+  redisProcess: RedisProcess,
+  objects: ObjectStore,
+  overrides: Partial<Handlers> = {},
+): Promise<Replica> {
+  const redis = redisProcess.client({ commandTimeout: 1000 });
+  const apiKeys = createApiKeys(redis, systemClock, systemRandom);
+  const enrollment = createEnrollment(redis, systemClock, systemRandom);
+  const bus = createEventBus(redis, redisProcess.client(), logger);
+  const shutdown = new AbortController();
+  const metrics = createMetrics({
+    version: 'test',
+    collect: async () => ({ redisUp: redis.status === 'ready' }),
+  });
+  const app = createApp({
+    handlers: {
+      ...farmHandlers,
+      ...keyHandlers(apiKeys),
+      ...enrollHandlers(enrollment),
+      ...assetHandlers(objects),
+      ...eventHandlers(bus),
+      ...serviceHandlers({ redis, objects, metrics, logger, shutdown: shutdown.signal }),
+      ...overrides,
+    },
+    authenticate: createAuthenticate(apiKeys, createNodeTokens(redis, systemClock)),
+    logger,
+    metrics,
+    clock: systemClock,
+    random: systemRandom,
+    shutdown: shutdown.signal,
+    validateResponses: true,
+  });
+  const server = await startServer(app, { host: '127.0.0.1', port: 0 }, shutdown, logger);
+  return {
+    url: server.url,
+    redis,
+    bus,
+    apiKeys,
+    shutdown,
+    server,
+    async close() {
+      await server.close();
+      await bus.close();
+    },
+  };
+}
+
+export interface TestFarm extends Replica {
+  redisProcess: RedisProcess;
+  objects: ObjectStore;
+  keyOf(role: Role, studio?: string): Promise<string>;
+}
+
+export async function startFarm(overrides: Partial<Handlers> = {}): Promise<TestFarm> {
+  const redisProcess = await RedisProcess.start();
+  const storage = await startStorage();
+  const replica = await startReplica(redisProcess, storage.objects, overrides);
+  return {
+    ...replica,
+    redisProcess,
+    objects: storage.objects,
+    async keyOf(role, studio = 'pixels') {
+      const owner = { studio: studioIdSchema.parse(studio), role, note: '' };
+      return (await replica.apiKeys.create(owner)).text;
+    },
+    async close() {
+      await replica.close();
+      await storage.close();
+      await redisProcess.stop();
+    },
+  };
+}
