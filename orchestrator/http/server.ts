@@ -29,6 +29,7 @@ const KEEP_ALIVE_MS = 65_000;
 /** For a whole request; the largest is a submission of 32 MB. */
 const REQUEST_TIMEOUT_MS = 300_000;
 const DRAIN_MS = 10_000;
+const SWEEP_MS = 50;
 const BACKLOG = 4096;
 
 /**
@@ -56,17 +57,11 @@ export async function startServer(
   const close = async (drainMs: number) => {
     const ended = new Promise<void>((resolve) => server.close(() => resolve()));
     shutdown.abort();
-    const limit = new AbortController();
-    const late = sleep(drainMs, limit.signal).then(
-      () => {
-        logger.warn({ drainMs }, 'requests still running after the drain time are cut off');
-        server.closeAllConnections();
-      },
-      () => undefined,
-    );
+    const done = new AbortController();
+    const swept = closeAsTheyEnd(server, drainMs, done.signal, logger);
     await ended;
-    limit.abort();
-    await late;
+    done.abort();
+    await swept;
   };
   return {
     url,
@@ -75,6 +70,25 @@ export async function startServer(
       return closed;
     },
   };
+}
+
+/**
+ * Connections that were busy when the server closed would stay open, idle, for the whole keep-alive
+ * time: closes each soon after its request ended, and all of them after `drainMs`.
+ */
+async function closeAsTheyEnd(
+  server: Server,
+  drainMs: number,
+  done: AbortSignal,
+  logger: Logger,
+): Promise<void> {
+  for (let waitedMs = 0; waitedMs < drainMs; waitedMs += SWEEP_MS) {
+    server.closeIdleConnections();
+    await sleep(SWEEP_MS, done).catch(() => undefined);
+    if (done.aborted) return;
+  }
+  logger.warn({ drainMs }, 'requests still running after the drain time are cut off');
+  server.closeAllConnections();
 }
 
 function createHttpServer(app: RequestListener, { tls }: ListenConfig): Server {

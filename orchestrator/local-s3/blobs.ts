@@ -1,10 +1,13 @@
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, statfs, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Random } from '@karst/shared/random.ts';
+import { S3Error } from './errors.ts';
 
 const batchBytes = 512 * 1024;
 const readBytes = 256 * 1024;
+/** Kept free for the index: on a disk without room it could not even delete. */
+const reserveBytes = 8 * 1024 ** 2;
 const shards = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'));
 
 /** A stretch of one blob. */
@@ -48,11 +51,22 @@ export class BlobStore {
     return join(this.#dir, blob.slice(0, 2), blob);
   }
 
+  /** Refuses what the disk has no room for before its bytes are sent, and keeps the reserve. */
+  async #requireRoom(sizeBytes: number): Promise<void> {
+    const { bavail, bsize } = await statfs(this.#dir);
+    if (bavail * bsize < sizeBytes + reserveBytes) throw new S3Error('InsufficientStorage');
+  }
+
   /**
-   * Writes a stream to a new blob, then runs `check` (which may refuse it), then makes it durable.
+   * Writes a stream of `expectedBytes` to a new blob, then runs `check` (which may refuse it), then makes it durable.
    * On any failure the file is gone and the error rethrown.
    */
-  async write(source: AsyncIterable<Buffer>, check: () => void): Promise<Piece> {
+  async write(
+    expectedBytes: number,
+    source: AsyncIterable<Buffer>,
+    check: () => void,
+  ): Promise<Piece> {
+    await this.#requireRoom(expectedBytes);
     const blob = this.#random.uuid();
     const path = this.#path(blob);
     const file = await open(path, 'wx');
@@ -64,6 +78,7 @@ export class BlobStore {
       await file.close();
       await syncDirectory(join(this.#dir, blob.slice(0, 2)));
     } catch (error) {
+      // It may be closed already; what matters here is the error that brought us here.
       await file.close().catch(() => undefined);
       await unlink(path);
       throw error;

@@ -108,7 +108,7 @@ export const uploadPartCopy: Operation = async (store, { request, response }) =>
   };
   store.blobs.pin(pieces);
   const piece = await store.blobs
-    .write(read(), () => undefined)
+    .write(end - start, read(), () => undefined)
     .finally(() => store.blobs.unpin(pieces));
   const etag = md5.digest('hex');
   const modifiedMs = store.clock.nowMs();

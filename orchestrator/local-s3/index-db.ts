@@ -122,6 +122,8 @@ export class Index {
         try {
           settle.push(waiting.run());
         } catch (error) {
+          // A full disk can end the whole transaction, and with it everybody's change.
+          if (!this.#database.isTransaction) throw error;
           this.#database.exec('ROLLBACK TO change');
           settle.push(() => waiting.fail(error));
         }

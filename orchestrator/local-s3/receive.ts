@@ -64,7 +64,7 @@ function takeTrailers({ given, trailing }: Claims, trailers: ReadonlyMap<string,
 class Intake {
   readonly #request: S3Request;
   readonly #payload: Payload;
-  readonly #expectedBytes: number;
+  readonly expectedBytes: number;
   readonly #claims: Claims;
   readonly #extra: readonly Algorithm[];
   readonly #trailers = new Map<string, string>();
@@ -80,8 +80,8 @@ class Intake {
   ) {
     this.#request = request;
     this.#payload = payload;
-    this.#expectedBytes = declaredBytes(request, payload);
-    if (this.#expectedBytes > bytesMax) throw new S3Error('EntityTooLarge');
+    this.expectedBytes = declaredBytes(request, payload);
+    if (this.expectedBytes > bytesMax) throw new S3Error('EntityTooLarge');
     this.#claims = claims;
     this.#extra = extra;
     const wanted = new Set<Algorithm>(['MD5', ...claims.trailing, ...extra]);
@@ -101,7 +101,7 @@ class Intake {
         : raw;
     for await (const chunk of data) {
       this.#bytes += chunk.length;
-      if (this.#bytes > this.#expectedBytes) throw new S3Error('IncompleteBody');
+      if (this.#bytes > this.expectedBytes) throw new S3Error('IncompleteBody');
       this.#digests.update(chunk);
       yield chunk;
     }
@@ -109,7 +109,7 @@ class Intake {
 
   /** Throws unless the whole body came and agrees with its length and all its digests. */
   check(): void {
-    if (this.#bytes !== this.#expectedBytes) throw new S3Error('IncompleteBody');
+    if (this.#bytes !== this.expectedBytes) throw new S3Error('IncompleteBody');
     takeTrailers(this.#claims, this.#trailers);
     const digests = this.#digests.finish();
     const payload = this.#payload;
@@ -148,7 +148,7 @@ export async function receiveBlob(
 ): Promise<Received> {
   const claims = declaredChecksums(request);
   const intake = new Intake(request, payload, { bytesMax: bodyBytesMax, claims, extra });
-  const piece = await blobs.write(intake.read(), () => intake.check());
+  const piece = await blobs.write(intake.expectedBytes, intake.read(), () => intake.check());
   return { piece, md5Hex: intake.md5Hex, checksums: intake.checksums };
 }
 

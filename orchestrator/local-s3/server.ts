@@ -53,8 +53,15 @@ export function createLocalS3(options: LocalS3Options): LocalS3 {
     async listen(port) {
       if (running) throw new Error('this local S3 endpoint is already listening');
       const store = await openStore(options);
-      running = { ...createHttpServer(store, options.credentials, onFault), store };
-      return listening(running.server, port);
+      const started = createHttpServer(store, options.credentials, onFault);
+      try {
+        const chosen = await listening(started.server, port);
+        running = { ...started, store };
+        return chosen;
+      } catch (error) {
+        store.index.close();
+        throw error;
+      }
     },
     async close() {
       if (!running) return;
@@ -72,12 +79,18 @@ async function openStore(options: LocalS3Options): Promise<Store> {
   const { dir, clock, random } = options;
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const index = new Index(dir);
-  const blobs = await BlobStore.open(dir, random, (blob) => isReferenced(index, blob));
-  const store: Store = { index, blobs, clock, random };
-  for (const bucket of options.buckets ?? []) {
-    if (!index.one('SELECT 1 FROM bucket WHERE name = ?', bucket)) await makeBucket(store, bucket);
+  try {
+    const blobs = await BlobStore.open(dir, random, (blob) => isReferenced(index, blob));
+    const store: Store = { index, blobs, clock, random };
+    for (const bucket of options.buckets ?? []) {
+      const known = index.one('SELECT 1 FROM bucket WHERE name = ?', bucket);
+      if (!known) await makeBucket(store, bucket);
+    }
+    return store;
+  } catch (error) {
+    index.close();
+    throw error;
   }
-  return store;
 }
 
 function createHttpServer(

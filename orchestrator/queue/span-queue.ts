@@ -1,8 +1,8 @@
+import type { Clock } from '@karst/shared/clock.ts';
+import type { JobId, LeaseId } from '@karst/shared/protocol/ids.ts';
 import { ErrorCode, type IQueueBackend, Job as QueueJob, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
-import type { Clock } from '@karst/shared/clock.ts';
-import type { JobId, LeaseId } from '@karst/shared/protocol/ids.ts';
 import { keys, type SpanRef } from '../store/keys.ts';
 
 /**
@@ -28,7 +28,10 @@ export class SpanQueue {
   private readonly clock: Clock;
   private readonly logger: Logger;
 
+  private readonly connection: Redis;
+
   constructor(connection: Redis, clock: Clock, logger: Logger) {
+    this.connection = connection;
     this.clock = clock;
     this.logger = logger;
     this.anchor = new Worker('anchor', null, {
@@ -102,6 +105,18 @@ export class SpanQueue {
     } catch (error) {
       if (!lockLost(error)) throw error;
       await this.add(step, [spanId]);
+    }
+  }
+
+  /** Lets a span that nobody holds wait again, though a process that died took it from the queue. */
+  async free({ spanId, ...step }: SpanRef): Promise<void> {
+    const lock = `${this.backend(step).toKey(queueId(spanId))}:lock`;
+    const token = await this.connection.get(lock);
+    if (token === null) return;
+    try {
+      await this.backend(step).moveJobFromActiveToWait(queueId(spanId), token);
+    } catch (error) {
+      if (!lockLost(error)) throw error;
     }
   }
 

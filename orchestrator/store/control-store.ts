@@ -1,5 +1,5 @@
-import type { Redis } from 'ioredis';
 import type { JobId } from '@karst/shared/protocol/ids.ts';
+import type { Redis } from 'ioredis';
 import { type Effects, parseEffects } from './effects.ts';
 import { keys } from './keys.ts';
 import { asArray, asInteger, asText } from './reply.ts';
@@ -27,11 +27,7 @@ export class ControlStore {
 
   async setPaused(jobId: JobId, paused: boolean): Promise<string> {
     return asText(
-      await pauseJobScript.run(
-        this.redis,
-        { job_key: keys.job(jobId) },
-        { pause: paused ? 1 : 0 },
-      ),
+      await pauseJobScript.run(this.redis, { job_key: keys.job(jobId) }, { pause: paused ? 1 : 0 }),
     );
   }
 

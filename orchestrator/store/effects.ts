@@ -1,5 +1,5 @@
-import { jobStateSchema } from '@karst/shared/protocol/job.ts';
 import { leaseIdSchema, nodeIdSchema } from '@karst/shared/protocol/ids.ts';
+import { jobStateSchema } from '@karst/shared/protocol/job.ts';
 import { z } from 'zod';
 
 /**

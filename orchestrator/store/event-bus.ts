@@ -14,8 +14,8 @@ export interface EventBus {
   publish(studio: StudioId, event: FarmEvent): void;
   /**
    * Calls `onEvent` for each event after `fromId` (default: from now on), in order, until `signal`
-   * aborts; then resolves. A `reset` comes where events are no longer kept. Rejects when Redis can't
-   * be read at the start.
+   * aborts. A `reset` comes where events are no longer kept. Resolves once the subscription stands:
+   * whatever is published from then on is passed on. Rejects when Redis can't be read.
    */
   subscribe(
     studio: StudioId,
@@ -120,17 +120,21 @@ export function createEventBus(redis: Redis, subscriber: Redis, logger: Logger):
     async subscribe(studio, fromId, onEvent, signal) {
       if (signal.aborted || closing.signal.aborted) return;
       await listen();
+      if (signal.aborted) return;
       const feed = new EventFeed(redis, studio, onEvent, logger);
       const watchers = feeds.get(studio) ?? new Set();
       feeds.set(studio, watchers.add(feed));
-      const ended = AbortSignal.any([signal, closing.signal]);
-      try {
-        await feed.start(fromId);
-        await aborted(ended);
-      } finally {
+      const end = () => {
         feed.end();
         watchers.delete(feed);
         if (watchers.size === 0 && feeds.get(studio) === watchers) feeds.delete(studio);
+      };
+      signal.addEventListener('abort', end, { once: true });
+      try {
+        await feed.start(fromId);
+      } catch (error) {
+        end();
+        throw error;
       }
     },
 
@@ -143,9 +147,3 @@ export function createEventBus(redis: Redis, subscriber: Redis, logger: Logger):
     },
   };
 }
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });

@@ -1,3 +1,5 @@
+import { resolvedJobSchema } from '@karst/shared/openjd/resolved-job.ts';
+import { treePathSchema } from '@karst/shared/protocol/files.ts';
 import { jobIdSchema, studioIdSchema } from '@karst/shared/protocol/ids.ts';
 import {
   type Job,
@@ -6,8 +8,6 @@ import {
   stepStateSchema,
   type TaskCounts,
 } from '@karst/shared/protocol/job.ts';
-import { resolvedJobSchema } from '@karst/shared/openjd/resolved-job.ts';
-import { treePathSchema } from '@karst/shared/protocol/files.ts';
 import { z } from 'zod';
 
 const count = z.coerce.number().int();

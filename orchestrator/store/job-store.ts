@@ -1,8 +1,8 @@
-import type { Redis } from 'ioredis';
+import type { ResolvedJob } from '@karst/shared/openjd/resolved-job.ts';
 import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
 import { jobIdSchema } from '@karst/shared/protocol/ids.ts';
 import type { Job, Policy } from '@karst/shared/protocol/job.ts';
-import type { ResolvedJob } from '@karst/shared/openjd/resolved-job.ts';
+import type { Redis } from 'ioredis';
 import {
   type JobDefinition,
   jobDefinitionSchema,
@@ -32,7 +32,9 @@ const noCounts = { running: 0, succeeded: 0, failed: 0, canceled: 0 };
 
 function stepFields(job: ResolvedJob): string[][] {
   return job.steps.map((step, index) => {
-    const dependents = job.steps.flatMap((other, i) => (other.dependsOn.includes(index) ? [i] : []));
+    const dependents = job.steps.flatMap((other, i) =>
+      other.dependsOn.includes(index) ? [i] : [],
+    );
     return flat({
       name: step.name,
       state: step.dependsOn.length === 0 ? 'ready' : 'blocked',

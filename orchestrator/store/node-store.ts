@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis';
 import {
   type JobId,
   jobIdSchema,
@@ -8,6 +7,7 @@ import {
   nodeIdSchema,
 } from '@karst/shared/protocol/ids.ts';
 import { inventorySchema, type Node, type NodeState } from '@karst/shared/protocol/node.ts';
+import type { Redis } from 'ioredis';
 import { keys, type LeaseRef } from './keys.ts';
 import { asArray, asInteger, asText, inPairs } from './reply.ts';
 import { loadScript } from './script.ts';
@@ -36,7 +36,9 @@ export interface ListedLease {
 }
 
 export type NodeAnswer =
-  | { status: 'unknown' | 'superseded' | 'stale' }
+  | { status: 'unknown' }
+  | { status: 'superseded' }
+  | { status: 'stale' }
   | {
       status: 'ok' | 'boot';
       draining: boolean;

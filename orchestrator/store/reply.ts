@@ -22,6 +22,7 @@ export function asInteger(reply: unknown): number {
 /** `[a, b, c, d]` as `[[a, b], [c, d]]`. */
 export function inPairs(words: readonly unknown[]): [string, string][] {
   const pairs: [string, string][] = [];
-  for (let i = 0; i + 1 < words.length; i += 2) pairs.push([asText(words[i]), asText(words[i + 1])]);
+  for (let i = 0; i + 1 < words.length; i += 2)
+    pairs.push([asText(words[i]), asText(words[i + 1])]);
   return pairs;
 }

@@ -1,6 +1,6 @@
-import type { Redis } from 'ioredis';
 import type { JobId, LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
 import { leaseIdSchema, nodeIdSchema } from '@karst/shared/protocol/ids.ts';
+import type { Redis } from 'ioredis';
 import { type Effects, parseEffects } from './effects.ts';
 import { keys, type LeaseRef } from './keys.ts';
 import { asArray, asInteger, asText } from './reply.ts';
@@ -109,7 +109,9 @@ export class SpanStore {
     nodeId: NodeId,
     nowMs: number,
     wanted: readonly { spanId: number; leaseId: LeaseId }[],
-  ): Promise<{ status: 'held' } | { status: 'granted'; jobStarted: boolean; spans: (Granted | null)[] }> {
+  ): Promise<
+    { status: 'held' } | { status: 'granted'; jobStarted: boolean; spans: (Granted | null)[] }
+  > {
     const reply = asArray(
       await grantSpansScript.run(
         this.redis,

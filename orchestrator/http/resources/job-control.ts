@@ -70,7 +70,8 @@ export function jobControlHandlers(parts: {
       let retried = 0;
       for (const [index, step] of steps.entries()) {
         // A step canceled because another failed goes on with it.
-        if (body.step !== undefined && step.name !== body.step && step.state !== 'canceled') continue;
+        if (body.step !== undefined && step.name !== body.step && step.state !== 'canceled')
+          continue;
         const result = await control.retryStep(
           job.id,
           index,

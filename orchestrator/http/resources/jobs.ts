@@ -3,7 +3,7 @@ import { newJobId } from '@karst/shared/protocol/ids.ts';
 import type { Job } from '@karst/shared/protocol/job.ts';
 import type { Random } from '@karst/shared/random.ts';
 import type { Redis } from 'ioredis';
-import { checkSubmission, storeSubmission, type SubmitParts } from '../../jobs/submit-job.ts';
+import { checkSubmission, type SubmitParts, storeSubmission } from '../../jobs/submit-job.ts';
 import { stepOf } from '../../store/job-record.ts';
 import type { JobStore } from '../../store/job-store.ts';
 import { type Handlers, ProblemError } from '../handler.ts';
@@ -34,7 +34,12 @@ export function jobHandlers(parts: {
       }
       // A refused submission must not spend its key: the user corrects it and sends it again.
       const known = await checkSubmission(parts.submit, studio, body);
-      const call = { studio, key: idempotencyKey, bodyHash: bodyHash(body), ttlMs: IDEMPOTENCY_TTL_MS };
+      const call = {
+        studio,
+        key: idempotencyKey,
+        bodyHash: bodyHash(body),
+        ttlMs: IDEMPOTENCY_TTL_MS,
+      };
       const { jobId } = await withIdempotency(parts.redis, call, () => newJobId(random));
       return (
         (await jobs.readOwn(studio, jobId)) ??

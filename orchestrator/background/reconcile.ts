@@ -1,0 +1,76 @@
+import type { JobId } from '@karst/shared/protocol/ids.ts';
+import { terminalJobStates } from '@karst/shared/protocol/job.ts';
+import type { Redis } from 'ioredis';
+import type { Logger } from 'pino';
+import type { Dispatcher } from '../dispatch/dispatcher.ts';
+import type { SpanQueue } from '../queue/span-queue.ts';
+import type { StepRecord } from '../store/job-record.ts';
+import type { JobStore } from '../store/job-store.ts';
+import { keys } from '../store/keys.ts';
+import type { SpanStore } from '../store/span-store.ts';
+import type { Pass } from './pass.ts';
+
+/** Spans of one step looked at in one pass; the rest waits for the next. */
+const SPANS_PER_STEP_MAX = 2000;
+
+/**
+ * Mends what a crash left between the span table and the queues, and finds steps whose wake-up was
+ * lost. The table is the truth: what it says is queued is put on the queue again (BullMQ ignores a span
+ * it has), and a span BullMQ thinks active while the table says queued is freed. A span must look so in
+ * two passes in a row, so that a grant in progress is left alone; the first pass of a process trusts
+ * its look at once, since nothing of its own is in progress.
+ */
+export function reconcilePass(parts: {
+  redis: Redis;
+  jobs: JobStore;
+  spans: SpanStore;
+  queue: SpanQueue;
+  dispatcher: Dispatcher;
+  logger: Logger;
+  periodMs: number;
+}): Pass {
+  const { jobs, spans, queue, dispatcher, logger } = parts;
+  let suspects: ReadonlySet<string> | undefined;
+
+  async function mendStep(jobId: JobId, step: number, next: Set<string>): Promise<void> {
+    const ref = { jobId, step };
+    await queue.requeueStalled(ref);
+    const queued = (await spans.list(jobId, step)).filter((span) => span.state === 'queued');
+    for (const { spanId } of queued.slice(0, SPANS_PER_STEP_MAX)) {
+      const state = await queue.state({ ...ref, spanId });
+      if (state !== 'unknown' && state !== 'active') continue;
+      const name = `${jobId}/${step}/${spanId}`;
+      if (suspects !== undefined && !suspects.has(name)) {
+        next.add(name);
+        continue;
+      }
+      logger.info({ job: jobId, step, spanId, state }, 'span put back on its queue');
+      if (state === 'active') await queue.free({ ...ref, spanId });
+      else await queue.add(ref, [spanId]);
+    }
+  }
+
+  const mayRun = (record: StepRecord) =>
+    (record.state === 'ready' || record.state === 'running') && record.waiting > 0;
+
+  return {
+    name: 'reconcile',
+    periodMs: parts.periodMs,
+    async runOnce() {
+      const next = new Set<string>();
+      for (const jobId of await jobs.activeIds()) {
+        const job = await jobs.read(jobId);
+        if (job === undefined || terminalJobStates.has(job.state)) {
+          await parts.redis.srem(keys.activeJobs(), jobId);
+          continue;
+        }
+        for (const [step, record] of (await jobs.steps(jobId, job.stepCount)).entries()) {
+          if (!mayRun(record)) continue;
+          await mendStep(jobId, step, next);
+          await dispatcher.wakeStep(jobId, step);
+        }
+      }
+      suspects = next;
+    },
+  };
+}

@@ -1,0 +1,53 @@
+import type { LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
+import type { Grant } from '@karst/shared/protocol/lease.ts';
+
+/** What a node's call asks for. */
+export interface Ask {
+  nodeId: NodeId;
+  bootId: string;
+  seq: number;
+  wanted: number;
+}
+
+export interface News {
+  grants: Grant[];
+  lost: LeaseId[];
+}
+
+/** A call that waits for work or news. */
+export interface Waiter extends Ask {
+  answer(news: News): void;
+}
+
+/** Parked calls, one a node, first come first served. */
+export class Waiters {
+  private readonly byNode = new Map<NodeId, Waiter>();
+
+  get size(): number {
+    return this.byNode.size;
+  }
+
+  /** Parks a call; the node's former one is answered emptily: it has been superseded. */
+  park(waiter: Waiter): void {
+    this.byNode.get(waiter.nodeId)?.answer({ grants: [], lost: [] });
+    this.byNode.delete(waiter.nodeId);
+    this.byNode.set(waiter.nodeId, waiter);
+  }
+
+  leave(waiter: Waiter): void {
+    if (this.byNode.get(waiter.nodeId) === waiter) this.byNode.delete(waiter.nodeId);
+  }
+
+  isParked(waiter: Waiter): boolean {
+    return this.byNode.get(waiter.nodeId) === waiter;
+  }
+
+  of(nodeId: NodeId): Waiter | undefined {
+    return this.byNode.get(nodeId);
+  }
+
+  /** A snapshot of those that want work, oldest first. */
+  wanting(): Waiter[] {
+    return [...this.byNode.values()].filter((waiter) => waiter.wanted > 0);
+  }
+}

@@ -1,0 +1,163 @@
+import type { InputFile } from '@karst/shared/protocol/files.ts';
+import type { JobId, LeaseId, NodeId, StudioId } from '@karst/shared/protocol/ids.ts';
+import type { JobEvents } from '../../jobs/job-events.ts';
+import { isAt } from '../../jobs/job-files.ts';
+import type { JobInputs } from '../../jobs/job-inputs.ts';
+import { objectKeys } from '../../objects/keys.ts';
+import type { ObjectStore } from '../../objects/store.ts';
+import type { JobDefinition } from '../../store/job-record.ts';
+import type { JobStore } from '../../store/job-store.ts';
+import type { LiveLogs } from '../../store/live-log.ts';
+import type { NodeStore } from '../../store/node-store.ts';
+import type { Span, SpanStore } from '../../store/span-store.ts';
+import { mapConcurrently } from '../concurrency.ts';
+import { type Handlers, ProblemError } from '../handler.ts';
+import { incompleteUpload, requirePartMd5 } from '../upload-request.ts';
+
+type LeaseHandlers = Pick<
+  Handlers,
+  | 'getLeaseDefinition'
+  | 'listLeaseInputs'
+  | 'createLeaseUploads'
+  | 'completeLeaseUpload'
+  | 'appendLiveLog'
+>;
+
+/** Uploads made at once for one request. */
+const UPLOADS_AT_ONCE = 16;
+
+/** A live lease of the calling node, with what it runs. */
+interface OpenLease {
+  studio: StudioId;
+  definition: JobDefinition;
+  jobId: JobId;
+  step: number;
+  span: Extract<Span, { state: 'leased' }>;
+}
+
+export interface LeaseParts {
+  nodes: NodeStore;
+  spans: SpanStore;
+  jobs: JobStore;
+  events: JobEvents;
+  inputs: JobInputs;
+  logs: LiveLogs;
+  objects: ObjectStore;
+}
+
+const lost = () => new ProblemError('lease_lost', 'The lease is over: drop its tasks.');
+
+export function leaseHandlers(parts: LeaseParts): LeaseHandlers {
+  /** Every call of a lease is fenced: the span table must still hold exactly this lease. */
+  async function open(nodeId: NodeId, leaseId: LeaseId): Promise<OpenLease> {
+    const listed = await parts.nodes.lease(nodeId, leaseId);
+    if (listed === undefined) throw lost();
+    const { jobId, step } = listed;
+    const span = await parts.spans.readLease({ ...listed, epoch: 0 });
+    const studio = await parts.events.studioOf(jobId);
+    const definition = await parts.jobs.definition(jobId);
+    if (span?.state !== 'leased' || span.nodeId !== nodeId) throw lost();
+    if (studio === undefined || definition === undefined) throw lost();
+    return { studio, definition, jobId, step, span };
+  }
+
+  const keyOf = (
+    lease: OpenLease,
+    file: { task: number; kind: 'output' | 'log'; path: string },
+  ) => {
+    const { studio, jobId, step, span } = lease;
+    return file.kind === 'log'
+      ? objectKeys.log(studio, jobId, step, file.task, span.epoch)
+      : objectKeys.attempt(studio, jobId, step, file.task, span.epoch, file.path);
+  };
+
+  return {
+    async getLeaseDefinition({ params }, { principal }) {
+      const lease = await open(principal.nodeId, params.leaseId);
+      const { job, locations, inputCount } = lease.definition;
+      const definition = job.steps[lease.step];
+      if (definition === undefined) throw lost();
+      return {
+        jobId: lease.jobId,
+        jobName: job.name,
+        step: lease.step,
+        parameters: job.parameters,
+        definition,
+        locations,
+        hasInputs: inputCount > 0 || definition.dependsOn.length > 0,
+      };
+    },
+
+    async listLeaseInputs({ params, query }, { principal }) {
+      const lease = await open(principal.nodeId, params.leaseId);
+      const page = await parts.inputs.page(
+        lease.studio,
+        lease.jobId,
+        lease.definition,
+        lease.step,
+        query.cursor,
+        query.limit,
+      );
+      const items = await Promise.all(
+        page.files.map(async ({ key, ...file }: InputFile & { key: string }) => ({
+          ...file,
+          url: await parts.objects.presignGet(key),
+        })),
+      );
+      return page.nextCursor === undefined ? { items } : { items, nextCursor: page.nextCursor };
+    },
+
+    async createLeaseUploads({ params, body }, { principal }) {
+      const lease = await open(principal.nodeId, params.leaseId);
+      requirePartMd5(body.files);
+      for (const [index, file] of body.files.entries()) checkPlace(lease, file, index);
+      const uploads = await mapConcurrently(body.files, UPLOADS_AT_ONCE, (file) =>
+        parts.objects.createUpload(keyOf(lease, file), file),
+      );
+      return { uploads };
+    },
+
+    async completeLeaseUpload({ params, body }, { principal }) {
+      const lease = await open(principal.nodeId, params.leaseId);
+      checkPlace(lease, body, 0);
+      const result = await parts.objects.completeUpload(
+        keyOf(lease, body),
+        body.uploadId,
+        body.etags,
+      );
+      if (result !== 'completed') throw incompleteUpload(result);
+      return {};
+    },
+
+    async appendLiveLog({ params, body }, { principal }) {
+      const { jobId, step, span } = await open(principal.nodeId, params.leaseId);
+      if (body.task < span.first || body.task > span.last) throw lost();
+      await parts.logs.append({ jobId, step, task: body.task }, span.epoch, body.text);
+      return {};
+    },
+  };
+}
+
+/** A node may write below its own attempt only, and only where the job's outputs are. */
+function checkPlace(
+  { definition, span }: OpenLease,
+  file: { task: number; kind: 'output' | 'log'; path: string },
+  index: number,
+): void {
+  if (file.task < span.first || file.task > span.last) {
+    throw new ProblemError('lease_lost', `Task ${file.task} is not of this lease.`);
+  }
+  if (file.kind === 'log') return;
+  const { parameters } = definition.job;
+  const inside = Object.entries(definition.locations).some(([name, location]) => {
+    const dataFlow = parameters[name]?.dataFlow;
+    return (dataFlow === 'OUT' || dataFlow === 'INOUT') && isAt(file.path, location);
+  });
+  if (inside) return;
+  throw new ProblemError('invalid_request', `${file.path} is at no output location`, [
+    {
+      path: ['body', 'files', index, 'path'],
+      message: 'expected a path at an OUT or INOUT location',
+    },
+  ]);
+}

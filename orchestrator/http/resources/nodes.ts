@@ -1,0 +1,32 @@
+import type { Clock } from '@karst/shared/clock.ts';
+import type { NodeId } from '@karst/shared/protocol/ids.ts';
+import type { Node } from '@karst/shared/protocol/node.ts';
+import type { WakeBus } from '../../dispatch/wake-bus.ts';
+import type { NodeStore } from '../../store/node-store.ts';
+import { type Handlers, ProblemError } from '../handler.ts';
+
+type NodeHandlers = Pick<Handlers, 'listNodes' | 'getNode' | 'drainNode' | 'undrainNode'>;
+
+export function nodeHandlers(nodes: NodeStore, bus: WakeBus, clock: Clock): NodeHandlers {
+  async function read(nodeId: NodeId): Promise<Node> {
+    const node = await nodes.read(nodeId, clock.nowMs());
+    if (node === undefined) throw new ProblemError('not_found', `There is no node ${nodeId}.`);
+    return node;
+  }
+
+  async function setDrain(nodeId: NodeId, drain: boolean): Promise<Node> {
+    if (!(await nodes.setDrain(nodeId, drain))) {
+      throw new ProblemError('not_found', `There is no node ${nodeId}.`);
+    }
+    // Its parked call is answered, so that it hears at once.
+    bus.send({ kind: 'node', nodeId, lost: [] });
+    return await read(nodeId);
+  }
+
+  return {
+    listNodes: async () => ({ items: await nodes.list(clock.nowMs()) }),
+    getNode: ({ params }) => read(params.nodeId),
+    drainNode: ({ params }) => setDrain(params.nodeId, true),
+    undrainNode: ({ params }) => setDrain(params.nodeId, false),
+  };
+}

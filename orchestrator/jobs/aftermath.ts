@@ -1,0 +1,111 @@
+import { type Clock, sleep } from '@karst/shared/clock.ts';
+import type { JobId } from '@karst/shared/protocol/ids.ts';
+import { terminalJobStates } from '@karst/shared/protocol/job.ts';
+import type { Redis } from 'ioredis';
+import type { Logger } from 'pino';
+import type { WakeBus } from '../dispatch/wake-bus.ts';
+import { retryDelayMs } from '../domain/retry-delay.ts';
+import type { SpanQueue } from '../queue/span-queue.ts';
+import type { Effects } from '../store/effects.ts';
+import { keys } from '../store/keys.ts';
+import type { NodeStore } from '../store/node-store.ts';
+import type { JobEvents } from './job-events.ts';
+
+/**
+ * What follows a transition outside its job's own keys: queues, nodes' lists, wake-ups, events. Every
+ * part is idempotent and is redone by the reconcile pass should this process die before it.
+ */
+export class Aftermath {
+  private readonly redis: Redis;
+  private readonly queue: SpanQueue;
+  private readonly nodes: NodeStore;
+  private readonly bus: WakeBus;
+  private readonly events: JobEvents;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private readonly stop = new AbortController();
+
+  constructor(parts: {
+    redis: Redis;
+    queue: SpanQueue;
+    nodes: NodeStore;
+    bus: WakeBus;
+    events: JobEvents;
+    clock: Clock;
+    logger: Logger;
+  }) {
+    this.redis = parts.redis;
+    this.queue = parts.queue;
+    this.nodes = parts.nodes;
+    this.bus = parts.bus;
+    this.events = parts.events;
+    this.clock = parts.clock;
+    this.logger = parts.logger;
+  }
+
+  /** A job was stored: its ready steps may be granted. */
+  async jobCreated(jobId: JobId, readySteps: readonly number[]): Promise<void> {
+    for (const step of readySteps) await this.stepReady(jobId, step);
+    await this.events.jobChanged(jobId);
+  }
+
+  async stepReady(jobId: JobId, step: number): Promise<void> {
+    await this.queue.prepare({ jobId, step });
+    this.bus.send({ kind: 'step', jobId, step });
+  }
+
+  /** Spans of a step wait (again) for nodes. */
+  async spansQueued(
+    jobId: JobId,
+    step: number,
+    spanIds: readonly number[],
+    delayMs = 0,
+  ): Promise<void> {
+    await this.queue.add({ jobId, step }, spanIds, delayMs);
+    if (delayMs === 0) this.bus.send({ kind: 'step', jobId, step });
+    else this.wakeLater(jobId, step, delayMs);
+  }
+
+  async apply(jobId: JobId, step: number, effects: Effects): Promise<void> {
+    await this.revoke(jobId, effects);
+    for (const { spanId, failures } of effects.retries) {
+      await this.spansQueued(jobId, step, [spanId], retryDelayMs(failures));
+    }
+    for (const ended of effects.ended) await this.queue.remove({ jobId, step: ended });
+    for (const ready of effects.ready) await this.stepReady(jobId, ready);
+    if (effects.job === 'running') await this.redis.sadd(keys.activeJobs(), jobId);
+    if (effects.job !== '' && terminalJobStates.has(effects.job)) {
+      await this.redis.srem(keys.activeJobs(), jobId);
+      this.logger.info({ job: jobId, state: effects.job }, 'job ended');
+    }
+    if (effects.job !== '' || effects.ended.length > 0) await this.events.jobChanged(jobId);
+  }
+
+  private async revoke(jobId: JobId, effects: Effects): Promise<void> {
+    for (const { nodeId, leaseId, step, spanId } of effects.revoked) {
+      await this.nodes.release(nodeId, [leaseId]);
+      await this.queue.finish({ jobId, step, spanId }, leaseId);
+      this.bus.send({ kind: 'node', nodeId, lost: [leaseId] });
+    }
+  }
+
+  /** The refresh pass of every replica would find the span too; this is sooner. */
+  private wakeLater(jobId: JobId, step: number, delayMs: number): void {
+    sleep(delayMs + 5, this.stop.signal).then(
+      () => this.bus.send({ kind: 'step', jobId, step }),
+      () => undefined,
+    );
+  }
+
+  async jobChanged(jobId: JobId): Promise<void> {
+    await this.events.jobChanged(jobId);
+  }
+
+  nowMs(): number {
+    return this.clock.nowMs();
+  }
+
+  close(): void {
+    this.stop.abort(new Error('closing'));
+  }
+}

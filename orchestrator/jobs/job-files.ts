@@ -1,0 +1,123 @@
+import type { ResolvedJob, ResolvedParameter } from '@karst/shared/openjd/resolved-job.ts';
+import type { InputFile } from '@karst/shared/protocol/files.ts';
+import { treePathSchema } from '@karst/shared/protocol/files.ts';
+import type { StudioId } from '@karst/shared/protocol/ids.ts';
+import type { Submission } from '@karst/shared/protocol/job.ts';
+import type { FieldError } from '@karst/shared/protocol/problem.ts';
+import { ProblemError } from '../http/handler.ts';
+import { objectKeys } from '../objects/keys.ts';
+import type { ObjectStore } from '../objects/store.ts';
+
+/** HEAD requests under way at once while a submission's inputs are checked. */
+const HEADS_AT_ONCE = 32;
+const ERRORS_LISTED_MAX = 50;
+
+const travels = (parameter: ResolvedParameter) =>
+  parameter.type === 'PATH' && (parameter.dataFlow ?? 'NONE') !== 'NONE';
+
+const takesInput = ({ dataFlow }: ResolvedParameter) => dataFlow === 'IN' || dataFlow === 'INOUT';
+
+/** Whether `path` is `location` or lies below it. */
+export const isAt = (path: string, location: string): boolean =>
+  path === location || path.startsWith(`${location}/`);
+
+/**
+ * Where each PATH parameter that travels stands in the job's file tree: where the submission says, else
+ * the last component of its value. Throws ProblemError invalid_parameters.
+ */
+export function locate(job: ResolvedJob, submission: Submission): Record<string, string> {
+  const errors: FieldError[] = [];
+  const locations: Record<string, string> = {};
+  for (const name of Object.keys(submission.locations)) {
+    const parameter = job.parameters[name];
+    if (parameter !== undefined && travels(parameter)) continue;
+    const path = ['locations', name];
+    errors.push({ path, message: `"${name}" is no PATH parameter with a dataFlow` });
+  }
+  for (const [name, parameter] of Object.entries(job.parameters)) {
+    if (!travels(parameter)) continue;
+    const given = submission.locations[name] ?? lastComponent(parameter.value);
+    const location = treePathSchema.safeParse(given);
+    if (location.success) locations[name] = location.data;
+    else {
+      const message = `found "${parameter.value}", expected a path whose last component names a file or directory`;
+      errors.push({ path: ['parameters', name], message });
+    }
+  }
+  if (errors.length > 0) {
+    throw new ProblemError('invalid_parameters', errors[0]?.message ?? 'not valid', errors);
+  }
+  return locations;
+}
+
+const lastComponent = (value: string) => value.split(/[\\/]/).filter(Boolean).at(-1) ?? '';
+
+/**
+ * Every input file must have been uploaded and every IN parameter must have some. Throws ProblemError
+ * missing_inputs that lists them.
+ */
+export async function checkInputs(
+  objects: ObjectStore,
+  studio: StudioId,
+  job: ResolvedJob,
+  locations: Record<string, string>,
+  { inputs }: Submission,
+): Promise<void> {
+  const errors = [...unplaced(inputs, locations), ...empty(job, inputs, locations)];
+  const pending = [...inputs.entries()];
+  const lane = async () => {
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      const [index, file] = next;
+      const object = await objects.head(objectKeys.asset(studio, file.sha256));
+      if (object === undefined) {
+        errors.push({ path: ['inputs', index], message: `${file.path} has not been uploaded` });
+      } else if (object.sizeBytes !== file.sizeBytes) {
+        const message = `${file.path}: found ${object.sizeBytes} bytes in storage, expected ${file.sizeBytes}`;
+        errors.push({ path: ['inputs', index, 'sizeBytes'], message });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: HEADS_AT_ONCE }, lane));
+  const [first] = errors;
+  if (first === undefined) return;
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
+  throw new ProblemError(
+    'missing_inputs',
+    `${first.message}${more}`,
+    errors.slice(0, ERRORS_LISTED_MAX),
+  );
+}
+
+function unplaced(inputs: readonly InputFile[], locations: Record<string, string>): FieldError[] {
+  const errors: FieldError[] = [];
+  const seen = new Set<string>();
+  for (const [index, { path }] of inputs.entries()) {
+    if (seen.has(path))
+      errors.push({ path: ['inputs', index], message: `${path} is listed twice` });
+    seen.add(path);
+    if (Object.values(locations).some((location) => isAt(path, location))) continue;
+    const message = `${path} lies at no PATH parameter's location`;
+    errors.push({ path: ['inputs', index, 'path'], message });
+  }
+  return errors;
+}
+
+function empty(
+  job: ResolvedJob,
+  inputs: readonly InputFile[],
+  locations: Record<string, string>,
+): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const [name, location] of Object.entries(locations)) {
+    const parameter = job.parameters[name];
+    if (parameter === undefined || !takesInput(parameter)) continue;
+    const isFile = parameter.objectType === 'FILE';
+    const found = inputs.some(({ path }) => (isFile ? path === location : isAt(path, location)));
+    if (found || parameter.dataFlow === 'INOUT') continue;
+    const message = isFile
+      ? `the file of "${name}" (${location}) is not among the inputs`
+      : `no input lies below "${name}" (${location})`;
+    errors.push({ path: ['parameters', name], message });
+  }
+  return errors;
+}

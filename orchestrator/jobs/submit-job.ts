@@ -1,0 +1,93 @@
+import type { Clock } from '@karst/shared/clock.ts';
+import { createJob } from '@karst/shared/openjd/create-job.ts';
+import { parseTemplate, validateTemplate } from '@karst/shared/openjd/parse-template.ts';
+import type { Problem } from '@karst/shared/openjd/problem.ts';
+import type { ResolvedJob } from '@karst/shared/openjd/resolved-job.ts';
+import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
+import type { Job, Submission } from '@karst/shared/protocol/job.ts';
+import type { FieldError, ProblemCode } from '@karst/shared/protocol/problem.ts';
+import { ProblemError } from '../http/handler.ts';
+import { objectKeys } from '../objects/keys.ts';
+import type { ObjectStore } from '../objects/store.ts';
+import type { JobStore } from '../store/job-store.ts';
+import type { Aftermath } from './aftermath.ts';
+import { checkInputs, locate } from './job-files.ts';
+
+export interface SubmitParts {
+  jobs: JobStore;
+  objects: ObjectStore;
+  aftermath: Aftermath;
+  clock: Clock;
+  tasksPerJobMax: number;
+}
+
+/** A submission that has passed every check and changed nothing yet. */
+export interface CheckedSubmission {
+  submission: Submission;
+  job: ResolvedJob;
+  locations: Record<string, string>;
+}
+
+function refuse(code: ProblemCode, under: string, problems: readonly Problem[]): never {
+  const errors: FieldError[] = problems.map(({ path, message, line, column }) => ({
+    path: [under, ...path],
+    message,
+    line,
+    column,
+  }));
+  const first = errors[0];
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
+  throw new ProblemError(code, `${first?.message ?? 'not valid'}${more}`, errors);
+}
+
+/**
+ * Checks a submission completely. Nothing is stored.
+ * Throws ProblemError invalid_template, invalid_parameters or missing_inputs.
+ */
+export async function checkSubmission(
+  parts: SubmitParts,
+  studio: StudioId,
+  submission: Submission,
+): Promise<CheckedSubmission> {
+  const template =
+    typeof submission.template === 'string'
+      ? parseTemplate(submission.template)
+      : validateTemplate(submission.template);
+  if (!template.ok) refuse('invalid_template', 'template', template.error);
+  const parsed = 'template' in template.value ? template.value.template : template.value;
+  const created = createJob(parsed, submission.parameters, {
+    tasksPerJobMax: parts.tasksPerJobMax,
+  });
+  if (!created.ok) refuse('invalid_parameters', 'parameters', created.error);
+  const locations = locate(created.value, submission);
+  await checkInputs(parts.objects, studio, created.value, locations, submission);
+  return { submission, job: created.value, locations };
+}
+
+/**
+ * Stores a checked submission under `jobId` and lets it run; repeating it changes nothing. S3 first:
+ * a job that Redis knows can always be rebuilt.
+ */
+export async function storeSubmission(
+  parts: SubmitParts,
+  studio: StudioId,
+  jobId: JobId,
+  { submission, job, locations }: CheckedSubmission,
+): Promise<Job> {
+  const createdAtMs = parts.clock.nowMs();
+  const { policy, project, inputs } = submission;
+  const definition = { job, locations, inputCount: inputs.length };
+  const record = { id: jobId, studio, project, policy, definition, createdAtMs };
+  await Promise.all([
+    parts.objects.putJson(objectKeys.job(studio, jobId), record),
+    inputs.length === 0
+      ? undefined
+      : parts.objects.putJson(objectKeys.inputs(studio, jobId), inputs),
+  ]);
+  await parts.jobs.create(record);
+  const ready = job.steps.flatMap((step, i) => (step.dependsOn.length === 0 ? [i] : []));
+  await parts.aftermath.jobCreated(jobId, ready);
+  const stored = await parts.jobs.read(jobId);
+  if (stored === undefined) throw new Error(`job ${jobId} vanished while it was stored`);
+  return stored;
+}

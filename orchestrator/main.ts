@@ -1,0 +1,30 @@
+import { pino } from 'pino';
+import { parseConfig } from './config.ts';
+import { startOrchestrator } from './orchestrator.ts';
+
+/** `karst serve`: one replica of the orchestrator. The only reader of process.env. */
+async function main(): Promise<void> {
+  const config = parseConfig(process.env);
+  const logger = pino({ level: config.KARST_LOG_LEVEL }, pino.destination(2));
+  const orchestrator = await startOrchestrator(config, logger);
+  process.stdout.write(`${JSON.stringify({ event: 'listening', url: orchestrator.url })}\n`);
+
+  let stopping: Promise<void> | undefined;
+  const stop = () => {
+    stopping ??= orchestrator.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error({ err: error }, 'shutdown failed');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  if (config.KARST_EXIT_WITH_PARENT) process.stdin.on('end', stop).resume();
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`karst serve: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+});

@@ -1,0 +1,105 @@
+import { outputFileSchema } from '@karst/shared/protocol/files.ts';
+import { nodeIdSchema } from '@karst/shared/protocol/ids.ts';
+import {
+  type Attempt,
+  attemptSchema,
+  failureClassSchema,
+  failureKindSchema,
+} from '@karst/shared/protocol/task.ts';
+import { z } from 'zod';
+
+/** An attempt as stored, with short keys: there may be one for every task. */
+const attemptRecordSchema = z.object({
+  e: z.int(),
+  n: nodeIdSchema,
+  o: attemptSchema.shape.outcome,
+  s: z.number().optional(),
+  t: z.number().optional(),
+  x: z.int().optional(),
+  g: z.string().optional(),
+  k: failureKindSchema.optional(),
+  c: failureClassSchema.optional(),
+  m: z.string().optional(),
+  /** The full log's size in storage, bytes. */
+  l: z.int().optional(),
+});
+
+export type AttemptRecord = Omit<Attempt, 'startedAt' | 'endedAt'> & {
+  startedAtMs?: number | undefined;
+  endedAtMs?: number | undefined;
+  logBytes?: number | undefined;
+};
+
+export function packAttempt(attempt: AttemptRecord): string {
+  return JSON.stringify({
+    e: attempt.epoch,
+    n: attempt.nodeId,
+    o: attempt.outcome,
+    s: attempt.startedAtMs,
+    t: attempt.endedAtMs,
+    x: attempt.exitCode,
+    g: attempt.signal,
+    k: attempt.failureKind,
+    c: attempt.failureClass,
+    m: attempt.message,
+    l: attempt.logBytes,
+  });
+}
+
+export function unpackAttempt(text: string): AttemptRecord {
+  const r = attemptRecordSchema.parse(JSON.parse(text));
+  return {
+    epoch: r.e,
+    nodeId: r.n,
+    outcome: r.o,
+    startedAtMs: r.s,
+    endedAtMs: r.t,
+    exitCode: r.x,
+    signal: r.g,
+    failureKind: r.k,
+    failureClass: r.c,
+    message: r.m,
+    logBytes: r.l,
+  };
+}
+
+/** Successes of a range without outputs or logs: one member of a sorted set for all of them. */
+export function packRun(first: number, last: number, attempt: AttemptRecord): string {
+  return [
+    first,
+    last,
+    attempt.epoch,
+    attempt.nodeId,
+    attempt.startedAtMs ?? 0,
+    attempt.endedAtMs ?? 0,
+  ].join(' ');
+}
+
+export function unpackRun(text: string): { first: number; last: number; attempt: AttemptRecord } {
+  const [first, last, epoch, nodeId, startedAtMs, endedAtMs] = text.split(' ');
+  return {
+    first: Number(first),
+    last: Number(last),
+    attempt: {
+      epoch: Number(epoch),
+      nodeId: nodeIdSchema.parse(nodeId),
+      outcome: 'succeeded',
+      startedAtMs: Number(startedAtMs),
+      endedAtMs: Number(endedAtMs),
+    },
+  };
+}
+
+/** Accepted outputs of a task: of which attempt, and what. */
+export const acceptedOutputsSchema = z.object({
+  epoch: z.int(),
+  files: z.array(outputFileSchema),
+});
+export type AcceptedOutputs = z.infer<typeof acceptedOutputsSchema>;
+
+export function attemptOf(record: AttemptRecord): Attempt {
+  const { startedAtMs, endedAtMs, logBytes: _logBytes, ...rest } = record;
+  const iso = (ms: number | undefined) =>
+    ms === undefined ? undefined : new Date(ms).toISOString();
+  return { ...rest, startedAt: iso(startedAtMs), endedAt: iso(endedAtMs) };
+}

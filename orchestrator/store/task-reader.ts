@@ -1,0 +1,168 @@
+import type { JobId, NodeId } from '@karst/shared/protocol/ids.ts';
+import type { TaskState } from '@karst/shared/protocol/job.ts';
+import type { Redis } from 'ioredis';
+import { z } from 'zod';
+import {
+  type AcceptedOutputs,
+  type AttemptRecord,
+  acceptedOutputsSchema,
+  unpackAttempt,
+  unpackRun,
+} from './attempt-record.ts';
+import { keys } from './keys.ts';
+import type { Span, SpanStore } from './span-store.ts';
+
+const progressSchema = z.object({ percent: z.number().optional(), status: z.string().optional() });
+
+/** A task as far as anything is stored of it: most waiting tasks have nothing. */
+export interface TaskFacts {
+  index: number;
+  state: TaskState;
+  failures: number;
+  progress: z.infer<typeof progressSchema> | undefined;
+  nodeId: NodeId | undefined;
+  attempt: AttemptRecord | undefined;
+  outputs: AcceptedOutputs | undefined;
+}
+
+export interface TaskQuery {
+  from: number;
+  limit: number;
+  state: TaskState | undefined;
+  taskCount: number;
+}
+
+/** Tasks looked through in one request when a state is asked for; the cursor goes on from there. */
+const LOOKED_THROUGH_MAX = 100_000;
+const CHUNK = 8192;
+
+type StepTable = { spans: Span[]; stepEnded: boolean };
+
+/** Reads tasks: their state is derived from bitmaps and the span table, never stored a task at a time. */
+export class TaskReader {
+  private readonly redis: Redis;
+  private readonly spans: SpanStore;
+
+  constructor(redis: Redis, spans: SpanStore) {
+    this.redis = redis;
+    this.spans = spans;
+  }
+
+  async page(
+    jobId: JobId,
+    step: number,
+    query: TaskQuery,
+  ): Promise<{ facts: TaskFacts[]; next: number | undefined }> {
+    const table = await this.table(jobId, step);
+    const wanted: number[] = [];
+    const end = Math.min(query.taskCount, query.from + LOOKED_THROUGH_MAX);
+    let at = query.from;
+    while (at < end && wanted.length < query.limit) {
+      const stop = Math.min(at + CHUNK, end);
+      const states = await this.states(jobId, step, at, stop, table);
+      for (const state of states) {
+        if (wanted.length === query.limit) break;
+        if (query.state === undefined || state === query.state) wanted.push(at);
+        at += 1;
+      }
+    }
+    const facts = await this.read(jobId, step, wanted, table);
+    return { facts, next: at < query.taskCount ? at : undefined };
+  }
+
+  /** The tasks of these indices. */
+  async read(
+    jobId: JobId,
+    step: number,
+    tasks: readonly number[],
+    known?: StepTable,
+  ): Promise<TaskFacts[]> {
+    if (tasks.length === 0) return [];
+    const table = known ?? (await this.table(jobId, step));
+    const fields = tasks.map(String);
+    const [failures, attempts, outputs, progress] = await Promise.all([
+      this.redis.hmget(keys.failures(jobId, step), ...fields),
+      this.redis.hmget(keys.attempts(jobId, step), ...fields),
+      this.redis.hmget(keys.outputs(jobId, step), ...fields),
+      this.redis.hmget(keys.progress(jobId, step), ...fields),
+    ]);
+    return await Promise.all(
+      tasks.map(async (index, i) => {
+        const [state] = await this.states(jobId, step, index, index + 1, table);
+        const text = attempts[i];
+        const attempt = await this.lastAttempt(jobId, step, index, text);
+        const lease = leaseOf(table, index);
+        const said = progress[i];
+        const accepted = outputs[i];
+        return {
+          index,
+          state: state ?? 'waiting',
+          failures: Number(failures[i] ?? 0),
+          progress: said ? progressSchema.parse(JSON.parse(said)) : undefined,
+          nodeId: lease?.nodeId ?? attempt?.nodeId,
+          attempt,
+          outputs: accepted ? acceptedOutputsSchema.parse(JSON.parse(accepted)) : undefined,
+        };
+      }),
+    );
+  }
+
+  private async lastAttempt(
+    jobId: JobId,
+    step: number,
+    task: number,
+    text: string | null | undefined,
+  ): Promise<AttemptRecord | undefined> {
+    const stored = text ? unpackAttempt(text) : undefined;
+    const [member] = await this.redis.zrevrangebyscore(
+      keys.runs(jobId, step),
+      task,
+      '-inf',
+      'LIMIT',
+      0,
+      1,
+    );
+    const run = member === undefined ? undefined : unpackRun(member);
+    if (run === undefined || run.last < task) return stored;
+    return stored === undefined || run.attempt.epoch > stored.epoch ? run.attempt : stored;
+  }
+
+  private async table(jobId: JobId, step: number): Promise<StepTable> {
+    const state = await this.redis.hget(keys.step(jobId, step), 'state');
+    const stepEnded = state === 'succeeded' || state === 'failed' || state === 'canceled';
+    return { spans: stepEnded ? [] : await this.spans.list(jobId, step), stepEnded };
+  }
+
+  /** States of tasks from..to-1. */
+  private async states(
+    jobId: JobId,
+    step: number,
+    from: number,
+    to: number,
+    table: StepTable,
+  ): Promise<TaskState[]> {
+    const bytes = [Math.floor(from / 8), Math.floor((to - 1) / 8)] as const;
+    const [succeeded, failed] = await Promise.all([
+      this.redis.getrangeBuffer(keys.succeeded(jobId, step), ...bytes),
+      this.redis.getrangeBuffer(keys.failed(jobId, step), ...bytes),
+    ]);
+    const bit = (buffer: Buffer, task: number) => {
+      const byte = buffer[Math.floor(task / 8) - bytes[0]] ?? 0;
+      return ((byte >> (7 - (task % 8))) & 1) === 1;
+    };
+    return Array.from({ length: to - from }, (_, i) => {
+      const task = from + i;
+      if (bit(succeeded, task)) return 'succeeded';
+      if (bit(failed, task)) return 'failed';
+      if (table.stepEnded) return 'canceled';
+      return leaseOf(table, task) === undefined ? 'waiting' : 'running';
+    });
+  }
+}
+
+function leaseOf(table: StepTable, task: number) {
+  for (const span of table.spans) {
+    if (span.state === 'leased' && span.first <= task && task <= span.last) return span;
+  }
+  return undefined;
+}

@@ -1,0 +1,67 @@
+import type { Clock } from '@karst/shared/clock.ts';
+import type { NodeId } from '@karst/shared/protocol/ids.ts';
+import type { Logger } from 'pino';
+import type { Aftermath } from '../jobs/aftermath.ts';
+import type { JobEvents } from '../jobs/job-events.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { SpanQueue } from '../queue/span-queue.ts';
+import { packAttempt } from '../store/attempt-record.ts';
+import type { ListedLease, NodeStore } from '../store/node-store.ts';
+import type { SpanStore } from '../store/span-store.ts';
+
+export interface ExpiryParts {
+  spans: SpanStore;
+  nodes: NodeStore;
+  queue: SpanQueue;
+  aftermath: Aftermath;
+  events: JobEvents;
+  metrics: Metrics;
+  clock: Clock;
+  logger: Logger;
+}
+
+/** Takes leases back from nodes that are gone; their spans wait for others. */
+export class LeaseExpiry {
+  private readonly parts: ExpiryParts;
+
+  constructor(parts: ExpiryParts) {
+    this.parts = parts;
+  }
+
+  async expire(nodeId: NodeId, leases: readonly ListedLease[], reason: string): Promise<void> {
+    for (const lease of leases) await this.expireOne(nodeId, lease, reason);
+  }
+
+  private async expireOne(nodeId: NodeId, lease: ListedLease, reason: string): Promise<void> {
+    const { jobId, step, spanId, leaseId } = lease;
+    const nowMs = this.parts.clock.nowMs();
+    const span = await this.parts.spans.readLease({ ...lease, epoch: 0 });
+    if (span?.state === 'leased') {
+      const record = packAttempt({
+        epoch: span.epoch,
+        nodeId,
+        outcome: 'lost',
+        startedAtMs: span.grantedAtMs,
+        endedAtMs: nowMs,
+        failureKind: 'node',
+        failureClass: 'node',
+        message: reason,
+      });
+      const { expired, requeued, effects } = await this.parts.spans.expire(lease, nowMs, record);
+      if (expired) {
+        this.parts.logger.info({ node: nodeId, job: jobId, step, spanId, reason }, 'lease expired');
+        this.parts.metrics.leasesExpired(1);
+        this.parts.metrics.attemptEnded('lost', 'none');
+        if (requeued) await this.parts.queue.putBack({ jobId, step, spanId }, leaseId);
+        else if (!effects.ended.includes(step)) {
+          await this.parts.queue.finish({ jobId, step, spanId }, leaseId);
+        }
+        await this.parts.aftermath.apply(jobId, step, effects);
+        if (requeued) await this.parts.aftermath.spansQueued(jobId, step, []);
+        await this.parts.events.tasksChanged(jobId, step, span.first, span.last, 'waiting');
+      }
+    }
+    // Last: while the lease stands on the list, a crash before this line only repeats the above.
+    await this.parts.nodes.release(nodeId, [leaseId]);
+  }
+}

@@ -1,0 +1,159 @@
+import type { Clock } from '@karst/shared/clock.ts';
+import type { LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
+import type { Grant } from '@karst/shared/protocol/lease.ts';
+import type { SyncRequest, SyncResponse } from '@karst/shared/protocol/node.ts';
+import type { Logger } from 'pino';
+import type { Dispatcher } from '../dispatch/dispatcher.ts';
+import type { News } from '../dispatch/waiters.ts';
+import { ProblemError } from '../http/handler.ts';
+import type { JobEvents } from '../jobs/job-events.ts';
+import type { LeaseRef } from '../store/keys.ts';
+import type { ListedLease, NodeAnswer, NodeStore } from '../store/node-store.ts';
+import type { SpanStore } from '../store/span-store.ts';
+import type { LeaseExpiry } from './lease-expiry.ts';
+import type { NodeRoster } from './node-roster.ts';
+import type { ReportService } from './report-service.ts';
+
+export interface SyncParts {
+  nodes: NodeStore;
+  spans: SpanStore;
+  reports: ReportService;
+  dispatcher: Dispatcher;
+  roster: NodeRoster;
+  expiry: LeaseExpiry;
+  events: JobEvents;
+  clock: Clock;
+  logger: Logger;
+  livenessMs: number;
+}
+
+type Synced = Extract<NodeAnswer, { status: 'ok' | 'boot' }>;
+
+/** Answers the one call of agents: worker-agent/PROTOCOL.md tells what they do with the answer. */
+export class SyncService {
+  private readonly parts: SyncParts;
+
+  constructor(parts: SyncParts) {
+    this.parts = parts;
+  }
+
+  /**
+   * `signal` aborts when the caller went away; it is asked for only when the call has to wait.
+   * Throws ProblemError not_found for a removed node, node_superseded for an older
+   * process.
+   */
+  async sync(nodeId: NodeId, call: SyncRequest, signal: () => AbortSignal): Promise<SyncResponse> {
+    const nowMs = this.parts.clock.nowMs();
+    const answer = await this.parts.nodes.sync(
+      {
+        nodeId,
+        bootId: call.bootId,
+        bootedAtMs: call.bootedAtMs,
+        seq: call.seq,
+        slots: call.slots,
+        message: call.message ?? '',
+        inventory: call.inventory === undefined ? '' : JSON.stringify(call.inventory),
+        held: call.held,
+      },
+      nowMs,
+      nowMs + this.parts.livenessMs,
+    );
+    if (answer.status === 'unknown')
+      throw new ProblemError('not_found', 'this node is not enrolled');
+    if (answer.status === 'superseded') {
+      throw new ProblemError('node_superseded', 'a newer agent process speaks for this node');
+    }
+    if (answer.status === 'stale') return this.response(call, { grants: [], lost: [] }, false);
+    await this.parts.roster.seen(nodeId, call.slots, nowMs + this.parts.livenessMs);
+    return await this.serve(nodeId, call, answer, signal);
+  }
+
+  private async serve(
+    nodeId: NodeId,
+    call: SyncRequest,
+    answer: Synced,
+    signal: () => AbortSignal,
+  ): Promise<SyncResponse> {
+    const redelivered = await this.settleUnheld(nodeId, answer);
+    const reports = await this.record(nodeId, call);
+    await this.noteProgress(nodeId, call, answer.lost);
+    const draining = answer.draining || call.draining;
+    const free = Math.max(call.wanted - redelivered.length, 0);
+    const ask = { nodeId, bootId: call.bootId, seq: call.seq, wanted: draining ? 0 : free };
+    let news = await this.parts.dispatcher.grantNow(ask);
+    const silent =
+      news.grants.length + redelivered.length + reports.length + answer.lost.length === 0;
+    if (silent && call.waitMs > 0) {
+      // The node's deadline counts from its call, so the wait must end well before it.
+      const waitMs = Math.min(call.waitMs, this.parts.livenessMs / 3);
+      const timeout = AbortSignal.timeout(waitMs);
+      news = await this.parts.dispatcher.wait(ask, AbortSignal.any([signal(), timeout]));
+    }
+    const lost = [...answer.lost, ...news.lost];
+    const grants = [...redelivered, ...news.grants];
+    return { ...this.response(call, { grants, lost }, answer.draining), reports };
+  }
+
+  private response(call: SyncRequest, news: News, draining: boolean): SyncResponse {
+    return {
+      seq: call.seq,
+      serverTimeMs: this.parts.clock.nowMs(),
+      livenessMs: this.parts.livenessMs,
+      nextSyncMs: this.parts.livenessMs / 3,
+      grants: news.grants,
+      lost: news.lost,
+      reports: [],
+      draining,
+    };
+  }
+
+  /**
+   * Leases on the node's list that it does not hold: of its former life (taken back at once), or
+   * granted in an answer that never arrived (told again), or never granted (struck off).
+   */
+  private async settleUnheld(nodeId: NodeId, answer: Synced): Promise<Grant[]> {
+    if (answer.unheld.length === 0) return [];
+    if (answer.status === 'boot') {
+      await this.parts.expiry.expire(nodeId, answer.unheld, 'the agent was restarted');
+      return [];
+    }
+    const grants = await Promise.all(answer.unheld.map((lease) => this.redeliver(nodeId, lease)));
+    return grants.filter((grant) => grant !== undefined);
+  }
+
+  private async redeliver(nodeId: NodeId, lease: ListedLease): Promise<Grant | undefined> {
+    const ref: LeaseRef = { ...lease, epoch: 0 };
+    const span = await this.parts.spans.readLease(ref);
+    if (span?.state === 'leased' && span.nodeId === nodeId) {
+      return { ...lease, epoch: span.epoch, first: span.first, last: span.last };
+    }
+    await this.parts.nodes.release(nodeId, [lease.leaseId]);
+    return undefined;
+  }
+
+  private async record(nodeId: NodeId, call: SyncRequest): Promise<SyncResponse['reports']> {
+    if (call.reports.length === 0) return [];
+    const outcomes = await Promise.all(
+      call.reports.map((report) => this.parts.reports.record(nodeId, report)),
+    );
+    const released = call.reports.filter((_, i) => outcomes[i]?.released).map((r) => r.leaseId);
+    await this.parts.nodes.release(nodeId, released);
+    return outcomes.map((outcome) => outcome.answer);
+  }
+
+  private async noteProgress(
+    nodeId: NodeId,
+    call: SyncRequest,
+    lost: readonly LeaseId[],
+  ): Promise<void> {
+    for (const { leaseId, task, percent, status } of call.progress) {
+      if (lost.includes(leaseId)) continue;
+      const lease = await this.parts.nodes.lease(nodeId, leaseId);
+      if (lease === undefined) continue;
+      const text = JSON.stringify({ percent, status });
+      if (await this.parts.spans.setProgress({ ...lease, epoch: 0 }, task, text)) {
+        await this.parts.events.progressed(lease.jobId, lease.step, { task, percent, status });
+      }
+    }
+  }
+}
