@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { addDownloadCommand } from './commands/download.ts';
 import { addSubmitCommand } from './commands/submit.ts';
+import { addUpCommand } from './commands/up.ts';
 import { addWaitCommand } from './commands/wait.ts';
 import { type CliContext, say } from './context.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
@@ -47,6 +48,7 @@ function buildProgram(context: CliContext, finish: (code: ExitCode) => void): Co
     .showHelpAfterError('(--help tells more)')
     .addHelpText('after', EXIT_CODES_HELP);
   const commandLine = { program, context, finish };
+  addUpCommand(commandLine);
   addSubmitCommand(commandLine);
   addWaitCommand(commandLine);
   addDownloadCommand(commandLine);

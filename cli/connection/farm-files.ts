@@ -8,7 +8,7 @@ import { CliError, errnoCode } from '../failure.ts';
 export const farmFileSchema = z.object({
   url: z.url(),
   port: z.int().min(1).max(65_535),
-  redisPort: z.int().min(1).max(65_535).optional(),
+  redisPort: z.int().min(1).max(65_535),
   s3Port: z.int().min(1).max(65_535),
 });
 export type FarmFile = z.infer<typeof farmFileSchema>;

@@ -1,0 +1,65 @@
+import { routes } from '@karst/shared/protocol/routes.ts';
+import { patientRetry } from '../api/backoff.ts';
+import { connect } from '../connection/connection.ts';
+import { adminKeyPath } from '../connection/farm-files.ts';
+import { type CliContext, say } from '../context.ts';
+import { agentSpec, type FarmSettings, localS3Spec, orchestratorSpec, redisSpec } from './parts.ts';
+import { type ProcessSpec, SupervisedProcess } from './supervised-process.ts';
+
+/** The processes of a farm on this machine, in the order they were started. */
+export class Farm {
+  readonly #context: CliContext;
+  readonly #settings: FarmSettings;
+  readonly #services: SupervisedProcess[] = [];
+  readonly #agents: SupervisedProcess[] = [];
+
+  constructor(context: CliContext, settings: FarmSettings) {
+    this.#context = context;
+    this.#settings = settings;
+  }
+
+  /** Starts everything; what had started is running when it rejects, and `stop` ends it. */
+  async start(agentCount: number, signal: AbortSignal): Promise<{ nodeIds: string[] }> {
+    const settings = this.#settings;
+    const storage = [localS3Spec(settings)];
+    if (settings.redisUrl === undefined) storage.push(redisSpec(settings));
+    await Promise.all(storage.map((spec) => this.#startService(spec)));
+    signal.throwIfAborted();
+    await this.#startService(orchestratorSpec(settings));
+    const nodeIds: string[] = [];
+    for (let n = 1; n <= agentCount; n++) {
+      signal.throwIfAborted();
+      const agent = this.#supervised(agentSpec(settings, n, () => this.#enrollmentToken()));
+      this.#agents.push(agent);
+      const ready = await agent.start();
+      nodeIds.push(typeof ready.nodeId === 'string' ? ready.nodeId : `agent ${n}`);
+    }
+    return { nodeIds };
+  }
+
+  /** Agents first, so that their results still arrive; then the orchestrator; then what it stands on. */
+  async stop(now: AbortSignal): Promise<void> {
+    await Promise.all(this.#agents.map((agent) => agent.stop(now)));
+    for (const service of this.#services.toReversed()) await service.stop(now);
+  }
+
+  async #startService(spec: ProcessSpec): Promise<void> {
+    const service = this.#supervised(spec);
+    this.#services.push(service);
+    await service.start();
+  }
+
+  #supervised(spec: ProcessSpec): SupervisedProcess {
+    const { clock, random } = this.#context;
+    const onTrouble = (line: string) => say(this.#context, line);
+    return new SupervisedProcess(spec, { clock, random, onTrouble });
+  }
+
+  async #enrollmentToken(): Promise<string> {
+    const { farm, dir } = this.#settings;
+    const api = await connect(this.#context, { url: farm.url, keyFile: adminKeyPath(dir) });
+    const body = { ttlSeconds: 600 };
+    const answer = await api.call(routes.createEnrollmentToken, { body }, { retry: patientRetry });
+    return answer.token;
+  }
+}
