@@ -1,5 +1,11 @@
 import { Command, CommanderError } from 'commander';
+import { addControlCommands } from './commands/control.ts';
 import { addDownloadCommand } from './commands/download.ts';
+import { addGetCommand } from './commands/get.ts';
+import { addKeyCommand, addWhoamiCommand } from './commands/key.ts';
+import { addLogsCommand } from './commands/logs.ts';
+import { addNodeCommand } from './commands/node.ts';
+import { addAgentCommand, addServeCommand } from './commands/roles.ts';
 import { addSubmitCommand } from './commands/submit.ts';
 import { addUpCommand } from './commands/up.ts';
 import { addWaitCommand } from './commands/wait.ts';
@@ -11,6 +17,22 @@ const EXIT_CODES_HELP = `
 Exit codes: 0 ok, 1 error, 2 the job was canceled, 3 wrong usage, 4 the key is missing or may not,
 5 the job failed, 6 --timeout passed, 130 Ctrl-C (under --wait the job goes on).
 `;
+
+/** In the order --help lists them. */
+const commands = [
+  addUpCommand,
+  addServeCommand,
+  addAgentCommand,
+  addSubmitCommand,
+  addWaitCommand,
+  addGetCommand,
+  addLogsCommand,
+  addDownloadCommand,
+  addControlCommands,
+  addNodeCommand,
+  addKeyCommand,
+  addWhoamiCommand,
+];
 
 /** Runs one command line, without the program's name. Answers the exit code; never throws. */
 export async function runCli(args: readonly string[], context: CliContext): Promise<ExitCode> {
@@ -48,9 +70,6 @@ function buildProgram(context: CliContext, finish: (code: ExitCode) => void): Co
     .showHelpAfterError('(--help tells more)')
     .addHelpText('after', EXIT_CODES_HELP);
   const commandLine = { program, context, finish };
-  addUpCommand(commandLine);
-  addSubmitCommand(commandLine);
-  addWaitCommand(commandLine);
-  addDownloadCommand(commandLine);
+  for (const add of commands) add(commandLine);
   return program;
 }

@@ -1,0 +1,152 @@
+import type { keySchema } from '@karst/shared/protocol/access.ts';
+import type { Job, Step } from '@karst/shared/protocol/job.ts';
+import type { Node } from '@karst/shared/protocol/node.ts';
+import type { Task } from '@karst/shared/protocol/task.ts';
+import type { z } from 'zod';
+import type { CliContext } from '../context.ts';
+import type { Column } from '../terminal/table.ts';
+import { clip, formatDuration, plainText } from '../terminal/text.ts';
+import { taskTotal } from '../wait/progress-text.ts';
+
+const NAME_WIDTH_MAX = 40;
+const MESSAGE_WIDTH_MAX = 60;
+
+const agoText = (context: CliContext, timestamp: string | undefined): string =>
+  timestamp === undefined
+    ? '-'
+    : `${formatDuration(Math.max(0, context.clock.nowMs() - Date.parse(timestamp)))} ago`;
+
+export const jobColumns = (context: CliContext): Column<Job>[] => [
+  { title: 'JOB', value: ({ id }) => id },
+  { title: 'NAME', value: ({ name }) => clip(name, NAME_WIDTH_MAX) },
+  { title: 'STATE', value: ({ state }) => state },
+  { title: 'DONE', value: (job) => `${job.taskCounts.succeeded}/${taskTotal(job)}` },
+  { title: 'RUNNING', value: ({ taskCounts }) => taskCounts.running },
+  { title: 'FAILED', value: ({ taskCounts }) => taskCounts.failed },
+  { title: 'PRIORITY', value: ({ policy }) => policy.priority },
+  { title: 'PROJECT', value: ({ project }) => project },
+  { title: 'SUBMITTED', value: ({ createdAt }) => agoText(context, createdAt) },
+];
+
+export const stepColumns: Column<Step>[] = [
+  { title: 'STEP', value: ({ name }) => name },
+  { title: 'STATE', value: ({ state }) => state },
+  { title: 'WAITING', value: ({ taskCounts }) => taskCounts.waiting },
+  { title: 'RUNNING', value: ({ taskCounts }) => taskCounts.running },
+  { title: 'SUCCEEDED', value: ({ taskCounts }) => taskCounts.succeeded },
+  { title: 'FAILED', value: ({ taskCounts }) => taskCounts.failed },
+  { title: 'CANCELED', value: ({ taskCounts }) => taskCounts.canceled },
+  {
+    title: 'TASK TIME',
+    value: ({ meanTaskMs }) => (meanTaskMs === undefined ? '-' : formatDuration(meanTaskMs)),
+  },
+  { title: 'AFTER', value: ({ dependsOn }) => dependsOn.join(', ') || '-' },
+];
+
+export const taskColumns: Column<Task>[] = [
+  { title: 'STEP', value: ({ step }) => step },
+  { title: 'TASK', value: ({ index }) => index },
+  { title: 'STATE', value: ({ state }) => state },
+  {
+    title: 'PARAMETERS',
+    value: ({ parameters }) => clip(parameterText(parameters), NAME_WIDTH_MAX),
+  },
+  { title: 'FAILURES', value: ({ failures }) => failures },
+  { title: 'OUTPUTS', value: ({ outputs }) => outputs.length },
+  { title: 'NODE', value: ({ nodeId }) => nodeId ?? '-' },
+  { title: 'NOTE', value: (task) => clip(plainText(noteOf(task)), MESSAGE_WIDTH_MAX) },
+];
+
+const parameterText = (parameters: Readonly<Record<string, string>>): string =>
+  Object.entries(parameters)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ') || '-';
+
+/** What matters about a task in its state: how far it is, or why its last attempt ended. */
+function noteOf({ state, progress, status, attempt }: Task): string {
+  if (state === 'running') {
+    const percent = progress === undefined ? '' : `${Math.round(progress)}% `;
+    return `${percent}${status ?? ''}`.trim() || '-';
+  }
+  return (state === 'succeeded' ? undefined : attempt?.message) ?? '-';
+}
+
+export const nodeColumns = (context: CliContext): Column<Node>[] => [
+  { title: 'NODE', value: ({ id }) => id },
+  { title: 'NAME', value: ({ name }) => name },
+  { title: 'STATE', value: ({ state }) => state },
+  { title: 'BUSY', value: ({ leaseCount, slots }) => `${leaseCount}/${slots}` },
+  { title: 'CPUS', value: ({ inventory }) => inventory?.cpuCount ?? '-' },
+  {
+    title: 'MEMORY',
+    value: ({ inventory }) =>
+      inventory === undefined ? '-' : `${Math.round(inventory.memoryMib / 1024)} GB`,
+  },
+  { title: 'GPUS', value: ({ inventory }) => gpuText(inventory?.gpus ?? []) },
+  { title: 'LAST SEEN', value: ({ lastSyncAt }) => agoText(context, lastSyncAt) },
+  { title: 'NOTE', value: ({ message }) => clip(message ?? '-', MESSAGE_WIDTH_MAX) },
+];
+
+/** `8 x H200`: equal models together. */
+function gpuText(gpus: readonly { model: string }[]): string {
+  const byModel = new Map<string, number>();
+  for (const { model } of gpus) byModel.set(model, (byModel.get(model) ?? 0) + 1);
+  return [...byModel].map(([model, n]) => `${n} x ${model}`).join(', ') || '-';
+}
+
+export const keyColumns: Column<z.infer<typeof keySchema>>[] = [
+  { title: 'KEY ID', value: ({ id }) => id },
+  { title: 'STUDIO', value: ({ studio }) => studio },
+  { title: 'ROLE', value: ({ role }) => role },
+  { title: 'CREATED', value: ({ createdAt }) => createdAt },
+  { title: 'NOTE', value: ({ note }) => note || '-' },
+];
+
+export function jobLines(job: Job): [string, string | number][] {
+  const { waiting, running, succeeded, failed, canceled } = job.taskCounts;
+  const lines: [string, string | number][] = [
+    ['Job', job.id],
+    ['Name', plainText(job.name)],
+    ['State', job.state],
+  ];
+  if (job.message !== undefined) lines.push(['Because', plainText(job.message)]);
+  lines.push(
+    ['Studio', job.studio],
+    ['Project', job.project],
+    ['Priority', job.policy.priority],
+    [
+      'Tasks',
+      `${taskTotal(job)}: ${waiting} waiting, ${running} running, ${succeeded} succeeded, ` +
+        `${failed} failed, ${canceled} canceled`,
+    ],
+    ['Outputs', `${job.outputs.accepted} accepted, ${job.outputs.published} published`],
+    ['Submitted', job.createdAt],
+  );
+  if (job.startedAt !== undefined) lines.push(['Started', job.startedAt]);
+  if (job.endedAt !== undefined) lines.push(['Ended', job.endedAt]);
+  return lines;
+}
+
+export function nodeLines(node: Node): [string, string | number][] {
+  const lines: [string, string | number][] = [
+    ['Node', node.id],
+    ['Name', node.name],
+    ['State', node.state],
+    ['Busy', `${node.leaseCount} of ${node.slots} slots`],
+  ];
+  if (node.message !== undefined) lines.push(['Note', plainText(node.message)]);
+  const { inventory } = node;
+  if (inventory !== undefined) {
+    lines.push(
+      ['Host', `${plainText(inventory.hostname)} (${inventory.os}, ${inventory.arch})`],
+      ['CPU', `${inventory.cpuCount} x ${plainText(inventory.cpuModel)}`],
+      ['Memory', `${inventory.memoryMib} MiB`],
+      ['Scratch', `${inventory.scratchMib} MiB`],
+      ['GPUs', plainText(gpuText(inventory.gpus))],
+      ['Agent', inventory.agentVersion],
+    );
+  }
+  lines.push(['Enrolled', node.enrolledAt]);
+  if (node.lastSyncAt !== undefined) lines.push(['Last seen', node.lastSyncAt]);
+  return lines;
+}
