@@ -45,7 +45,18 @@ function reportFault(error: unknown, requestId: string): void {
   process.stderr.write(`${JSON.stringify({ event: 'fault', requestId, error: detail })}\n`);
 }
 
-/** An S3 endpoint on a folder: path style, one set of credentials, every request signed. */
+/**
+ * An S3 endpoint on a folder: path style, one set of credentials, every request signed, loopback only.
+ *
+ * On disk: `blobs/` holds immutable bytes under random names, `index.db` (SQLite) all that is known of
+ * them. A write is: body to a new blob, verified, fsync of file and folder, then one transaction that
+ * points the key at it, fsync, and only then 200; replaced blobs go last. So a crash at any moment
+ * leaves the old object or the new one, whole and with its own metadata, and at worst an unclaimed blob
+ * that the next start deletes. Completing a multipart upload and copying only write rows.
+ *
+ * Known differences from S3: any region is accepted, the copy of a multipart object keeps its ETag, and
+ * versions, ACLs, tags, encryption, CORS and partNumber reads are refused by name (501).
+ */
 export function createLocalS3(options: LocalS3Options): LocalS3 {
   const onFault = options.onFault ?? reportFault;
   let running: (Running & { store: Store }) | undefined;

@@ -47,7 +47,7 @@ it('keeps every acknowledged write through SIGKILL, and sweeps what a cut upload
     .send(new PutObjectCommand({ Bucket: 'farm', Key: 'old', Body, ContentLength: 50_000_000 }))
     .catch((error: Error) => error);
   Body.write(patterned(2_000_000));
-  await expect.poll(async () => (await blobFiles(folder.dir)).length).toBe(2);
+  await expect.poll(async () => (await blobFiles(folder.dir)).length, { timeout: 30_000 }).toBe(2);
   const last = patterned(200_000, 7);
   await put(first, 'acknowledged', last);
   await endProcess(first.child, 'SIGKILL');
@@ -75,7 +75,9 @@ it('never shows a mixture when killed again and again amid writes', async () => 
       await put(s3, key, body).catch(() => undefined);
       answers += 1;
     });
-    await expect.poll(() => answers, { interval: 1 }).toBeGreaterThan(3 + round * 5);
+    await expect
+      .poll(() => answers, { interval: 1, timeout: 30_000 })
+      .toBeGreaterThan(3 + round * 5);
     await endProcess(s3.child, 'SIGKILL');
     await Promise.all(writes);
   }

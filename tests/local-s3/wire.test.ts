@@ -171,9 +171,11 @@ it('keeps the old object and no temporary file when an upload is cut mid-body', 
   const socket = connect(Number(new URL(s3.endpoint).port), '127.0.0.1');
   socket.write(`PUT /wire/cut HTTP/1.1\r\n${lines.join('')}\r\n`);
   socket.write(Buffer.alloc(3_000_000));
-  await expect.poll(async () => (await blobFiles(s3.dir)).length).toBe(before + 1);
+  await expect
+    .poll(async () => (await blobFiles(s3.dir)).length, { timeout: 30_000 })
+    .toBe(before + 1);
   socket.destroy();
-  await expect.poll(async () => (await blobFiles(s3.dir)).length).toBe(before);
+  await expect.poll(async () => (await blobFiles(s3.dir)).length, { timeout: 30_000 }).toBe(before);
   expect(await textAt('cut')).toBe('old');
 });
 

@@ -115,7 +115,7 @@ export function objectChecks(subject: Subject): void {
   });
 
   it('deletes many keys at once and names them, quietly if asked', async () => {
-    const keys = ['many/1', 'many/2', 'many/<&>"é'];
+    const keys = ['many/1', 'many/2', 'many/<&>"é', 'many/&lt;&amp;#65;\r'];
     for (const quiet of [false, true]) {
       for (const key of keys) await put(key, key);
       const done = await subject.client.send(
