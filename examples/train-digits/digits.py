@@ -53,8 +53,8 @@ def draw_line(ink, start, end, radius):
     steps = max(1, int(math.hypot(x1 - x0, y1 - y0) * 1.5))
     for step in range(steps + 1):
         x, y = x0 + (x1 - x0) * step / steps, y0 + (y1 - y0) * step / steps
-        for row in range(max(0, int(y - 2)), min(SIZE, int(y + 3))):
-            for column in range(max(0, int(x - 2)), min(SIZE, int(x + 3))):
+        for row in range(max(0, int(y - 1.95)), min(SIZE, int(y + 1.95))):
+            for column in range(max(0, int(x - 1.95)), min(SIZE, int(x + 1.95))):
                 near = radius + 0.5 - math.hypot(column + 0.5 - x, row + 0.5 - y)
                 at = row * SIZE + column
                 ink[at] = max(ink[at], min(1.0, near))

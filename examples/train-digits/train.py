@@ -16,7 +16,7 @@ import os
 import sys
 
 CLASSES = 10
-HIDDEN = 64
+HIDDEN = 128
 
 
 def status(percent, text):
@@ -83,7 +83,7 @@ def accuracy(model, samples):
 def fit(model, samples, options):
     """Plain minibatch training; returns the last epoch's mean loss."""
     pixels, labels = samples
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.15, momentum=0.9, weight_decay=1e-4)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.03, momentum=0.9, weight_decay=1e-4)
     order = torch.Generator().manual_seed(options.seed + 1000 + options.shard)
     mean_loss = float("nan")
     for epoch in range(options.epochs):

@@ -17,7 +17,8 @@ afterAll(async () => {
   await rm(outputDir, { recursive: true, force: true });
 });
 
-describe('examples/orbit', () => {
+// Blender renders such a frame in two seconds, and in ten on a machine busy with other tests.
+describe('examples/orbit', { timeout: 180_000 }, () => {
   it('has 24 frames of 320 x 180 unless told otherwise', async () => {
     const example = await exampleJob('orbit');
     expect(exampleStep(example, 'Render').taskCount).toBe(24);
