@@ -1,0 +1,31 @@
+import type { Clock } from '@karst/shared/clock.ts';
+import type { Random } from '@karst/shared/random.ts';
+import type { Logger } from 'pino';
+import type { Definitions } from './definitions.ts';
+import type { DiskGuard } from './hardware/disk-guard.ts';
+import type { Connections } from './http/exchange.ts';
+import type { OrchestratorClient } from './http/orchestrator-client.ts';
+import type { AssetCache } from './inputs/asset-cache.ts';
+import type { Leftovers } from './process/leftovers.ts';
+import type { FailureJudge } from './session/failure.ts';
+import type { LiveTails } from './session/live-tails.ts';
+import type { HostEnvironment } from './session/task-environment.ts';
+import type { LeaseKeeper } from './sync/lease-keeper.ts';
+
+/** What the leases of one agent share. */
+export interface AgentParts {
+  client: OrchestratorClient;
+  connections: Connections;
+  definitions: Definitions;
+  cache: AssetCache;
+  disk: DiskGuard;
+  leftovers: Leftovers;
+  tails: LiveTails;
+  judge: FailureJudge;
+  keeper: LeaseKeeper;
+  host: HostEnvironment;
+  sessionsDir: string;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+}

@@ -1,0 +1,305 @@
+import { join } from 'node:path';
+import { sleep } from '@karst/shared/clock.ts';
+import type { LeaseId } from '@karst/shared/protocol/ids.ts';
+import type { Grant, TaskResult } from '@karst/shared/protocol/lease.ts';
+import type { Inventory, SyncResponse } from '@karst/shared/protocol/node.ts';
+import type { AgentParts } from './agent-parts.ts';
+import { HeldLeases } from './held-leases.ts';
+import type { CallFailure } from './http/orchestrator-client.ts';
+import { LeaseRun, returnedBecause } from './lease-run.ts';
+import { TaskLog } from './process/task-log.ts';
+import type { TaskProgress } from './session/task-output.ts';
+import { ProgressBoard } from './sync/progress-board.ts';
+import { type Boot, type SyncContent, SyncLoop, type SyncSide } from './sync/sync-loop.ts';
+import { WakeUp } from './sync/wake-up.ts';
+
+export interface AgentOptions {
+  slots: number;
+  inventory: Inventory;
+  boot: Boot;
+  logsDir: string;
+  /** Called after the first answered call. */
+  onReady: () => void;
+}
+
+/** How an agent ended: by its own wish, or because it may not go on. */
+export type AgentEnd =
+  | { kind: 'drained' }
+  /** A newer process speaks for this node. */
+  | { kind: 'superseded'; message: string }
+  /** The orchestrator does not know this node. */
+  | { kind: 'unknown'; message: string };
+
+/**
+ * serving: takes work. draining: finishes the tasks that run, gives back the rest, then ends.
+ * ended: nothing more is sent.
+ */
+type Phase = 'serving' | 'draining' | 'ended';
+
+const pollMsMax = 20_000;
+const livenessMsDefault = 30_000;
+const reportsMax = 4096;
+/** Stopped at once, the agent has this long to give its tasks back. */
+const partingMs = 3000;
+/** Results of a span that goes on are told this much later, so that many share a call. */
+const gatherMs = 20;
+
+export class Agent implements SyncSide {
+  readonly #options: AgentOptions;
+  readonly #parts: AgentParts;
+  readonly #news = new WakeUp();
+  readonly #loop: SyncLoop;
+  readonly #leases = new HeldLeases();
+  readonly #progress: ProgressBoard;
+  /** Granted while no slot was free; taken up in order. */
+  readonly #waiting: Grant[] = [];
+  readonly #freeLogs: TaskLog[] = [];
+  readonly #over = new AbortController();
+  #logCount = 0;
+  /** Falls to 1 while calls with reports are refused, to find the one at fault. */
+  #reportsMax = reportsMax;
+  #failing = false;
+  #gathering = false;
+  #progressDue = false;
+  #phase: Phase = 'serving';
+  #operatorDrains = false;
+  #inventoryTold = false;
+  #livenessMs = livenessMsDefault;
+  #answeredAtMs: number;
+  #end: AgentEnd = { kind: 'drained' };
+
+  /** `parts` lacks what only the agent itself can give: events of running tasks. */
+  constructor(options: AgentOptions, makeParts: (agent: AgentEvents) => AgentParts) {
+    this.#options = options;
+    this.#parts = makeParts({
+      progressed: (leaseId, task, progress) => this.#progressed(leaseId, task, progress),
+      livenessPassed: () => this.#livenessPassed(),
+    });
+    const { client, clock } = this.#parts;
+    this.#progress = new ProgressBoard(clock);
+    this.#answeredAtMs = clock.monotonicMs();
+    this.#loop = new SyncLoop(client, this, options.boot, this.#news, this.#parts);
+  }
+
+  /** Serves until drained, or refused for good. */
+  async run(): Promise<AgentEnd> {
+    const { keeper, disk } = this.#parts;
+    const kept = keeper.run(this.#over.signal);
+    const watched = disk.watch(() => this.#news.set(), this.#over.signal);
+    await this.#loop.run();
+    this.#phase = 'ended';
+    this.#over.abort();
+    await Promise.all([kept, watched]);
+    for (const run of this.#leases.runs()) run.lose();
+    for (const log of this.#freeLogs) await log.close();
+    this.#parts.tails.close();
+    await this.#parts.leftovers.close();
+    return this.#end;
+  }
+
+  /** Take nothing new; finish the tasks that run, give back the rest, then end. */
+  drain(): void {
+    if (this.#phase === 'serving') this.#phase = 'draining';
+    for (const run of this.#leases.runs()) run.drain();
+    if (this.#failing && this.#leases.size === 0) this.#loop.stop();
+    this.#news.set();
+  }
+
+  /** As drain, but running tasks are ended too. `atOnce` kills them without notice. */
+  stop(atOnce: boolean): void {
+    this.drain();
+    for (const run of this.#leases.runs()) {
+      if (atOnce) run.kill(returnedBecause.stopped);
+      else run.stop();
+    }
+    if (atOnce)
+      void sleep(partingMs, this.#over.signal).then(
+        () => this.#loop.stop(),
+        () => undefined,
+      );
+  }
+
+  wantsWork(): boolean {
+    return this.#wanted() > 0;
+  }
+
+  patienceMs(): number {
+    return this.#leases.size > 0 ? 2000 : 10_000;
+  }
+
+  compose(): SyncContent {
+    this.#parts.keeper.check();
+    const { disk } = this.#parts;
+    const wanted = this.#wanted();
+    const reports = this.#leases.reports(this.#reportsMax);
+    const draining = this.#phase === 'draining';
+    // The first call brings liveness and the first grants at once.
+    const polls = this.#inventoryTold && wanted > 0 && reports.length === 0;
+    return {
+      slots: this.#options.slots,
+      wanted,
+      draining,
+      held: [...this.#leases.ids(), ...this.#waiting.map(({ leaseId }) => leaseId)],
+      reports,
+      progress: this.#progress.take(),
+      waitMs: polls ? this.#pollMs() : 0,
+      ...(this.#inventoryTold ? {} : { inventory: this.#options.inventory }),
+      ...(disk.full ? { message: disk.message } : {}),
+    };
+  }
+
+  answered(request: SyncContent, response: SyncResponse, sentAtMs: number): void {
+    this.#parts.keeper.answered(sentAtMs, response.livenessMs);
+    this.#livenessMs = response.livenessMs;
+    this.#answeredAtMs = this.#parts.clock.monotonicMs();
+    if (!this.#inventoryTold) {
+      this.#inventoryTold = true;
+      this.#options.onReady();
+    }
+    this.#failing = false;
+    this.#readReportAnswers(request, response);
+    const held = new Set<string>(request.held);
+    for (const leaseId of response.lost) if (held.has(leaseId)) this.#lose(leaseId);
+    if (response.draining !== this.#operatorDrains) this.#operatorDrain(response.draining);
+    for (const grant of response.grants) this.#granted(grant);
+    const empty = this.#leases.size === 0 && this.#waiting.length === 0;
+    if (this.#phase === 'draining' && request.held.length === 0 && empty) this.#loop.stop();
+  }
+
+  failed(request: SyncContent, failure: CallFailure): void {
+    const { logger, clock } = this.#parts;
+    this.#failing = true;
+    const refusal = failure.kind === 'problem' ? this.#refusal(failure) : undefined;
+    if (refusal !== undefined) {
+      this.#end = refusal;
+      this.#loop.stop();
+      return;
+    }
+    logger.warn({ failure }, 'sync failed');
+    if (failure.kind === 'problem' && !failure.retryable) this.#isolate(request, failure.message);
+    const silentMs = clock.monotonicMs() - this.#answeredAtMs;
+    // Nobody to give the leases back to: by now they are taken back anyway.
+    const hopeless = this.#leases.size === 0 || silentMs > this.#livenessMs;
+    if (this.#phase === 'draining' && hopeless) this.#loop.stop();
+  }
+
+  /** Whether an answer means that this process may not speak for the node. */
+  #refusal({ code, message }: Extract<CallFailure, { kind: 'problem' }>): AgentEnd | undefined {
+    if (code === 'node_superseded') return { kind: 'superseded', message };
+    const unknown = code === 'unauthenticated' || code === 'not_found';
+    return unknown && !this.#inventoryTold ? { kind: 'unknown', message } : undefined;
+  }
+
+  /** A call the orchestrator can't read: tells reports one by one, and gives up the one at fault. */
+  #isolate(request: SyncContent, message: string): void {
+    const [report, ...others] = request.reports ?? [];
+    if (report === undefined) return;
+    this.#reportsMax = 1;
+    const held = this.#leases.ids().find((leaseId) => leaseId === report.leaseId);
+    if (others.length > 0 || held === undefined) return;
+    this.#parts.logger.error({ report, message }, 'report not understood: giving the tasks back');
+    this.#leases.giveBack(held, `the orchestrator did not understand the result: ${message}`);
+  }
+
+  #readReportAnswers(request: SyncContent, response: SyncResponse): void {
+    const counts = new Map<string, number>();
+    for (const { leaseId, results } of request.reports ?? []) counts.set(leaseId, results.length);
+    for (const { leaseId, status, message } of response.reports) {
+      if (status === 'lost') {
+        this.#lose(leaseId);
+        continue;
+      }
+      if (status === 'refused') this.#parts.logger.error({ leaseId, message }, 'report refused');
+      this.#leases.acknowledge(leaseId, counts.get(leaseId) ?? 0);
+    }
+    this.#reportsMax = reportsMax;
+    // More results than one report or one call holds.
+    if (this.#leases.hasUnsent()) this.#news.set();
+  }
+
+  #granted(grant: Grant): void {
+    if (this.#leases.knows(grant.leaseId)) return;
+    if (this.#waiting.some(({ leaseId }) => leaseId === grant.leaseId)) return;
+    this.#waiting.push(grant);
+    this.#startWaiting();
+  }
+
+  #startWaiting(): void {
+    while (this.#leases.running < this.#options.slots) {
+      const grant = this.#waiting.shift();
+      if (grant === undefined) return;
+      void this.#runLease(grant);
+    }
+  }
+
+  async #runLease(grant: Grant): Promise<void> {
+    const { leaseId } = grant;
+    const run = new LeaseRun(grant, this.#parts, (result) => this.#result(leaseId, result));
+    this.#leases.take(grant, run);
+    if (this.#phase !== 'serving' || this.#operatorDrains) run.drain();
+    const log = this.#freeLogs.pop() ?? this.#newLog();
+    await run.run(log);
+    this.#freeLogs.push(log);
+    this.#progress.forget(leaseId);
+    this.#leases.finished(leaseId);
+    this.#startWaiting();
+    this.#news.set();
+  }
+
+  #newLog(): TaskLog {
+    this.#logCount += 1;
+    return new TaskLog(join(this.#options.logsDir, `${this.#logCount}.log`));
+  }
+
+  #result(leaseId: LeaseId, result: TaskResult): void {
+    this.#leases.add(leaseId, result);
+    if (this.#gathering) return;
+    this.#gathering = true;
+    void sleep(gatherMs).then(() => {
+      this.#gathering = false;
+      if (this.#leases.hasUnsent()) this.#news.set();
+    });
+  }
+
+  #lose(leaseId: LeaseId): void {
+    const at = this.#waiting.findIndex((grant) => grant.leaseId === leaseId);
+    if (at !== -1) this.#waiting.splice(at, 1);
+    if (this.#leases.lose(leaseId)) this.#parts.logger.warn({ leaseId }, 'lease lost');
+  }
+
+  #livenessPassed(): void {
+    this.#parts.logger.error('no contact for too long: the leases may be lost, killing all tasks');
+    for (const run of this.#leases.runs()) run.kill(returnedBecause.expired);
+  }
+
+  #operatorDrain(drains: boolean): void {
+    this.#operatorDrains = drains;
+    if (drains) for (const run of this.#leases.runs()) run.drain();
+  }
+
+  #progressed(leaseId: LeaseId, task: number, progress: TaskProgress): void {
+    const dueMs = this.#progress.set(leaseId, task, progress);
+    if (this.#progressDue) return;
+    this.#progressDue = true;
+    void sleep(dueMs).then(() => {
+      this.#progressDue = false;
+      this.#news.set();
+    });
+  }
+
+  #wanted(): number {
+    if (this.#phase !== 'serving' || this.#operatorDrains || this.#parts.disk.full) return 0;
+    return Math.max(0, this.#options.slots - this.#leases.running - this.#waiting.length);
+  }
+
+  /** Short of liveness, so that a poll that waits its time out still renews the leases in time. */
+  #pollMs(): number {
+    return Math.floor(Math.min(pollMsMax, this.#livenessMs / (this.#leases.size > 0 ? 3 : 2)));
+  }
+}
+
+/** What the agent must hear of from its parts. */
+export interface AgentEvents {
+  progressed(leaseId: LeaseId, task: number, progress: TaskProgress): void;
+  livenessPassed(): void;
+}

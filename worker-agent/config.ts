@@ -1,0 +1,77 @@
+import { hostname } from 'node:os';
+import { nodeNameSchema } from '@karst/shared/protocol/node.ts';
+import { z } from 'zod';
+import { deviceVariables } from './session/task-environment.ts';
+
+const mebibyte = 1024 * 1024;
+const whole = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
+
+const environmentSchema = z.object({
+  KARST_URL: z.url({ protocol: /^https?$/, error: 'expected an http or https URL' }),
+  KARST_AGENT_DIR: z.string({ error: 'expected a directory' }).min(1),
+  KARST_ENROLLMENT_TOKEN: z.string().min(1).optional(),
+  KARST_ENROLLMENT_TOKEN_FILE: z.string().min(1).optional(),
+  KARST_NODE_NAME: nodeNameSchema.optional(),
+  KARST_SLOTS: whole(1, 4096).default(1),
+  KARST_CACHE_MIB: whole(0, 2 ** 31).default(10_240),
+  KARST_DISK_MIN_MIB: whole(0, 2 ** 31).default(512),
+  KARST_TASK_PATH: z.string().min(1).optional(),
+  KARST_EXIT_WITH_PARENT: z.enum(['0', '1']).default('0'),
+  KARST_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  PATH: z.string().default('/usr/local/bin:/usr/bin:/bin'),
+});
+
+export interface AgentConfig {
+  url: URL;
+  /** State directory: key, node id, cache, sessions. */
+  dir: string;
+  enrollmentToken?: string;
+  enrollmentTokenFile?: string;
+  nodeName: string;
+  slots: number;
+  cacheBytesMax: number;
+  diskFreeMibMin: number;
+  taskPath: string;
+  exitWithParent: boolean;
+  logLevel: 'debug' | 'info' | 'warn' | 'error';
+  devices: Record<string, string>;
+}
+
+/** Reads the agent's settings. Throws an Error that names every variable that is wrong. */
+export function readConfig(environment: Record<string, string | undefined>): AgentConfig {
+  const parsed = environmentSchema.safeParse(environment);
+  if (!parsed.success) {
+    const wrong = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+    throw new Error(wrong.join('; '));
+  }
+  const values = parsed.data;
+  const devices: Record<string, string> = {};
+  for (const name of deviceVariables) {
+    const value = environment[name];
+    if (value !== undefined) devices[name] = value;
+  }
+  return {
+    url: new URL(values.KARST_URL),
+    dir: values.KARST_AGENT_DIR,
+    ...(values.KARST_ENROLLMENT_TOKEN === undefined
+      ? {}
+      : { enrollmentToken: values.KARST_ENROLLMENT_TOKEN }),
+    ...(values.KARST_ENROLLMENT_TOKEN_FILE === undefined
+      ? {}
+      : { enrollmentTokenFile: values.KARST_ENROLLMENT_TOKEN_FILE }),
+    nodeName: values.KARST_NODE_NAME ?? nameFromHost(hostname()),
+    slots: values.KARST_SLOTS,
+    cacheBytesMax: values.KARST_CACHE_MIB * mebibyte,
+    diskFreeMibMin: values.KARST_DISK_MIN_MIB,
+    taskPath: values.KARST_TASK_PATH ?? values.PATH,
+    exitWithParent: values.KARST_EXIT_WITH_PARENT === '1',
+    logLevel: values.KARST_LOG_LEVEL,
+    devices,
+  };
+}
+
+/** A host's name made fit for a node's. */
+function nameFromHost(host: string): string {
+  const name = host.replace(/[^A-Za-z0-9._-]/g, '-').replace(/^[^A-Za-z0-9]+/, '');
+  return name === '' ? 'node' : name.slice(0, 63);
+}

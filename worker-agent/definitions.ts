@@ -1,0 +1,38 @@
+import type { Grant, LeaseDefinition } from '@karst/shared/protocol/lease.ts';
+import type { Random } from '@karst/shared/random.ts';
+import { ok, type Result } from '@karst/shared/result.ts';
+import type { OrchestratorClient } from './http/orchestrator-client.ts';
+import { type GivenUp, persist } from './http/persist.ts';
+
+const keptMax = 32;
+
+/** What steps run, kept by job and step: every lease of a step has the same definition. */
+export class Definitions {
+  readonly #client: OrchestratorClient;
+  readonly #random: Random;
+  readonly #kept = new Map<string, LeaseDefinition>();
+
+  constructor(client: OrchestratorClient, random: Random) {
+    this.#client = client;
+    this.#random = random;
+  }
+
+  async get(grant: Grant, ended: AbortSignal): Promise<Result<LeaseDefinition, GivenUp>> {
+    const key = `${grant.jobId} ${grant.step}`;
+    const known = this.#kept.get(key);
+    if (known !== undefined) return ok(known);
+    const fetched = await persist(
+      () => this.#client.definition(grant.leaseId, ended),
+      this.#random,
+      ended,
+    );
+    if (fetched.ok) this.#keep(key, fetched.value);
+    return fetched;
+  }
+
+  #keep(key: string, definition: LeaseDefinition): void {
+    this.#kept.set(key, definition);
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > keptMax && oldest !== undefined) this.#kept.delete(oldest);
+  }
+}

@@ -1,0 +1,185 @@
+import { lstat } from 'node:fs/promises';
+import { type Clock, sleep } from '@karst/shared/clock.ts';
+import type { Upload } from '@karst/shared/protocol/files.ts';
+import type { LeaseId } from '@karst/shared/protocol/ids.ts';
+import type { Random } from '@karst/shared/random.ts';
+import { err, ok, type Result } from '@karst/shared/result.ts';
+import { Backoff } from '../http/backoff.ts';
+import type { Connections } from '../http/exchange.ts';
+import type { OrchestratorClient } from '../http/orchestrator-client.ts';
+import { type GivenUp, persist } from '../http/persist.ts';
+import { putFile } from '../http/transfer.ts';
+import type { TaskLog } from '../process/task-log.ts';
+import type { Failure } from '../session/failure.ts';
+import { hashFile } from './hash-file.ts';
+import { type CollectedFile, stampOf } from './output-watch.ts';
+
+/** aborted: the lease ended meanwhile; nobody wants the result. */
+export type PublishFailure = Failure | { kind: 'aborted'; message: string };
+
+interface UploadItem {
+  kind: 'output' | 'log';
+  /** Tree path of an output; the log's name. */
+  path: string;
+  localPath: string;
+  sha256: string;
+  sizeBytes: number;
+  partMd5?: string[];
+  /** Absent for logs, which only the ended task wrote. */
+  stamp?: string;
+}
+
+const filesPerRequest = 500;
+const filesAtOnce = 4;
+const partsAtOnce = 3;
+/** Storage that stays away this long fails the task as the farm's fault. */
+const storageAwayMaxMs = 10 * 60_000;
+
+/** Uploads what the tasks of one lease made, by presigned URLs for exactly these objects. */
+export class Publisher {
+  readonly #client: OrchestratorClient;
+  readonly #connections: Connections;
+  readonly #leaseId: LeaseId;
+  readonly #random: Random;
+  readonly #clock: Clock;
+  readonly #ended: AbortSignal;
+
+  constructor(
+    client: OrchestratorClient,
+    connections: Connections,
+    leaseId: LeaseId,
+    ended: AbortSignal,
+    sources: { random: Random; clock: Clock },
+  ) {
+    this.#client = client;
+    this.#connections = connections;
+    this.#leaseId = leaseId;
+    this.#ended = ended;
+    this.#random = sources.random;
+    this.#clock = sources.clock;
+  }
+
+  /** Uploads a task's outputs and its log, if it printed anything. */
+  async publish(
+    task: number,
+    files: readonly CollectedFile[],
+    log: TaskLog,
+  ): Promise<Result<{ logSizeBytes: number }, PublishFailure>> {
+    const items: UploadItem[] = files.map((file) => ({ kind: 'output', ...file }));
+    if (log.sizeBytes() > 0) {
+      const hashed = await hashFile(log.path);
+      items.push({ kind: 'log', path: 'task.log', localPath: log.path, ...hashed });
+    }
+    for (let from = 0; from < items.length; from += filesPerRequest) {
+      const sent = await this.#uploadAll(task, items.slice(from, from + filesPerRequest));
+      if (!sent.ok) return sent;
+    }
+    const stored = items.find(({ kind }) => kind === 'log');
+    return ok({ logSizeBytes: stored?.sizeBytes ?? 0 });
+  }
+
+  /** Asks for URLs and sends; what failed in passing is asked for anew, as URLs age. */
+  async #uploadAll(task: number, items: UploadItem[]): Promise<Result<null, PublishFailure>> {
+    const backoff = new Backoff(this.#random, 200);
+    const deadlineMs = this.#clock.monotonicMs() + storageAwayMaxMs;
+    let left = items;
+    for (;;) {
+      const urls = await persist(() => this.#requestUploads(task, left), this.#random, this.#ended);
+      if (!urls.ok) return err(refused(urls.error));
+      const failures: string[] = [];
+      const failed: UploadItem[] = [];
+      await inParallel(filesAtOnce, left, async (item, index) => {
+        const upload = urls.value.uploads[index];
+        const sent =
+          upload === undefined
+            ? err('the orchestrator gave too few upload URLs')
+            : await this.#send(task, item, upload);
+        if (sent.ok) return;
+        failed.push(item);
+        failures.push(sent.error);
+      });
+      if (this.#ended.aborted) return err({ kind: 'aborted', message: 'the lease has ended' });
+      const changed = await firstChanged(failed);
+      if (changed !== undefined) {
+        const message = `${JSON.stringify(changed)} changed while it was being uploaded`;
+        return err({ kind: 'outputs', message });
+      }
+      if (failed.length === 0) return ok(null);
+      if (this.#clock.monotonicMs() > deadlineMs) {
+        return err({ kind: 'storage', message: `storage is unavailable: ${failures[0]}` });
+      }
+      left = failed;
+      await sleep(backoff.nextMs(10_000), this.#ended).catch(() => undefined);
+    }
+  }
+
+  #requestUploads(task: number, items: readonly UploadItem[]) {
+    const files = items.map(({ kind, path, sha256, sizeBytes, partMd5 }) => ({
+      task,
+      kind,
+      path,
+      sha256,
+      sizeBytes,
+      ...(partMd5 === undefined ? {} : { partMd5 }),
+    }));
+    return this.#client.createUploads(this.#leaseId, { files }, this.#ended);
+  }
+
+  async #send(task: number, item: UploadItem, upload: Upload): Promise<Result<null, string>> {
+    const { localPath: path, sizeBytes } = item;
+    if (upload.kind === 'single') {
+      const range = { path, start: 0, end: sizeBytes };
+      const put = await putFile(this.#connections, upload.url, upload.headers, range, this.#ended);
+      return put.ok ? ok(null) : err(put.error.message);
+    }
+    const etags: string[] = [];
+    let failure: string | undefined;
+    await inParallel(partsAtOnce, upload.partUrls, async (url, index) => {
+      if (failure !== undefined) return;
+      const start = index * upload.partSizeBytes;
+      const range = { path, start, end: Math.min(start + upload.partSizeBytes, sizeBytes) };
+      const headers = { 'content-md5': item.partMd5?.[index] ?? '' };
+      const put = await putFile(this.#connections, url, headers, range, this.#ended);
+      if (put.ok) etags[index] = put.value.etag;
+      else failure = put.error.message;
+    });
+    if (failure !== undefined) return err(failure);
+    const { kind } = item;
+    const body = { task, kind, path: item.path, uploadId: upload.uploadId, etags };
+    const done = await this.#client.completeUpload(this.#leaseId, body, this.#ended);
+    return done.ok ? ok(null) : err(done.error.message);
+  }
+}
+
+function refused(error: GivenUp): PublishFailure {
+  if (error.kind === 'problem' && error.code !== 'lease_lost') {
+    return { kind: 'outputs', message: `the outputs were refused: ${error.message}` };
+  }
+  return { kind: 'aborted', message: error.message };
+}
+
+async function firstChanged(items: readonly UploadItem[]): Promise<string | undefined> {
+  for (const { path, localPath, stamp } of items) {
+    if (stamp === undefined) continue;
+    const now = await lstat(localPath, { bigint: true }).then(stampOf, () => 'gone');
+    if (now !== stamp) return path;
+  }
+  return undefined;
+}
+
+/** Works through `items`, at most `width` at once. */
+async function inParallel<T>(
+  width: number,
+  items: readonly T[],
+  work: (item: T, index: number) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  const lane = async () => {
+    while (next < items.length) {
+      const index = next++;
+      const item = items[index];
+      if (item !== undefined) await work(item, index);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane));
+}

@@ -1,0 +1,90 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Clock, sleep } from '@karst/shared/clock.ts';
+import type { ResolvedCancelation } from '@karst/shared/openjd/resolved-job.ts';
+import { type Belongs, killTree, signalGroup } from './kill-tree.ts';
+import type { ProcessEnd, RunningProcess } from './spawn.ts';
+
+/** Why the agent ended a task: it ran too long, the agent stops, or the lease is gone. */
+export type StopCause = 'timeout' | 'stop' | 'kill';
+
+export interface Supervision {
+  timeoutSeconds?: number | undefined;
+  cancelation: ResolvedCancelation;
+  /** Where cancel_info.json goes. */
+  sessionDir: string;
+  belongs: Belongs;
+  /** Asks the task to end, the way its template says. */
+  stop: AbortSignal;
+  /** Ends the task at once. */
+  kill: AbortSignal;
+  clock: Clock;
+}
+
+export interface Supervised {
+  end: ProcessEnd;
+  /** Absent: it ended by itself. */
+  cause?: StopCause;
+}
+
+/** Node's timers hold 31 bits of milliseconds. */
+const timerMsMax = 2 ** 31 - 1;
+
+/** Waits for a process to end, and ends it (with its whole tree) when one of the reasons comes up. */
+export async function supervise(process: RunningProcess, how: Supervision): Promise<Supervised> {
+  const over = new AbortController();
+  let cause: StopCause | undefined;
+  const end = (why: StopCause) => {
+    if (cause === 'kill' || (cause !== undefined && why !== 'kill')) return;
+    const first = cause === undefined;
+    cause = why;
+    if (why === 'kill' || how.cancelation.mode === 'TERMINATE') {
+      void killTree(process.pid, how.belongs);
+    } else if (first) {
+      void notifyThenKill(process, how.cancelation.notifyPeriodSeconds, how, over.signal);
+    }
+  };
+  const onStop = () => end('stop');
+  const onKill = () => end('kill');
+  how.stop.addEventListener('abort', onStop);
+  how.kill.addEventListener('abort', onKill);
+  if (how.stop.aborted) onStop();
+  if (how.kill.aborted) onKill();
+  if (how.timeoutSeconds !== undefined) {
+    const timeoutMs = Math.min(how.timeoutSeconds * 1000, timerMsMax);
+    sleep(timeoutMs, over.signal).then(
+      () => end('timeout'),
+      () => undefined,
+    );
+  }
+  try {
+    const ended = await process.ended;
+    return { end: ended, ...(cause === undefined ? {} : { cause }) };
+  } finally {
+    over.abort();
+    how.stop.removeEventListener('abort', onStop);
+    how.kill.removeEventListener('abort', onKill);
+  }
+}
+
+/**
+ * OpenJD's NOTIFY_THEN_TERMINATE: tell it until when it has time, SIGTERM, then SIGKILL. `over` aborts
+ * when the process has ended; what it left behind is then killed with the rest of its tree.
+ */
+async function notifyThenKill(
+  process: RunningProcess,
+  periodSeconds: number,
+  { clock, sessionDir, belongs }: Supervision,
+  over: AbortSignal,
+): Promise<void> {
+  const notifyEnd = new Date(clock.nowMs() + periodSeconds * 1000);
+  const text = JSON.stringify({ NotifyEnd: `${notifyEnd.toISOString().slice(0, 19)}Z` });
+  // A notice that can't be written (disk full) must not keep the task from being ended.
+  await writeFile(join(sessionDir, 'cancel_info.json'), text).catch(() => undefined);
+  if (over.aborted) return;
+  signalGroup(process.pid, 'SIGTERM');
+  await sleep(periodSeconds * 1000, over).then(
+    () => killTree(process.pid, belongs),
+    () => undefined,
+  );
+}

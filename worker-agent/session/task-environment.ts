@@ -1,0 +1,48 @@
+import type { Grant } from '@karst/shared/protocol/lease.ts';
+import { marker } from '../process/kill-tree.ts';
+import type { Session } from './session.ts';
+
+/** What of this machine tasks may see; read once, at start. */
+export interface HostEnvironment {
+  /** PATH given to tasks. */
+  path: string;
+  user: string;
+  /** The agent's state directory, by which a later agent knows the processes of this one. */
+  agentDir: string;
+  /** Variables that tell which accelerators may be used, as the agent was given them. */
+  devices: Record<string, string>;
+}
+
+/** Names of the variables passed through in `devices`. */
+export const deviceVariables = [
+  'NVIDIA_VISIBLE_DEVICES',
+  'CUDA_VISIBLE_DEVICES',
+  'ROCR_VISIBLE_DEVICES',
+  'HIP_VISIBLE_DEVICES',
+  'ASCEND_RT_VISIBLE_DEVICES',
+] as const;
+
+/**
+ * A task's whole environment. Nothing else of the agent's reaches it: its secrets are none of the
+ * task's business, and a stray PYTHONPATH breaks applications that bring their own Python.
+ */
+export function taskEnvironment(
+  host: HostEnvironment,
+  session: Session,
+  grant: Grant,
+  task: number,
+): Record<string, string> {
+  return {
+    ...host.devices,
+    PATH: host.path,
+    HOME: session.dir,
+    TMPDIR: session.tmpDir,
+    LANG: 'C.UTF-8',
+    USER: host.user,
+    KARST_JOB_ID: grant.jobId,
+    KARST_STEP: session.step.name,
+    [marker.agentDir]: host.agentDir,
+    [marker.lease]: grant.leaseId,
+    [marker.task]: String(task),
+  };
+}

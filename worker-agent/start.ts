@@ -1,0 +1,99 @@
+import { userInfo } from 'node:os';
+import type { Clock } from '@karst/shared/clock.ts';
+import type { NodeId } from '@karst/shared/protocol/ids.ts';
+import type { Random } from '@karst/shared/random.ts';
+import type { Logger } from 'pino';
+import { Agent, type AgentEvents } from './agent.ts';
+import type { AgentParts } from './agent-parts.ts';
+import type { AgentConfig } from './config.ts';
+import { Definitions } from './definitions.ts';
+import { DiskGuard } from './hardware/disk-guard.ts';
+import { takeInventory } from './hardware/inventory.ts';
+import { Connections } from './http/exchange.ts';
+import { OrchestratorClient } from './http/orchestrator-client.ts';
+import { enrolledNodeId } from './identity/enroll.ts';
+import { loadOrCreateNodeKey } from './identity/node-key.ts';
+import { NodeToken } from './identity/node-token.ts';
+import { ServerClock } from './identity/server-clock.ts';
+import type { StateDirectory } from './identity/state-directory.ts';
+import { AssetCache } from './inputs/asset-cache.ts';
+import { Leftovers } from './process/leftovers.ts';
+import { FailureJudge } from './session/failure.ts';
+import { LiveTails } from './session/live-tails.ts';
+import { LeaseKeeper } from './sync/lease-keeper.ts';
+
+const agentVersion = '0.1.0';
+
+export interface StartOptions {
+  config: AgentConfig;
+  directory: StateDirectory;
+  logger: Logger;
+  clock: Clock;
+  random: Random;
+  /** Aborts a start that still waits for the orchestrator. */
+  signal: AbortSignal;
+  onReady: (nodeId: NodeId) => void;
+}
+
+export interface StartedAgent {
+  agent: Agent;
+  /** Drops kept connections, so that the process can end. */
+  close(): void;
+}
+
+/** Puts an agent together: clean directory, identity, inventory. */
+export async function startAgent(options: StartOptions): Promise<StartedAgent> {
+  const { config, directory, logger, clock, random, signal } = options;
+  const leftovers = new Leftovers(directory.path);
+  const orphans = await leftovers.sweep();
+  if (orphans > 0) logger.warn({ orphans }, 'killed processes a former agent left');
+  await directory.clear();
+  const connections = new Connections();
+  const serverClock = new ServerClock(clock);
+  const client = new OrchestratorClient(config.url, connections, serverClock);
+  const key = await loadOrCreateNodeKey(directory.path);
+  const who = { random, logger, signal };
+  const nodeId = await enrolledNodeId(config, directory.path, key, client, who);
+  client.actAs(nodeId, new NodeToken(nodeId, key.privateKey, serverClock));
+  const cache = new AssetCache(directory.cacheDir, config.cacheBytesMax, connections, random);
+  await cache.open();
+  const disk = new DiskGuard(directory.path, config.diskFreeMibMin, clock);
+  await disk.isFull();
+  const makeParts = (events: AgentEvents): AgentParts => ({
+    client,
+    connections,
+    definitions: new Definitions(client, random),
+    cache,
+    disk,
+    leftovers,
+    tails: new LiveTails(
+      {
+        progressed: events.progressed,
+        sendText: async (leaseId, task, text) => {
+          const sent = await client.appendLog(leaseId, task, text);
+          if (!sent.ok) logger.debug({ error: sent.error }, 'live log not sent');
+        },
+      },
+      clock,
+    ),
+    judge: new FailureJudge(disk),
+    keeper: new LeaseKeeper(clock, events.livenessPassed),
+    host: {
+      path: config.taskPath,
+      user: userInfo().username,
+      agentDir: directory.path,
+      devices: config.devices,
+    },
+    sessionsDir: directory.sessionsDir,
+    clock,
+    random,
+    logger,
+  });
+  const boot = { bootId: random.uuid(), bootedAtMs: await directory.orderBoot(clock.nowMs()) };
+  const inventory = await takeInventory(directory.path, agentVersion);
+  const { slots } = config;
+  const { logsDir } = directory;
+  const onReady = () => options.onReady(nodeId);
+  const agent = new Agent({ slots, inventory, boot, logsDir, onReady }, makeParts);
+  return { agent, close: () => connections.close() };
+}
