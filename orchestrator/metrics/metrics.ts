@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 const attemptOutcomes = ['succeeded', 'failed', 'lost', 'returned', 'canceled'] as const;
@@ -61,8 +62,9 @@ export interface MetricsOptions {
   revision?: string;
   /** Names of background passes, so that their series exist from the start. */
   passes?: readonly string[];
-  /** Called on each scrape. */
+  /** Called on each scrape. When it fails, gauges keep their values and `redis_up` is 0. */
   collect: () => Promise<FarmGauges>;
+  logger: Logger;
 }
 
 const REQUEST_SECONDS = [
@@ -154,7 +156,13 @@ export function createMetrics(options: MetricsOptions): Metrics {
     cancel: (ms) => cancel.observe(ms / 1000),
     passSucceeded: (pass, nowMs) => passes.set({ pass }, nowMs / 1000),
     async text() {
-      gauges(await options.collect());
+      try {
+        gauges(await options.collect());
+      } catch (error) {
+        // A farm without its store must still be seen.
+        options.logger.warn({ err: error }, 'gauges could not be collected');
+        gauges({ redisUp: false });
+      }
       return { contentType: registry.contentType, body: await registry.metrics() };
     },
   };

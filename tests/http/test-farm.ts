@@ -33,15 +33,12 @@ export async function startStorage() {
   const credentials = { accessKeyId: 'test', secretAccessKey: systemRandom.secret(20) };
   const s3 = createLocalS3({ dir, credentials, clock: systemClock, random: systemRandom });
   const endpoint = `http://127.0.0.1:${await s3.listen(0)}`;
-  const objects = createObjectStore({
-    endpoint,
-    region: 'us-east-1',
-    bucket: 'farm',
-    ...credentials,
-  });
+  const config = { endpoint, region: 'us-east-1', bucket: 'farm', ...credentials };
+  const objects = createObjectStore(config);
   await objects.ensureBucket();
   return {
     objects,
+    config,
     async close() {
       objects.close();
       await s3.close();
@@ -105,7 +102,8 @@ export async function startReplica(
   const shutdown = new AbortController();
   const metrics = createMetrics({
     version: 'test',
-    collect: async () => ({ redisUp: redis.status === 'ready' }),
+    collect: async () => ({ redisUp: (await redis.ping()) === 'PONG' }),
+    logger,
   });
   const app = createApp({
     handlers: {
