@@ -9,9 +9,11 @@ async function main(): Promise<void> {
   const orchestrator = await startOrchestrator(config, logger);
   process.stdout.write(`${JSON.stringify({ event: 'listening', url: orchestrator.url })}\n`);
 
-  let stopping: Promise<void> | undefined;
+  let stopping = false;
   const stop = () => {
-    stopping ??= orchestrator.stop().then(
+    if (stopping) return;
+    stopping = true;
+    orchestrator.stop().then(
       () => process.exit(0),
       (error: unknown) => {
         logger.error({ err: error }, 'shutdown failed');

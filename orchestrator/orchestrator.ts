@@ -115,7 +115,7 @@ export async function startOrchestrator(
   const shutdown = new AbortController();
   const passes = ['expire-nodes', 'publish-outputs', 'reconcile'];
   const gauges = farmGauges(redis, jobs, nodes, clock);
-  const metrics = createMetrics({ version: VERSION, passes, collect: gauges });
+  const metrics = createMetrics({ version: VERSION, passes, collect: gauges, logger });
   const queue = new SpanQueue(queueRedis, clock, logger);
   const bus = new WakeBus(redis, subscriber, random.uuid(), logger);
   const eventBus = createEventBus(redis, subscriber, logger);

@@ -49,3 +49,13 @@ export const isS3Error = (error: unknown, ...names: string[]): boolean =>
 export const isAbsent = (error: unknown): boolean =>
   error instanceof S3ServiceException &&
   (error.$metadata.httpStatusCode === 404 || error.name === 'NoSuchKey');
+
+/** Runs one call: answers undefined when what it names is absent, tells outages from other errors. */
+export async function attempt<T>(operation: string, run: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await run();
+  } catch (error) {
+    if (isAbsent(error) && !isS3Error(error, 'NoSuchBucket')) return undefined;
+    throw classify(operation, error);
+  }
+}

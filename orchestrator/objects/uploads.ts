@@ -3,14 +3,14 @@ import {
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   HeadObjectCommand,
-  type S3Client,
 } from '@aws-sdk/client-s3';
 import {
   MULTIPART_THRESHOLD_BYTES,
   partSizeBytes,
   type Upload,
 } from '@karst/shared/protocol/files.ts';
-import { classify, isAbsent, isS3Error } from './errors.ts';
+import type { Bucket } from './bucket.ts';
+import { attempt, classify, isS3Error } from './errors.ts';
 import type { Presign } from './presign.ts';
 
 export interface UploadFile {
@@ -41,86 +41,7 @@ const MULTIPART_LIFETIME_SECONDS = 24 * 3600;
 export const partCount = (sizeBytes: number): number =>
   sizeBytes <= MULTIPART_THRESHOLD_BYTES ? 1 : Math.ceil(sizeBytes / partSizeBytes(sizeBytes));
 
-export function createUploads(client: S3Client, bucket: string, presign: Presign): Uploads {
-  const single = async (key: string, file: UploadFile): Promise<Upload> => {
-    const headers = {
-      'content-length': String(file.sizeBytes),
-      'x-amz-checksum-sha256': Buffer.from(file.sha256, 'hex').toString('base64'),
-    };
-    const url = await presign({
-      method: 'PUT',
-      key,
-      headers,
-      expiresInSeconds: UPLOAD_LIFETIME_SECONDS,
-    });
-    return { kind: 'single', url, headers };
-  };
-
-  const multipart = async (key: string, file: UploadFile): Promise<Upload> => {
-    const parts = partCount(file.sizeBytes);
-    const md5s = file.partMd5 ?? [];
-    if (md5s.length !== parts) {
-      throw new RangeError(`${parts} parts need as many MD5 sums, found ${md5s.length}`);
-    }
-    const { UploadId } = await client.send(
-      new CreateMultipartUploadCommand({ Bucket: bucket, Key: key }),
-    );
-    if (UploadId === undefined) throw new Error('storage started an upload without an id');
-    const size = partSizeBytes(file.sizeBytes);
-    const partUrls = await Promise.all(
-      md5s.map((md5, index) =>
-        presign({
-          method: 'PUT',
-          key,
-          query: { partNumber: String(index + 1), uploadId: UploadId },
-          headers: {
-            'content-length': String(Math.min(size, file.sizeBytes - index * size)),
-            'content-md5': md5,
-          },
-          expiresInSeconds: MULTIPART_LIFETIME_SECONDS,
-        }),
-      ),
-    );
-    return { kind: 'multipart', uploadId: UploadId, partSizeBytes: size, partUrls };
-  };
-
-  const exists = async (key: string): Promise<boolean> => {
-    try {
-      await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }));
-      return true;
-    } catch (error) {
-      if (isAbsent(error)) return false;
-      throw error;
-    }
-  };
-
-  const complete = async (
-    key: string,
-    uploadId: string,
-    etags: readonly string[],
-  ): Promise<CompleteResult> => {
-    try {
-      await client.send(
-        new CompleteMultipartUploadCommand({
-          Bucket: bucket,
-          Key: key,
-          UploadId: uploadId,
-          MultipartUpload: { Parts: etags.map((ETag, i) => ({ ETag, PartNumber: i + 1 })) },
-        }),
-      );
-      return 'completed';
-    } catch (error) {
-      if (isS3Error(error, 'NoSuchUpload')) {
-        // The answer of an earlier call may have been lost on its way.
-        return (await exists(key)) ? 'completed' : 'no_such_upload';
-      }
-      if (isS3Error(error, 'InvalidPart', 'InvalidPartOrder', 'EntityTooSmall', 'MalformedXML')) {
-        return 'invalid_parts';
-      }
-      throw error;
-    }
-  };
-
+export function uploadOperations(bucket: Bucket, presign: Presign): Uploads {
   const guarded = async <T>(operation: string, run: Promise<T>): Promise<T> => {
     try {
       return await run;
@@ -128,23 +49,98 @@ export function createUploads(client: S3Client, bucket: string, presign: Presign
       throw classify(operation, error);
     }
   };
-
   return {
     createUpload: (key, file) =>
       guarded(
         'create upload',
-        partCount(file.sizeBytes) === 1 ? single(key, file) : multipart(key, file),
+        partCount(file.sizeBytes) === 1
+          ? createSingle(presign, key, file)
+          : createMultipart(bucket, presign, key, file),
       ),
     completeUpload: (key, uploadId, etags) =>
-      guarded('complete upload', complete(key, uploadId, etags)),
-    async abortUpload(key, uploadId) {
-      try {
-        await client.send(
-          new AbortMultipartUploadCommand({ Bucket: bucket, Key: key, UploadId: uploadId }),
-        );
-      } catch (error) {
-        if (!isS3Error(error, 'NoSuchUpload')) throw classify('abort upload', error);
-      }
-    },
+      guarded('complete upload', complete(bucket, key, uploadId, etags)),
+    abortUpload: (key, uploadId) => guarded('abort upload', abort(bucket, key, uploadId)),
   };
+}
+
+async function createSingle(presign: Presign, key: string, file: UploadFile): Promise<Upload> {
+  const headers = {
+    'content-length': String(file.sizeBytes),
+    'x-amz-checksum-sha256': Buffer.from(file.sha256, 'hex').toString('base64'),
+  };
+  const expiresInSeconds = UPLOAD_LIFETIME_SECONDS;
+  const url = await presign({ method: 'PUT', key, headers, expiresInSeconds });
+  return { kind: 'single', url, headers };
+}
+
+async function createMultipart(
+  { client, name }: Bucket,
+  presign: Presign,
+  key: string,
+  file: UploadFile,
+): Promise<Upload> {
+  const parts = partCount(file.sizeBytes);
+  const md5s = file.partMd5 ?? [];
+  if (md5s.length !== parts) {
+    throw new RangeError(`${parts} parts need as many MD5 sums, found ${md5s.length}`);
+  }
+  const { UploadId } = await client.send(
+    new CreateMultipartUploadCommand({ Bucket: name, Key: key }),
+  );
+  if (UploadId === undefined) throw new Error('storage started an upload without an id');
+  const size = partSizeBytes(file.sizeBytes);
+  const partUrls = await Promise.all(
+    md5s.map((md5, index) =>
+      presign({
+        method: 'PUT',
+        key,
+        query: { partNumber: String(index + 1), uploadId: UploadId },
+        headers: {
+          'content-length': String(Math.min(size, file.sizeBytes - index * size)),
+          'content-md5': md5,
+        },
+        expiresInSeconds: MULTIPART_LIFETIME_SECONDS,
+      }),
+    ),
+  );
+  return { kind: 'multipart', uploadId: UploadId, partSizeBytes: size, partUrls };
+}
+
+async function complete(
+  { client, name }: Bucket,
+  key: string,
+  uploadId: string,
+  etags: readonly string[],
+): Promise<CompleteResult> {
+  try {
+    await client.send(
+      new CompleteMultipartUploadCommand({
+        Bucket: name,
+        Key: key,
+        UploadId: uploadId,
+        MultipartUpload: { Parts: etags.map((ETag, i) => ({ ETag, PartNumber: i + 1 })) },
+      }),
+    );
+    return 'completed';
+  } catch (error) {
+    if (isS3Error(error, 'NoSuchUpload')) {
+      // The answer of an earlier call may have been lost on its way.
+      const head = () => client.send(new HeadObjectCommand({ Bucket: name, Key: key }));
+      return (await attempt('head', head)) === undefined ? 'no_such_upload' : 'completed';
+    }
+    if (isS3Error(error, 'InvalidPart', 'InvalidPartOrder', 'EntityTooSmall', 'MalformedXML')) {
+      return 'invalid_parts';
+    }
+    throw error;
+  }
+}
+
+async function abort({ client, name }: Bucket, key: string, uploadId: string): Promise<void> {
+  try {
+    await client.send(
+      new AbortMultipartUploadCommand({ Bucket: name, Key: key, UploadId: uploadId }),
+    );
+  } catch (error) {
+    if (!isS3Error(error, 'NoSuchUpload')) throw error;
+  }
 }
