@@ -20,6 +20,8 @@ export interface CollectedInputs {
   files: InputSource[];
   /** Directories without a file: a job's file tree does not hold them. */
   emptyDirCount: number;
+  /** INOUT directories that are not there yet: the job starts without them. */
+  absentDirs: string[];
 }
 
 const INPUTS_MAX = 200_000;
@@ -31,8 +33,14 @@ export async function collectInputs(
   cwd: string,
 ): Promise<CollectedInputs> {
   const values: PathValue[] = [];
+  const absentDirs: string[] = [];
   for (const value of readPathValues(bundle, given, cwd)) {
-    if (value.direction !== 'bundled' || (await exists(value.absolutePath))) values.push(value);
+    const mayBeAbsent = value.direction === 'inout' && value.objectType === 'DIRECTORY';
+    const isAbsent =
+      (mayBeAbsent || value.direction === 'bundled') && !(await exists(value.absolutePath));
+    if (value.direction === 'bundled' && isAbsent) continue;
+    if (isAbsent) absentDirs.push(value.absolutePath);
+    values.push(isAbsent ? { ...value, direction: 'out' } : value);
   }
   const bundleName = path.basename(bundle.rootDir) || 'bundle';
   const locations = chooseLocations(values, bundleName);
@@ -54,6 +62,7 @@ export async function collectInputs(
     locations: Object.fromEntries(locations),
     files: [...files.values()].sort((a, b) => (a.treePath < b.treePath ? -1 : 1)),
     emptyDirCount,
+    absentDirs,
   };
 }
 

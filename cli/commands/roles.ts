@@ -1,9 +1,7 @@
 import { spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import type { CliContext } from '../context.ts';
-import { CliError, errnoCode } from '../failure.ts';
 import { entryFile } from '../up/parts.ts';
 import { type CommandLine, example, integer } from './command-line.ts';
 
@@ -20,6 +18,7 @@ const agentOptions = z.object({
   url: z.string().optional(),
   dir: z.string().optional(),
   tokenFile: z.string().optional(),
+  name: z.string().optional(),
   slots: z.int().optional(),
 });
 
@@ -58,15 +57,20 @@ export function addAgentCommand({ program, context }: CommandLine): void {
     .description('Run the agent: this machine becomes a node of a farm.')
     .option('--url <url>', 'the orchestrator (KARST_URL)')
     .option('--dir <dir>', 'where the agent keeps its key and its files (KARST_AGENT_DIR)')
-    .option('--token-file <file>', 'the one-time enrolment token (KARST_ENROLLMENT_TOKEN)')
-    .option('--slots <n>', 'tasks at once; default: its cores (KARST_SLOTS)', integer(1, 4096));
+    .option('--token-file <file>', 'the one-time enrolment token (KARST_ENROLLMENT_TOKEN, _FILE)')
+    .option(
+      '--name <name>',
+      'what people call this node; default: the host’s name (KARST_NODE_NAME)',
+    )
+    .option('--slots <n>', 'tasks at once; default: 1 (KARST_SLOTS)', integer(1, 4096));
   example(command, 'karst agent --url https://farm.example.org --token-file token --slots 8');
   command.action(async () => {
     const options = agentOptions.parse(command.opts());
     await runRole(context, '@karst/agent/main.ts', {
       KARST_URL: options.url,
       KARST_AGENT_DIR: absolute(context, options.dir),
-      KARST_ENROLLMENT_TOKEN: await readToken(context, options.tokenFile),
+      KARST_ENROLLMENT_TOKEN_FILE: absolute(context, options.tokenFile),
+      KARST_NODE_NAME: options.name,
       KARST_SLOTS: options.slots?.toString(),
     });
   });
@@ -74,17 +78,6 @@ export function addAgentCommand({ program, context }: CommandLine): void {
 
 const absolute = (context: CliContext, file: string | undefined) =>
   file === undefined ? undefined : path.resolve(context.cwd, file);
-
-async function readToken(context: CliContext, file: string | undefined) {
-  if (file === undefined) return undefined;
-  try {
-    return (await readFile(path.resolve(context.cwd, file), 'utf8')).trim();
-  } catch (error) {
-    throw new CliError(`The token file ${file} can't be read (${errnoCode(error)}).`, {
-      cause: error,
-    });
-  }
-}
 
 /** Runs a role in the foreground: its output is ours, signals go to it, its exit code ends us. */
 async function runRole(

@@ -125,7 +125,7 @@ async function prepare(
   { bundle, options, signal }: Preparation,
 ): Promise<SubmissionInput> {
   checkParameters(bundle, options.param);
-  const { files, locations, emptyDirCount } = await collectInputs(
+  const { files, locations, emptyDirCount, absentDirs } = await collectInputs(
     bundle,
     options.param,
     context.cwd,
@@ -133,6 +133,7 @@ async function prepare(
   if (emptyDirCount > 0) {
     say(context, `Not sent, as they hold no file: ${emptyDirCount} empty folders.`);
   }
+  for (const dir of absentDirs) say(context, `${dir} does not exist: the job starts without it.`);
   const { priority, maxRetries, maxFailed, project } = options;
   const submission: SubmissionInput = {
     template: bundle.source,

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import {
@@ -11,7 +12,7 @@ import { count } from '../terminal/text.ts';
 import { Farm } from '../up/farm.ts';
 import { takeFarmLock } from '../up/farm-lock.ts';
 import { choosePorts, loadSecrets, prepareFarmDir } from '../up/farm-state.ts';
-import type { FarmSettings } from '../up/parts.ts';
+import { type FarmSettings, S3_BUCKET, S3_REGION, s3Endpoint } from '../up/parts.ts';
 import { portFreed } from '../up/ports.ts';
 import { StopRequests } from '../up/stop-requests.ts';
 import { type CommandLine, example, integer } from './command-line.ts';
@@ -40,7 +41,11 @@ export function addUpCommand({ program, context }: CommandLine): void {
       integer(0, 65_535),
     )
     .option('--agents <n>', 'how many agents to run', integer(0, 64), 1)
-    .option('--slots <n>', 'tasks each agent runs at once (default: its cores)', integer(1, 4096))
+    .option(
+      '--slots <n>',
+      'tasks each agent runs at once (default: the cores, shared)',
+      integer(1, 4096),
+    )
     .option('--no-agent', 'run no agent')
     .option('--json', 'print {"event":"ready","url",…} on stdout once everything runs');
   command.addHelpText(
@@ -55,19 +60,21 @@ async function up(context: CliContext, options: UpOptions): Promise<void> {
   const dir = path.resolve(context.cwd, options.dir);
   await prepareFarmDir(dir);
   const lock = await takeFarmLock(dir, context.random);
-  const stopRequests = new StopRequests();
+  const stopRequests = new StopRequests({ parent: context.env.KARST_EXIT_WITH_PARENT === '1' });
   try {
     if (lock.replacedStale) await waitForLeftovers(context, dir);
+    const agentCount = options.agent ? options.agents : 0;
     const settings: FarmSettings = {
       dir,
       farm: await choosePorts(dir, options.port),
       secrets: await loadSecrets(dir, context.random),
       redisUrl: context.env.REDIS_URL || undefined,
-      slots: options.slots,
+      slots:
+        options.slots ?? Math.max(1, Math.floor(availableParallelism() / Math.max(1, agentCount))),
       env: context.env,
       clock: context.clock,
     };
-    await runFarm(context, settings, options, stopRequests);
+    await runFarm(context, settings, { agentCount, json: options.json }, stopRequests);
   } finally {
     await lock.release();
     stopRequests.close();
@@ -84,19 +91,22 @@ async function waitForLeftovers(context: CliContext, dir: string): Promise<void>
 async function runFarm(
   context: CliContext,
   settings: FarmSettings,
-  options: UpOptions,
+  options: { agentCount: number; json: boolean },
   stopRequests: StopRequests,
 ): Promise<void> {
-  const farm = new Farm(context, settings);
+  const running = new Farm(context, settings);
   try {
     say(context, 'Starting the farm ...');
-    const agentCount = options.agent ? options.agents : 0;
-    const { nodeIds } = await farm.start(agentCount, stopRequests.first);
+    const starting = running.start(options.agentCount, stopRequests.first);
+    await Promise.race([starting, stopRequests.requested()]);
+    stopRequests.first.throwIfAborted();
+    const { nodeIds } = await starting;
     welcome(context, settings, nodeIds);
     if (options.json) {
-      const { url } = settings.farm;
-      const keyFile = adminKeyPath(settings.dir);
-      print(context, JSON.stringify({ event: 'ready', url, keyFile, dir: settings.dir, nodeIds }));
+      const { dir, farm } = settings;
+      const s3 = { endpoint: s3Endpoint(farm), region: S3_REGION, bucket: S3_BUCKET };
+      const ready = { event: 'ready', url: farm.url, keyFile: adminKeyPath(dir), dir, nodeIds, s3 };
+      print(context, JSON.stringify(ready));
     }
     await stopRequests.requested();
   } catch (error) {
@@ -105,7 +115,7 @@ async function runFarm(
     if (stopRequests.first.aborted) {
       say(context, 'Stopping; running tasks finish first. Ctrl-C again stops at once.');
     }
-    await farm.stop(stopRequests.second);
+    await running.stop(stopRequests.second);
   }
   say(context, `Stopped. The data is in ${settings.dir}; karst up goes on from there.`);
 }

@@ -12,6 +12,7 @@ export class Farm {
   readonly #settings: FarmSettings;
   readonly #services: SupervisedProcess[] = [];
   readonly #agents: SupervisedProcess[] = [];
+  #starting: Promise<unknown> = Promise.resolve();
 
   constructor(context: CliContext, settings: FarmSettings) {
     this.#context = context;
@@ -19,7 +20,13 @@ export class Farm {
   }
 
   /** Starts everything; what had started is running when it rejects, and `stop` ends it. */
-  async start(agentCount: number, signal: AbortSignal): Promise<{ nodeIds: string[] }> {
+  start(agentCount: number, signal: AbortSignal): Promise<{ nodeIds: string[] }> {
+    const starting = this.#start(agentCount, signal);
+    this.#starting = starting;
+    return starting;
+  }
+
+  async #start(agentCount: number, signal: AbortSignal): Promise<{ nodeIds: string[] }> {
     const settings = this.#settings;
     const storage = [localS3Spec(settings)];
     if (settings.redisUrl === undefined) storage.push(redisSpec(settings));
@@ -41,6 +48,8 @@ export class Farm {
   async stop(now: AbortSignal): Promise<void> {
     await Promise.all(this.#agents.map((agent) => agent.stop(now)));
     for (const service of this.#services.toReversed()) await service.stop(now);
+    // A start that was broken off has failed by now, which is what was wanted.
+    await this.#starting.catch(() => undefined);
   }
 
   async #startService(spec: ProcessSpec): Promise<void> {

@@ -14,12 +14,14 @@ export interface FarmSettings {
   secrets: FarmSecrets;
   /** Redis of the person's own, instead of a private one. */
   redisUrl: string | undefined;
-  slots: number | undefined;
+  /** Of each agent. */
+  slots: number;
   env: Readonly<Record<string, string | undefined>>;
   clock: Clock;
 }
 
-const BUCKET = 'karst';
+export const S3_BUCKET = 'karst';
+export const S3_REGION = 'us-east-1';
 const READY_MS_MAX = 60_000;
 const STOP_MS_MAX = 15_000;
 
@@ -27,20 +29,21 @@ const STOP_MS_MAX = 15_000;
 export const entryFile = (specifier: string): string =>
   fileURLToPath(import.meta.resolve(specifier));
 
+export const s3Endpoint = ({ s3Port }: FarmFile): string => `http://127.0.0.1:${s3Port}`;
+
 const logFile = (settings: FarmSettings, name: string) =>
   path.join(settings.dir, 'logs', `${name}.log`);
 
-/**
- * The surrounding environment (PATH, proxies, locale) without anything that is meant for another role
- * or holds a secret, and with what this role is told.
- */
+/** Settings that are another role's, or a secret, or ours to give. The rest is for tuning. */
+const NOT_INHERITED =
+  /^(REDIS_URL|KARST_(API_KEY|URL|ENROLLMENT_|ADMIN_|S3_|HOST|PORT|TLS_|AGENT_DIR|SLOTS|NODE_NAME).*)$/;
+
+/** The surrounding environment (PATH, proxies, tuning), and what this role is told. */
 export function roleEnv(
   env: Readonly<Record<string, string | undefined>>,
   told: Record<string, string>,
 ): NodeJS.ProcessEnv {
-  const kept = Object.entries(env).filter(
-    ([name]) => !name.startsWith('KARST_') && name !== 'REDIS_URL',
-  );
+  const kept = Object.entries(env).filter(([name]) => !NOT_INHERITED.test(name));
   return { ...Object.fromEntries(kept), KARST_EXIT_WITH_PARENT: '1', ...told };
 }
 
@@ -72,7 +75,7 @@ export function localS3Spec(settings: FarmSettings): ProcessSpec {
   const env = roleEnv(settings.env, {
     KARST_S3_DIR: path.join(settings.dir, 'objects'),
     KARST_S3_PORT: String(settings.farm.s3Port),
-    KARST_S3_BUCKETS: BUCKET,
+    KARST_S3_BUCKETS: S3_BUCKET,
     KARST_S3_ACCESS_KEY: settings.secrets.s3AccessKey,
     KARST_S3_SECRET_KEY: settings.secrets.s3SecretKey,
   });
@@ -93,9 +96,9 @@ export function orchestratorSpec(settings: FarmSettings): ProcessSpec {
     KARST_PORT: String(farm.port),
     REDIS_URL:
       settings.redisUrl ?? `redis://:${secrets.redisPassword}@127.0.0.1:${farm.redisPort}/0`,
-    KARST_S3_ENDPOINT: `http://127.0.0.1:${farm.s3Port}`,
-    KARST_S3_REGION: 'us-east-1',
-    KARST_S3_BUCKET: BUCKET,
+    KARST_S3_ENDPOINT: s3Endpoint(farm),
+    KARST_S3_REGION: S3_REGION,
+    KARST_S3_BUCKET: S3_BUCKET,
     KARST_S3_ACCESS_KEY: secrets.s3AccessKey,
     KARST_S3_SECRET_KEY: secrets.s3SecretKey,
     KARST_ADMIN_KEY_FILE: adminKeyPath(settings.dir),
@@ -116,7 +119,6 @@ export function agentSpec(
   n: number,
   token: () => Promise<string>,
 ): ProcessSpec {
-  const { slots } = settings;
   return {
     title: `agent ${n}`,
     logFile: logFile(settings, `agent-${n}`),
@@ -127,7 +129,7 @@ export function agentSpec(
           KARST_URL: settings.farm.url,
           KARST_AGENT_DIR: path.join(settings.dir, 'agents', String(n)),
           KARST_ENROLLMENT_TOKEN: await token(),
-          ...(slots === undefined ? {} : { KARST_SLOTS: String(slots) }),
+          KARST_SLOTS: String(settings.slots),
         }),
       ),
     ready: { event: 'ready' },

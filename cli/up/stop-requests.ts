@@ -12,9 +12,15 @@ export class StopRequests {
     this.#first.abort(new InterruptedError());
     this.#requested.resolve();
   };
+  readonly #onParentGone = () => {
+    this.#onSignal();
+    this.#second.abort();
+  };
 
-  constructor() {
+  /** With `parent`, its end (our stdin closes) asks for a stop at once. */
+  constructor(options: { parent: boolean }) {
     for (const signal of SIGNALS) process.on(signal, this.#onSignal);
+    if (options.parent) process.stdin.on('close', this.#onParentGone).resume();
   }
 
   get first(): AbortSignal {
@@ -32,5 +38,6 @@ export class StopRequests {
 
   close(): void {
     for (const signal of SIGNALS) process.off(signal, this.#onSignal);
+    process.stdin.off('close', this.#onParentGone).unref?.();
   }
 }

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { type Clock, sleep } from '@karst/shared/clock.ts';
 import type { Random } from '@karst/shared/random.ts';
 import { backoffMs } from '../api/backoff.ts';
-import { CliError } from '../failure.ts';
+import { CliError, messageOf } from '../failure.ts';
 import { logTail, rotateLog } from './log-file.ts';
 
 export interface ProcessCommand {
@@ -110,6 +110,7 @@ export class SupervisedProcess {
     const { program, args, env } = await command();
     const log = await open(logFile, 'a', 0o600);
     try {
+      if (this.#stopping.signal.aborted) throw new Error('was stopped');
       // stderr goes to the file itself: when we are killed, the child must not die of a broken pipe
       // in the middle of ending well. Its own session keeps the terminal's Ctrl-C from it.
       const stdio = ['pipe', 'pipe', log.fd] as const;
@@ -162,7 +163,9 @@ export class SupervisedProcess {
       await sleep(backoffMs(restartBackoff, failures, random), signal).catch(() => undefined);
       if (signal.aborted) return;
       await this.#startOnce().catch((error: unknown) => {
-        if (!signal.aborted) onTrouble(error instanceof Error ? error.message : String(error));
+        if (signal.aborted) return;
+        onTrouble(messageOf(error));
+        if (error instanceof CliError) for (const line of error.details) onTrouble(`  ${line}`);
       });
     }
   }

@@ -80,8 +80,8 @@ async function watchShown(
     clock: context.clock,
     signal: watchSignal,
     onChange: show,
-    onContact: (isThere, why) =>
-      line.note(isThere ? 'Connected again.' : `${why} Trying again; the job goes on.`),
+    onContact: (isThere) =>
+      line.note(isThere ? 'Connected again.' : 'The orchestrator does not answer; trying again.'),
   });
   const ticking = tick(() => latest && show(latest), watchSignal);
   const timers = [ticking];

@@ -5,6 +5,7 @@ import { routes } from '@karst/shared/protocol/routes.ts';
 import { backoffMs } from '../api/backoff.ts';
 import { type ApiClient, isTransient, UnreachableError } from '../api/client.ts';
 import { asBrokenAnswer, NetworkError } from '../api/http.ts';
+import { messageOf } from '../failure.ts';
 import { JobView } from './job-view.ts';
 import { readServerSentEvents } from './server-sent-events.ts';
 
@@ -23,7 +24,7 @@ export interface WatchOptions {
   signal: AbortSignal;
   onChange: (view: JobView) => void;
   /** Said once when contact breaks, and once when it is back. */
-  onContact: (isThere: boolean, why?: string) => void;
+  onContact: (isThere: boolean) => void;
 }
 
 /**
@@ -161,13 +162,14 @@ class Watch {
     this.#signal.throwIfAborted();
     if (!isTransient(error) && !(error instanceof NetworkError)) throw error;
     const silentMs = this.#options.clock.monotonicMs() - this.#contactAtMs;
-    const why = error instanceof Error ? error.message : String(error);
     if (silentMs > UNREACHABLE_MS_MAX) {
-      throw new UnreachableError(`${why} The job may still be going on.`, { cause: error });
+      throw new UnreachableError(`${messageOf(error)} The job may still be going on.`, {
+        cause: error,
+      });
     }
     if (!this.#hasContact) return;
     this.#hasContact = false;
-    this.#options.onContact(false, why);
+    this.#options.onContact(false);
   }
 }
 

@@ -1,0 +1,107 @@
+import { cp, mkdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { type DemoFarm, demoFarm } from './demo-farm.ts';
+import { assembleContactSheet, assembleFilm, inspectFrames } from './media.ts';
+import { ensureSystemPackages, setUpOrExit } from './system-packages.ts';
+
+/**
+ * `npm run demo [-- --json] [--keep] [--agents N]`: a farm on this machine renders an animation, from
+ * submission to film. Leaves nothing behind but the pictures in out/orbit. With --json the last line
+ * on stdout is `{frames, seconds, outputDir, film, contactSheet, bucketKeys}`.
+ */
+
+const rootDir = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const FRAME_COUNT = 24;
+const FPS = 12;
+/** Mean luma, 0 to 255: a frame that is darker shows nothing. */
+const LUMA_MIN = 4;
+
+interface DemoResult {
+  frames: number;
+  seconds: number;
+  outputDir: string;
+  film: string;
+  contactSheet: string;
+  bucketKeys: string[];
+}
+
+const say = (line: string) => process.stderr.write(`${line}\n`);
+
+async function renderOrbit(farm: DemoFarm, outputDir: string): Promise<DemoResult> {
+  const beganMs = performance.now();
+  await rm(outputDir, { recursive: true, force: true });
+  await mkdir(outputDir, { recursive: true });
+  const orbit = path.join(rootDir, 'examples', 'orbit');
+  const jobId = (await farm.karst(['submit', orbit, '--wait'])).trim();
+
+  const downloadDir = path.join(farm.dir, 'download');
+  await farm.karst(['download', jobId, '-d', downloadDir]);
+  await cp(path.join(downloadDir, 'frames'), outputDir, { recursive: true });
+  const frames = Array.from({ length: FRAME_COUNT }, (_, i) =>
+    path.join(outputDir, `orbit_${String(i + 1).padStart(4, '0')}.png`),
+  );
+  await checkFrames(frames);
+
+  const film = path.join(outputDir, 'orbit.mp4');
+  const contactSheet = path.join(outputDir, 'contact-sheet.png');
+  await assembleFilm({ frames, fps: FPS, out: film });
+  await assembleContactSheet({ frames, columns: 6, out: contactSheet });
+  const bucketKeys = await farm.viewKeys(jobId);
+  checkKeys(bucketKeys, frames);
+  const seconds = Math.round((performance.now() - beganMs) / 100) / 10;
+  return { frames: frames.length, seconds, outputDir, film, contactSheet, bucketKeys };
+}
+
+async function checkFrames(files: readonly string[]): Promise<void> {
+  const facts = await inspectFrames(files);
+  const dark = facts.find(({ meanLuma }) => meanLuma < LUMA_MIN);
+  if (dark !== undefined) throw new Error(`${dark.path} is black.`);
+  const distinct = new Set(facts.map(({ md5 }) => md5)).size;
+  if (distinct !== files.length) {
+    throw new Error(`Of ${files.length} frames only ${distinct} are distinct.`);
+  }
+}
+
+/** What any S3 tool would list must be the frames that were downloaded, and nothing else. */
+function checkKeys(keys: readonly string[], frames: readonly string[]): void {
+  const listed = keys.map((key) => path.posix.basename(key)).sort();
+  const expected = frames.map((frame) => path.basename(frame)).sort();
+  if (listed.join('\n') === expected.join('\n')) return;
+  throw new Error(`The bucket lists ${listed.length} files (${listed.join(', ')}).`);
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      json: { type: 'boolean', default: false },
+      keep: { type: 'boolean', default: false },
+      agents: { type: 'string', default: '1' },
+    },
+  });
+  await setUpOrExit(() => ensureSystemPackages(['redis', 'blender', 'ffmpeg']));
+  const farm = await demoFarm({ rootDir, agents: values.agents, keep: values.keep, say });
+  try {
+    const result = await renderOrbit(farm, path.join(rootDir, 'out', 'orbit'));
+    say('');
+    say(`${result.frames} frames in ${result.seconds} s:`);
+    say(`  Film:           ${path.relative(process.cwd(), result.film)}`);
+    say(`  Contact sheet:  ${path.relative(process.cwd(), result.contactSheet)}`);
+    say(`  Frames:         ${path.relative(process.cwd(), result.outputDir)}`);
+    if (values.keep) farm.tellHowToGoOn();
+    else await farm.stop();
+    if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    return 0;
+  } catch (error) {
+    if (farm.interrupted) say('Interrupted.');
+    else {
+      say(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`);
+      await farm.showLogs();
+    }
+    await farm.stop();
+    return farm.interrupted ? 130 : 1;
+  }
+}
+
+process.exit(await main());
