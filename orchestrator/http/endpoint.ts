@@ -50,7 +50,7 @@ export function createEndpoint<R extends Route>(
     let status = route.status;
     try {
       if (shutdown.aborted && route.access.kind !== 'public') {
-        throw new ProblemError('shutting_down', 'This replica stops; call another one.');
+        throw shuttingDown();
       }
       if (request.method === 'HEAD' && responseSchema === undefined) {
         throw new ProblemError('method_not_allowed', 'This route streams: use GET.');
@@ -79,12 +79,20 @@ export function createEndpoint<R extends Route>(
       if (error instanceof ClientGoneError || response.destroyed) {
         status = 499;
       } else {
-        status = sendProblem(response, error, requestId, logger, closing(error, shutdown));
+        const told = stopped(error, shutdown) ? shuttingDown() : error;
+        status = sendProblem(response, told, requestId, logger, closing(error, shutdown));
       }
     }
     metrics.httpRequest(route.path, route.method, status, clock.monotonicMs() - startedMs);
   };
 }
+
+const shuttingDown = () =>
+  new ProblemError('shutting_down', 'This replica stops; call another one.');
+
+/** A handler that gave up because its signal aborted. */
+const stopped = (error: unknown, shutdown: AbortSignal): boolean =>
+  shutdown.aborted && error instanceof Error && error.name === 'AbortError';
 
 /** Connections that must not be used again: the rest of a large body is on its way, or we stop. */
 function closing(error: unknown, shutdown: AbortSignal): Record<string, string> {

@@ -77,21 +77,65 @@ const CANCEL_SECONDS = [0.1, 0.5, 1, 2, 5, 10, 30, 60, 120];
 
 export function createMetrics(options: MetricsOptions): Metrics {
   const registry = new Registry();
-  const registers = [registry];
   collectDefaultMetrics({ register: registry, prefix: 'karst_' });
+  const series = createSeries(registry, options);
+  const gauges = createGauges(registry);
+  // Hashing three labels for each request would cost more than the rest of the timing.
+  const requests = new Map<string, { observe(seconds: number): void }>();
+  return {
+    httpRequest(route, method, status, durationMs) {
+      const name = `${method} ${status} ${route}`;
+      let request = requests.get(name);
+      if (request === undefined) {
+        request = series.requests.labels({ route, method, code: String(status) });
+        requests.set(name, request);
+      }
+      request.observe(durationMs / 1000);
+    },
+    attemptEnded: (outcome, reason, tasks = 1) => series.attempts.inc({ outcome, reason }, tasks),
+    taskQueueWait: (ms) => series.queueWait.observe(ms / 1000),
+    taskRun: (ms) => series.run.observe(ms / 1000),
+    dispatch: (ms) => series.dispatch.observe(ms / 1000),
+    leasesExpired: (count) => series.expired.inc(count),
+    attemptsFenced: (count) => series.fenced.inc(count),
+    gpuSeconds: (outcome, seconds) => series.gpuSeconds.inc({ outcome }, seconds),
+    stageBytes: (direction, bytes) => series.stageBytes.inc({ direction }, bytes),
+    outputPublishConflict: () => series.conflicts.inc(),
+    cancel: (ms) => series.cancel.observe(ms / 1000),
+    passSucceeded: (pass, nowMs) => series.passes.set({ pass }, nowMs / 1000),
+    async text() {
+      try {
+        gauges(await options.collect());
+      } catch (error) {
+        // A farm without its store must still be seen.
+        options.logger.warn({ err: error }, 'gauges could not be collected');
+        gauges({ redisUp: false });
+      }
+      return { contentType: registry.contentType, body: await registry.metrics() };
+    },
+  };
+}
 
-  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
-    new Counter({ name: `karst_${name}`, help, labelNames, registers });
-  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
-    new Gauge({ name: `karst_${name}`, help, labelNames, registers });
-  const histogram = <L extends string>(
-    name: string,
-    help: string,
-    buckets: number[],
-    labelNames: readonly L[] = [],
-  ) => new Histogram({ name: `karst_${name}`, help, labelNames, buckets, registers });
+/** Names, prefixes and registers metrics of one registry. */
+const makersOf = (registry: Registry) => {
+  const registers = [registry];
+  return {
+    counter: <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+      new Counter({ name: `karst_${name}`, help, labelNames, registers }),
+    gauge: <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+      new Gauge({ name: `karst_${name}`, help, labelNames, registers }),
+    histogram: <L extends string>(
+      name: string,
+      help: string,
+      buckets: number[],
+      labelNames: readonly L[] = [],
+    ) => new Histogram({ name: `karst_${name}`, help, labelNames, buckets, registers }),
+  };
+};
 
-  const gauges = createGauges(gauge);
+/** What the orchestrator counts itself; every known series starts at 0. */
+function createSeries(registry: Registry, options: MetricsOptions) {
+  const { counter, gauge, histogram } = makersOf(registry);
   const attempts = counter('task_attempts_total', 'Task attempts that ended.', [
     'outcome',
     'reason',
@@ -131,47 +175,25 @@ export function createMetrics(options: MetricsOptions): Metrics {
   for (const direction of directions) stageBytes.inc({ direction }, 0);
   for (const outcome of gpuOutcomes) gpuSeconds.inc({ outcome }, 0);
   for (const pass of options.passes ?? []) passes.set({ pass }, 0);
-
-  // Hashing three labels for each request would cost more than the rest of the timing.
-  const requestSeries = new Map<string, { observe(seconds: number): void }>();
   return {
-    httpRequest(route, method, status, durationMs) {
-      const name = `${method} ${status} ${route}`;
-      let series = requestSeries.get(name);
-      if (series === undefined) {
-        series = requests.labels({ route, method, code: String(status) });
-        requestSeries.set(name, series);
-      }
-      series.observe(durationMs / 1000);
-    },
-    attemptEnded: (outcome, reason, tasks = 1) => attempts.inc({ outcome, reason }, tasks),
-    taskQueueWait: (ms) => queueWait.observe(ms / 1000),
-    taskRun: (ms) => run.observe(ms / 1000),
-    dispatch: (ms) => dispatch.observe(ms / 1000),
-    leasesExpired: (count) => expired.inc(count),
-    attemptsFenced: (count) => fenced.inc(count),
-    gpuSeconds: (outcome, seconds) => gpuSeconds.inc({ outcome }, seconds),
-    stageBytes: (direction, bytes) => stageBytes.inc({ direction }, bytes),
-    outputPublishConflict: () => conflicts.inc(),
-    cancel: (ms) => cancel.observe(ms / 1000),
-    passSucceeded: (pass, nowMs) => passes.set({ pass }, nowMs / 1000),
-    async text() {
-      try {
-        gauges(await options.collect());
-      } catch (error) {
-        // A farm without its store must still be seen.
-        options.logger.warn({ err: error }, 'gauges could not be collected');
-        gauges({ redisUp: false });
-      }
-      return { contentType: registry.contentType, body: await registry.metrics() };
-    },
+    attempts,
+    expired,
+    fenced,
+    gpuSeconds,
+    stageBytes,
+    conflicts,
+    queueWait,
+    run,
+    dispatch,
+    cancel,
+    passes,
+    requests,
   };
 }
 
-type MakeGauge = <L extends string>(name: string, help: string, labels?: readonly L[]) => Gauge<L>;
-
 /** The gauges that a scrape fills, 0 until then. */
-function createGauges(gauge: MakeGauge): (farm: FarmGauges) => void {
+function createGauges(registry: Registry): (farm: FarmGauges) => void {
+  const { gauge } = makersOf(registry);
   const byState = {
     tasks: gauge('tasks', 'Tasks of jobs that are not archived, by state.', ['state']),
     jobs: gauge('jobs', 'Jobs by state.', ['state']),

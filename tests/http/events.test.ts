@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import type { FarmEvent } from '@karst/shared/protocol/event.ts';
 import { jobIdSchema, studioIdSchema } from '@karst/shared/protocol/ids.ts';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -126,4 +128,35 @@ it('ends every stream when the replica stops', async () => {
   await using watcher = await openEvents(third.url, await farm.keyOf('read'));
   await third.close();
   await expect(watcher.next()).rejects.toThrow('the stream ended');
+});
+
+it('drops a watcher that does not read, and goes on for the others', async () => {
+  const key = await farm.keyOf('read');
+  const port = Number(new URL(farm.url).port);
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  socket.pause();
+  const closed = once(socket, 'close');
+  socket.on('error', () => undefined);
+  socket.write(`GET /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${key}\r\n\r\n`);
+  await using reader = await openEvents(farm.url, key);
+  const status = 'x'.repeat(1000);
+  // Each round is some 500 kB: what the kernel buffers for the socket that nobody reads, and then ours.
+  let dropped = false;
+  void closed.then(() => {
+    dropped = true;
+  });
+  for (let round = 0; round < 100 && !dropped; round++) {
+    for (let task = 0; task < 499; task++) {
+      farm.bus.publish(pixels, {
+        ...progress(task, round % 100),
+        type: 'progress',
+        status,
+      } as FarmEvent);
+    }
+    farm.bus.publish(pixels, tasks(round, round));
+    while ((await reader.next()).type !== 'tasks');
+    if (socket.bytesRead > 0 && round > 40) socket.resume();
+  }
+  expect(dropped).toBe(true);
 });
