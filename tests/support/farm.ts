@@ -64,7 +64,9 @@ export class Farm {
       farm.urls.push(`http://127.0.0.1:${await freePort()}`);
       await farm.startReplica(i);
     }
-    farm.adminKey = (await readFile(join(dir, 'admin.key'), 'utf8')).trim();
+    if (farm.replicas.length > 0) {
+      farm.adminKey = (await readFile(join(dir, 'admin.key'), 'utf8')).trim();
+    }
     return farm;
   }
 

@@ -9,6 +9,8 @@ import { eventually } from './eventually.ts';
 export interface TestRedis {
   url: string;
   port: number;
+  /** The server's process, where it runs natively; 0 in a container. */
+  pid: number;
   /** SIGKILL, as a crash would. */
   kill(): Promise<void>;
   /** Starts it again on the same data and port. */
@@ -56,6 +58,9 @@ async function startNative(): Promise<TestRedis> {
   return {
     url,
     port,
+    get pid() {
+      return server.pid;
+    },
     kill: () => server.kill(),
     restart: start,
     async stop() {
@@ -78,6 +83,7 @@ async function startContainer(): Promise<TestRedis> {
   return {
     url,
     port,
+    pid: 0,
     async kill() {
       await container.restart({ timeout: 0 });
     },

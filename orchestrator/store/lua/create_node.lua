@@ -1,5 +1,6 @@
 -- Creates an enrolled node's record. Legal from: absent; an existing record is left as it is.
 -- Returns 1 when created, 0 when it was there.
+-- Cost O(1).
 -- KEYS node_key
 -- ARGV now_ms name public_key
 if redis.call('HEXISTS', node_key, 'publicKey') == 1 then return 0 end

@@ -2,6 +2,7 @@
 -- Legal from: a live token, unclaimed, or claimed by the same public key (the answer was lost).
 -- Returns {'claimed', node id} | {'used'} | {'unknown'}. The record is kept for keep_ms after its claim,
 -- so that a second use is told apart from an unknown token.
+-- Cost O(1).
 -- KEYS token_key
 -- ARGV now_ms secret_hash public_key node_id keep_ms
 local token = redis.call('HMGET', token_key, 'hash', 'expiresAtMs', 'publicKey', 'nodeId')

@@ -1,0 +1,215 @@
+import { z } from 'zod';
+import { done, read, submit } from './access-kinds.ts';
+import {
+  assetUploadCompleteSchema,
+  assetUploadRequestSchema,
+  assetUploadResponseSchema,
+  outputDownloadSchema,
+} from './files.ts';
+import { jobIdSchema } from './ids.ts';
+import {
+  jobRetryResultSchema,
+  jobRetrySchema,
+  jobSchema,
+  jobStateSchema,
+  priorityChangeSchema,
+  stepSchema,
+  submissionSchema,
+  taskStateSchema,
+} from './job.ts';
+import { pageOf, pageQuerySchema } from './page.ts';
+import { type Route, route } from './route.ts';
+import { taskSchema } from './task.ts';
+
+const jobParams = z.object({ jobId: jobIdSchema });
+const stepParams = jobParams.extend({ step: z.string().min(1).describe("The step's name.") });
+const taskParams = stepParams.extend({ task: z.coerce.number().int().min(0) });
+
+export const jobRoutes = {
+  submitJob: route({
+    method: 'post',
+    path: '/v1/jobs',
+    tag: 'jobs',
+    summary: 'Submit a job. With an Idempotency-Key header, a repeated call answers the same job.',
+    access: submit,
+    body: submissionSchema,
+    response: jobSchema,
+    status: 201,
+    problems: [
+      'invalid_template',
+      'invalid_parameters',
+      'missing_inputs',
+      'idempotency_key_reused',
+      'payload_too_large',
+    ],
+  }),
+  listJobs: route({
+    method: 'get',
+    path: '/v1/jobs',
+    tag: 'jobs',
+    summary: "The studio's jobs, newest first.",
+    access: read,
+    query: pageQuerySchema.extend({ state: jobStateSchema.optional() }),
+    response: pageOf(jobSchema),
+  }),
+  getJob: route({
+    method: 'get',
+    path: '/v1/jobs/{jobId}',
+    tag: 'jobs',
+    summary: 'One job.',
+    access: read,
+    params: jobParams,
+    response: jobSchema,
+    problems: ['not_found'],
+  }),
+  setJobPriority: route({
+    method: 'patch',
+    path: '/v1/jobs/{jobId}',
+    tag: 'jobs',
+    summary: "Change a job's priority, from the next grant on.",
+    access: submit,
+    params: jobParams,
+    body: priorityChangeSchema,
+    response: jobSchema,
+    problems: ['not_found'],
+  }),
+  cancelJob: route({
+    method: 'post',
+    path: '/v1/jobs/{jobId}/cancel',
+    tag: 'jobs',
+    summary: 'Cancel a job: its running tasks are killed. Harmless when it is canceled already.',
+    access: submit,
+    params: jobParams,
+    response: jobSchema,
+    problems: ['not_found', 'conflict'],
+  }),
+  pauseJob: route({
+    method: 'post',
+    path: '/v1/jobs/{jobId}/pause',
+    tag: 'jobs',
+    summary: 'Start no more tasks; running ones finish.',
+    access: submit,
+    params: jobParams,
+    response: jobSchema,
+    problems: ['not_found', 'conflict'],
+  }),
+  resumeJob: route({
+    method: 'post',
+    path: '/v1/jobs/{jobId}/resume',
+    tag: 'jobs',
+    summary: 'Go on with a paused job.',
+    access: submit,
+    params: jobParams,
+    response: jobSchema,
+    problems: ['not_found', 'conflict'],
+  }),
+  retryJob: route({
+    method: 'post',
+    path: '/v1/jobs/{jobId}/retry',
+    tag: 'jobs',
+    summary: 'Run the failed tasks again, and those canceled because of them. Reopens the job.',
+    access: submit,
+    params: jobParams,
+    body: jobRetrySchema,
+    response: jobRetryResultSchema,
+    problems: ['not_found', 'conflict'],
+  }),
+  listSteps: route({
+    method: 'get',
+    path: '/v1/jobs/{jobId}/steps',
+    tag: 'jobs',
+    summary: "A job's steps.",
+    access: read,
+    params: jobParams,
+    response: z.object({ items: z.array(stepSchema) }),
+    problems: ['not_found'],
+  }),
+} as const satisfies Record<string, Route>;
+
+export const taskRoutes = {
+  listTasks: route({
+    method: 'get',
+    path: '/v1/jobs/{jobId}/steps/{step}/tasks',
+    tag: 'tasks',
+    summary: "A step's tasks by index.",
+    access: read,
+    params: stepParams,
+    query: pageQuerySchema.extend({ state: taskStateSchema.optional() }),
+    response: pageOf(taskSchema),
+    problems: ['not_found'],
+  }),
+  getTask: route({
+    method: 'get',
+    path: '/v1/jobs/{jobId}/steps/{step}/tasks/{task}',
+    tag: 'tasks',
+    summary: 'One task.',
+    access: read,
+    params: taskParams,
+    response: taskSchema,
+    problems: ['not_found'],
+  }),
+  requeueTask: route({
+    method: 'post',
+    path: '/v1/jobs/{jobId}/steps/{step}/tasks/{task}/requeue',
+    tag: 'tasks',
+    summary:
+      'Run a task again, whatever its state. A running attempt is killed, its result refused.',
+    access: submit,
+    params: taskParams,
+    response: taskSchema,
+    problems: ['not_found', 'conflict'],
+  }),
+  getTaskLog: route({
+    method: 'get',
+    path: '/v1/jobs/{jobId}/steps/{step}/tasks/{task}/log',
+    tag: 'tasks',
+    summary: "A task's output, as text. follow=true keeps the answer open until the task ends.",
+    access: read,
+    params: taskParams,
+    query: z.object({ follow: z.enum(['true', 'false']).default('false') }),
+    response: { mediaType: 'text/plain' },
+    problems: ['not_found'],
+  }),
+} as const satisfies Record<string, Route>;
+
+export const fileRoutes = {
+  createAssetUploads: route({
+    method: 'post',
+    path: '/v1/assets/uploads',
+    tag: 'files',
+    summary: 'Which of these input files the studio lacks, and how to upload them.',
+    access: submit,
+    body: assetUploadRequestSchema,
+    response: assetUploadResponseSchema,
+  }),
+  completeAssetUpload: route({
+    method: 'post',
+    path: '/v1/assets/uploads/complete',
+    tag: 'files',
+    summary: 'Finish a multipart upload of an input file.',
+    access: submit,
+    body: assetUploadCompleteSchema,
+    response: done,
+    problems: ['conflict'],
+  }),
+  listOutputs: route({
+    method: 'get',
+    path: '/v1/jobs/{jobId}/outputs',
+    tag: 'files',
+    summary: 'Accepted outputs with links to download them.',
+    access: read,
+    params: jobParams,
+    query: pageQuerySchema.extend({ step: z.string().optional() }),
+    response: pageOf(outputDownloadSchema),
+    problems: ['not_found'],
+  }),
+  streamEvents: route({
+    method: 'get',
+    path: '/v1/events',
+    tag: 'events',
+    summary: "The studio's job and task changes (server-sent events; Last-Event-ID resumes).",
+    access: read,
+    query: z.object({ jobId: jobIdSchema.optional() }),
+    response: { mediaType: 'text/event-stream' },
+  }),
+} as const satisfies Record<string, Route>;

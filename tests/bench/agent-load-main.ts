@@ -1,0 +1,21 @@
+import { z } from 'zod';
+import { SimulatedAgents } from './simulated-agents.ts';
+
+/** The load generator as a process of its own, so that it does not share the bench's thread. */
+const settings = z
+  .object({
+    url: z.string(),
+    adminKey: z.string(),
+    agents: z.number(),
+    slots: z.number(),
+    warmSeconds: z.number(),
+    seconds: z.number(),
+  })
+  .parse(JSON.parse(process.argv[2] ?? ''));
+
+const agents = await SimulatedAgents.enroll(settings);
+process.stdout.write(`${JSON.stringify({ event: 'enrolled' })}\n`);
+const result = await agents.run(settings.warmSeconds, settings.seconds);
+process.stdout.write(`${JSON.stringify({ event: 'result', ...result })}\n`);
+agents.close();
+process.exit(0);

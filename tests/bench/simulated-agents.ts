@@ -1,0 +1,147 @@
+import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
+import { ApiClient } from '@karst/cli/api/client.ts';
+import type { Grant } from '@karst/shared/protocol/lease.ts';
+import {
+  NODE_TOKEN_AUDIENCE,
+  publicKeySchema,
+  type SyncRequestInput,
+} from '@karst/shared/protocol/node.ts';
+import { routes } from '@karst/shared/protocol/routes.ts';
+import { systemRandom } from '@karst/shared/random.ts';
+import { SignJWT } from 'jose';
+import { LeanConnection } from './lean-http.ts';
+
+export interface AgentLoad {
+  url: string;
+  adminKey: string;
+  agents: number;
+  slots: number;
+}
+
+export interface LoadResult {
+  tasks: number;
+  syncs: number;
+  seconds: number;
+  grantMs: number[];
+}
+
+interface SimulatedAgent {
+  nodeId: string;
+  token: string;
+  connection: LeanConnection;
+  bootId: string;
+  bootedAtMs: number;
+  seq: number;
+  held: Grant[];
+}
+
+async function nodeToken(nodeId: string, key: KeyObject): Promise<string> {
+  return await new SignJWT({})
+    .setProtectedHeader({ alg: 'EdDSA' })
+    .setSubject(nodeId)
+    .setAudience(NODE_TOKEN_AUDIENCE)
+    .setIssuedAt()
+    .setExpirationTime('10m')
+    .sign(key);
+}
+
+/** Nodes that speak the real protocol over real HTTP and whose tasks take no time. */
+export class SimulatedAgents {
+  private readonly agents: SimulatedAgent[];
+  private readonly slots: number;
+
+  private constructor(agents: SimulatedAgent[], slots: number) {
+    this.agents = agents;
+    this.slots = slots;
+  }
+
+  static async enroll(load: AgentLoad): Promise<SimulatedAgents> {
+    const url = new URL(load.url);
+    const client = (key: string) => new ApiClient({ url, key, random: systemRandom });
+    const agents: SimulatedAgent[] = [];
+    for (let i = 0; i < load.agents; i++) {
+      const { token } = await client(load.adminKey).call(routes.createEnrollmentToken, {
+        body: {},
+      });
+      const pair = generateKeyPairSync('ed25519');
+      const { nodeId } = await client(token).call(routes.enrollNode, {
+        body: {
+          name: `simulated-${i}`,
+          publicKey: publicKeySchema.parse(pair.publicKey.export({ format: 'jwk' })),
+        },
+      });
+      agents.push({
+        nodeId,
+        token: await nodeToken(nodeId, pair.privateKey),
+        connection: new LeanConnection(url),
+        bootId: randomUUID(),
+        bootedAtMs: performance.timeOrigin,
+        seq: 0,
+        held: [],
+      });
+    }
+    return new SimulatedAgents(agents, load.slots);
+  }
+
+  /** Every agent asks, runs (in no time) and reports for `seconds`, after `warmSeconds` uncounted. */
+  async run(warmSeconds: number, seconds: number): Promise<LoadResult> {
+    const startMs = performance.now() + warmSeconds * 1000;
+    const endMs = startMs + seconds * 1000;
+    const result: LoadResult = { tasks: 0, syncs: 0, seconds, grantMs: [] };
+    await Promise.all(this.agents.map((agent) => this.loop(agent, startMs, endMs, result)));
+    return result;
+  }
+
+  close(): void {
+    for (const agent of this.agents) agent.connection.close();
+  }
+
+  private async loop(
+    agent: SimulatedAgent,
+    startMs: number,
+    endMs: number,
+    result: LoadResult,
+  ): Promise<void> {
+    while (performance.now() < endMs) {
+      const done = agent.held;
+      const sentMs = performance.now();
+      const answer = await this.sync(agent, done);
+      const nowMs = performance.now();
+      agent.held = answer.grants;
+      if (nowMs < startMs || nowMs > endMs) continue;
+      result.syncs += 1;
+      for (const report of answer.reports) {
+        if (report.status !== 'accepted') throw new Error(`a report was ${report.status}`);
+      }
+      for (const { first, last } of done) result.tasks += last - first + 1;
+      if (answer.grants.length > 0) result.grantMs.push(nowMs - sentMs);
+    }
+  }
+
+  private async sync(
+    agent: SimulatedAgent,
+    done: Grant[],
+  ): Promise<{ grants: Grant[]; reports: { status: string }[] }> {
+    agent.seq += 1;
+    const nowMs = performance.timeOrigin + performance.now();
+    const request: SyncRequestInput = {
+      bootId: agent.bootId,
+      bootedAtMs: agent.bootedAtMs,
+      seq: agent.seq,
+      slots: this.slots,
+      wanted: this.slots,
+      held: done.map((grant) => grant.leaseId),
+      reports: done.map(({ leaseId, jobId, step, spanId, epoch, first, last }) => ({
+        leaseId,
+        jobId,
+        step,
+        spanId,
+        epoch,
+        results: [{ outcome: 'succeeded', first, last, startedAtMs: nowMs, endedAtMs: nowMs }],
+      })),
+      waitMs: 1000,
+    };
+    const path = `/v1/nodes/${agent.nodeId}/sync`;
+    return JSON.parse(await agent.connection.post(path, agent.token, JSON.stringify(request)));
+  }
+}
