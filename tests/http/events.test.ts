@@ -104,7 +104,7 @@ it('goes on after Redis was killed and restarted at once, without loss', async (
   expect((await watcher.next()).data).toEqual(progress(6, 60));
   await farm.redisProcess.kill();
   farm.bus.publish(pixels, progress(7, 70));
-  await farm.redisProcess.run();
+  await farm.redisProcess.restart();
   expect((await watcher.next()).data).toEqual(progress(7, 70));
 });
 
@@ -115,7 +115,7 @@ it('says reset when events were lost to an outage', async () => {
   // The event's own command was sent before the second of these, so it has timed out too.
   await expect(farm.redis.ping()).rejects.toThrow();
   await expect(farm.redis.ping()).rejects.toThrow();
-  await farm.redisProcess.run();
+  await farm.redisProcess.restart();
   farm.bus.publish(pixels, progress(9, 90));
   const seen: unknown[] = [];
   do seen.push((await watcher.next()).data);

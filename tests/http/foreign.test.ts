@@ -38,7 +38,7 @@ beforeAll(async () => {
   const { endpoint, bucket, accessKeyId, secretAccessKey } = storage.config;
   const config = parseConfig({
     KARST_PORT: '0',
-    REDIS_URL: redisProcess.socket,
+    REDIS_URL: redisProcess.url,
     KARST_S3_ENDPOINT: endpoint,
     KARST_S3_BUCKET: bucket,
     KARST_S3_ACCESS_KEY: accessKeyId,

@@ -70,7 +70,15 @@ describe('objects', () => {
     await upload(`large/${sha256(bytes)}`, bytes);
     const source = { key: `large/${sha256(bytes)}`, sizeBytes: bytes.length };
     const client = createClient(storage.config);
-    await copyObject(client, 'farm', source, 'large/copy', undefined, 1, 5 * 1024 * 1024);
+    await copyObject(
+      client,
+      storage.config.bucket,
+      source,
+      'large/copy',
+      undefined,
+      1,
+      5 * 1024 * 1024,
+    );
     client.destroy();
     const copy = await fetch(await objects.presignGet('large/copy'));
     expect(sha256(Buffer.from(await copy.arrayBuffer()))).toBe(sha256(bytes));

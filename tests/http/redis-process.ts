@@ -1,46 +1,25 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { startRedis, type TestRedis } from '../support/redis.ts';
 
-/** A real Redis of its own: a unix socket in a private folder, nothing on the network. */
+/** A Redis of the test file's own, with the connections to it. */
 export class RedisProcess {
-  readonly #dir: string;
-  readonly socket: string;
-  #process: ChildProcess | undefined;
+  readonly #server: TestRedis;
   readonly #clients: Redis[] = [];
 
-  private constructor(dir: string) {
-    this.#dir = dir;
-    this.socket = join(dir, 'redis.sock');
+  private constructor(server: TestRedis) {
+    this.#server = server;
   }
 
   static async start(): Promise<RedisProcess> {
-    const redis = new RedisProcess(await mkdtemp(join(tmpdir(), 'karst-redis-')));
-    await redis.run();
-    return redis;
+    return new RedisProcess(await startRedis());
   }
 
-  /** Starts the process, also again after `kill`, and waits until it serves. */
-  async run(): Promise<void> {
-    const args = ['--port', '0', '--unixsocket', this.socket, '--dir', this.#dir];
-    const child = spawn('redis-server', [...args, '--save', '', '--appendonly', 'yes'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    this.#process = child;
-    let said = '';
-    for await (const chunk of child.stdout) {
-      said += String(chunk);
-      if (said.includes('eady to accept connections')) break;
-    }
-    if (child.exitCode !== null) throw new Error(`redis-server ended: ${said}`);
+  get url(): string {
+    return this.#server.url;
   }
 
   client(options: { commandTimeout?: number } = {}): Redis {
-    const client = new Redis({
-      path: this.socket,
+    const client = new Redis(this.url, {
       retryStrategy: () => 50,
       maxRetriesPerRequest: null,
       ...options,
@@ -50,17 +29,18 @@ export class RedisProcess {
     return client;
   }
 
-  async kill(): Promise<void> {
-    const child = this.#process;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exited;
+  /** As a crash would. */
+  kill(): Promise<void> {
+    return this.#server.kill();
+  }
+
+  /** Starts it again on the same data, and waits until it serves. */
+  restart(): Promise<void> {
+    return this.#server.restart();
   }
 
   async stop(): Promise<void> {
     for (const client of this.#clients) client.disconnect();
-    await this.kill();
-    await rm(this.#dir, { recursive: true, force: true });
+    await this.#server.stop();
   }
 }

@@ -57,7 +57,7 @@ describe('while Redis is away', () => {
     key = await farm.keyOf('operator');
     await call(farm.url, 'GET', '/v1/whoami', { key });
     await farm.redisProcess.kill();
-    return () => farm.redisProcess.run();
+    return () => farm.redisProcess.restart();
   });
 
   it('is alive but not ready', async () => {

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type ApiKeys, createApiKeys } from '@karst/orchestrator/access/api-keys.ts';
 import { createAuthenticate } from '@karst/orchestrator/access/authenticate.ts';
 import { createEnrollment } from '@karst/orchestrator/access/enrollment.ts';
@@ -13,7 +10,6 @@ import { keyHandlers } from '@karst/orchestrator/http/resources/keys.ts';
 import { enrollHandlers } from '@karst/orchestrator/http/resources/nodes-enroll.ts';
 import { serviceHandlers } from '@karst/orchestrator/http/resources/service.ts';
 import { type RunningServer, startServer } from '@karst/orchestrator/http/server.ts';
-import { createLocalS3 } from '@karst/orchestrator/local-s3/server.ts';
 import { createMetrics } from '@karst/orchestrator/metrics/metrics.ts';
 import { createObjectStore, type ObjectStore } from '@karst/orchestrator/objects/store.ts';
 import { createEventBus, type EventBus } from '@karst/orchestrator/store/event-bus.ts';
@@ -23,17 +19,15 @@ import { studioIdSchema } from '@karst/shared/protocol/ids.ts';
 import { systemRandom } from '@karst/shared/random.ts';
 import type { Redis } from 'ioredis';
 import { type Logger, pino } from 'pino';
+import { startObjectStorage } from '../support/storage.ts';
 import { RedisProcess } from './redis-process.ts';
 
 export const logger: Logger = pino({ level: 'silent' });
 
-/** A real local S3 endpoint with a bucket on a folder of its own. */
+/** Storage of the test file's own, with its bucket. */
 export async function startStorage() {
-  const dir = await mkdtemp(join(tmpdir(), 'karst-s3-'));
-  const credentials = { accessKeyId: 'test', secretAccessKey: systemRandom.secret(20) };
-  const s3 = createLocalS3({ dir, credentials, clock: systemClock, random: systemRandom });
-  const endpoint = `http://127.0.0.1:${await s3.listen(0)}`;
-  const config = { endpoint, region: 'us-east-1', bucket: 'farm', ...credentials };
+  const { stop, ...server } = await startObjectStorage();
+  const config = { ...server, region: 'us-east-1' };
   const objects = createObjectStore(config);
   await objects.ensureBucket();
   return {
@@ -41,8 +35,7 @@ export async function startStorage() {
     config,
     async close() {
       objects.close();
-      await s3.close();
-      await rm(dir, { recursive: true, force: true });
+      await stop();
     },
   };
 }
