@@ -7,6 +7,7 @@ import type { Connections } from './http/exchange.ts';
 import type { OrchestratorClient } from './http/orchestrator-client.ts';
 import type { AssetCache } from './inputs/asset-cache.ts';
 import type { Leftovers } from './process/leftovers.ts';
+import type { TaskSpawner } from './process/task-spawner.ts';
 import type { FailureJudge } from './session/failure.ts';
 import type { LiveTails } from './session/live-tails.ts';
 import type { HostEnvironment } from './session/task-environment.ts';
@@ -20,6 +21,7 @@ export interface AgentParts {
   cache: AssetCache;
   disk: DiskGuard;
   leftovers: Leftovers;
+  spawner: TaskSpawner;
   tails: LiveTails;
   judge: FailureJudge;
   keeper: LeaseKeeper;

@@ -83,7 +83,8 @@ export class Agent implements SyncSide {
 
   /** Serves until drained, or refused for good. */
   async run(): Promise<AgentEnd> {
-    const { keeper, disk } = this.#parts;
+    const { keeper, disk, spawner } = this.#parts;
+    spawner.open();
     const kept = keeper.run(this.#over.signal);
     const watched = disk.watch(() => this.#news.set(), this.#over.signal);
     await this.#loop.run();
@@ -93,6 +94,7 @@ export class Agent implements SyncSide {
     for (const run of this.#leases.runs()) run.lose();
     for (const log of this.#freeLogs) await log.close();
     this.#parts.tails.close();
+    await this.#parts.spawner.close();
     await this.#parts.leftovers.close();
     return this.#end;
   }
@@ -149,9 +151,11 @@ export class Agent implements SyncSide {
   }
 
   answered(request: SyncContent, response: SyncResponse, sentAtMs: number): void {
-    this.#parts.keeper.answered(sentAtMs, response.livenessMs);
+    const { keeper, spawner, clock } = this.#parts;
+    keeper.answered(sentAtMs, response.livenessMs);
+    spawner.renew(sentAtMs + response.livenessMs);
     this.#livenessMs = response.livenessMs;
-    this.#answeredAtMs = this.#parts.clock.monotonicMs();
+    this.#answeredAtMs = clock.monotonicMs();
     if (!this.#inventoryTold) {
       this.#inventoryTold = true;
       this.#options.onReady();

@@ -139,7 +139,6 @@ export class LeaseRun {
         return;
       }
       const end = await runTask(around, index);
-      this.#parts.keeper.check();
       if (end.kind === 'interrupted') {
         this.#returnRest(this.#giveBack);
         return;
@@ -149,7 +148,8 @@ export class LeaseRun {
   }
 
   #surroundings(session: Session, log: TaskLog): TaskSurroundings {
-    const { client, connections, host, leftovers, tails, judge, clock } = this.#parts;
+    const { client, connections, host, leftovers, spawner, tails, judge, keeper, clock } =
+      this.#parts;
     const { leaseId } = this.grant;
     return {
       grant: this.grant,
@@ -159,8 +159,10 @@ export class LeaseRun {
       publisher: new Publisher(client, connections, leaseId, this.#kill.signal, this.#parts),
       host,
       leftovers,
+      spawner,
       tails,
       judge,
+      keeper,
       clock,
       stop: this.#stop.signal,
       kill: this.#kill.signal,

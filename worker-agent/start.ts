@@ -18,6 +18,7 @@ import { ServerClock } from './identity/server-clock.ts';
 import type { StateDirectory } from './identity/state-directory.ts';
 import { AssetCache } from './inputs/asset-cache.ts';
 import { Leftovers } from './process/leftovers.ts';
+import { TaskSpawner } from './process/task-spawner.ts';
 import { FailureJudge } from './session/failure.ts';
 import { LiveTails } from './session/live-tails.ts';
 import { LeaseKeeper } from './sync/lease-keeper.ts';
@@ -66,6 +67,7 @@ export async function startAgent(options: StartOptions): Promise<StartedAgent> {
     cache,
     disk,
     leftovers,
+    spawner: new TaskSpawner(directory.path, clock),
     tails: new LiveTails(
       {
         progressed: events.progressed,

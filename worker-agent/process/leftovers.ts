@@ -1,6 +1,6 @@
 import { sleep } from '@karst/shared/clock.ts';
 import type { LeaseId } from '@karst/shared/protocol/ids.ts';
-import { type Belongs, killMarked, marker, signalGroup } from './kill-tree.ts';
+import { type Belongs, killMarked, marker } from './kill-tree.ts';
 
 /** A sweep costs some milliseconds, so short tasks share one. */
 const sweepEveryMs = 1000;
@@ -34,10 +34,9 @@ export class Leftovers {
     this.#running.set(leaseId, task);
   }
 
-  /** After the task's own process ended. `thorough` waits until nothing of it is left. */
-  async ended(leaseId: LeaseId, pid: number, thorough: boolean): Promise<void> {
+  /** After the task's own process ended and its group was killed. `thorough` waits until nothing of it is left. */
+  async ended(leaseId: LeaseId, thorough: boolean): Promise<void> {
     this.#running.delete(leaseId);
-    signalGroup(pid, 'SIGKILL');
     if (thorough) await killMarked(this.#belongsToNoRunningTask);
     else this.#sweeping ??= this.#sweepSoon();
   }

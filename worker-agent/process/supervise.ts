@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { type Clock, sleep } from '@karst/shared/clock.ts';
 import type { ResolvedCancelation } from '@karst/shared/openjd/resolved-job.ts';
 import { type Belongs, killTree, signalGroup } from './kill-tree.ts';
-import type { ProcessEnd, RunningProcess } from './spawn.ts';
+import type { ProcessEnd } from './spawn.ts';
+import type { TaskProcess } from './task-spawner.ts';
 
 /** Why the agent ended a task: it ran too long, the agent stops, or the lease is gone. */
 export type StopCause = 'timeout' | 'stop' | 'kill';
@@ -31,7 +32,7 @@ export interface Supervised {
 const timerMsMax = 2 ** 31 - 1;
 
 /** Waits for a process to end, and ends it (with its whole tree) when one of the reasons comes up. */
-export async function supervise(process: RunningProcess, how: Supervision): Promise<Supervised> {
+export async function supervise(process: TaskProcess, how: Supervision): Promise<Supervised> {
   const over = new AbortController();
   let cause: StopCause | undefined;
   const end = (why: StopCause) => {
@@ -39,7 +40,7 @@ export async function supervise(process: RunningProcess, how: Supervision): Prom
     const first = cause === undefined;
     cause = why;
     if (why === 'kill' || how.cancelation.mode === 'TERMINATE') {
-      void killTree(process.pid, how.belongs);
+      void killStarted(process, how.belongs);
     } else if (first) {
       void notifyThenKill(process, how.cancelation.notifyPeriodSeconds, how, over.signal);
     }
@@ -67,12 +68,17 @@ export async function supervise(process: RunningProcess, how: Supervision): Prom
   }
 }
 
+async function killStarted(process: TaskProcess, belongs: Belongs): Promise<void> {
+  const pid = await process.started;
+  if (pid !== undefined) await killTree(pid, belongs);
+}
+
 /**
  * OpenJD's NOTIFY_THEN_TERMINATE: tell it until when it has time, SIGTERM, then SIGKILL. `over` aborts
  * when the process has ended; what it left behind is then killed with the rest of its tree.
  */
 async function notifyThenKill(
-  process: RunningProcess,
+  process: TaskProcess,
   periodSeconds: number,
   { clock, sessionDir, belongs }: Supervision,
   over: AbortSignal,
@@ -81,10 +87,11 @@ async function notifyThenKill(
   const text = JSON.stringify({ NotifyEnd: `${notifyEnd.toISOString().slice(0, 19)}Z` });
   // A notice that can't be written (disk full) must not keep the task from being ended.
   await writeFile(join(sessionDir, 'cancel_info.json'), text).catch(() => undefined);
-  if (over.aborted) return;
-  signalGroup(process.pid, 'SIGTERM');
+  const pid = await process.started;
+  if (over.aborted || pid === undefined) return;
+  signalGroup(pid, 'SIGTERM');
   await sleep(periodSeconds * 1000, over).then(
-    () => killTree(process.pid, belongs),
+    () => killTree(pid, belongs),
     () => undefined,
   );
 }

@@ -18,11 +18,10 @@ export class TaskLog {
     return this.#path;
   }
 
-  /** Ready for a task: empty and open. Resolves to the descriptor to print into. */
-  async begin(): Promise<number> {
+  /** Ready for a task: there and empty. */
+  async begin(): Promise<void> {
     if (this.#file !== undefined && this.sizeBytes() > 0) await this.close();
     this.#file ??= await open(this.#path, 'ax+', 0o600);
-    return this.#file.fd;
   }
 
   sizeBytes(): number {

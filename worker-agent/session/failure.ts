@@ -92,9 +92,12 @@ export class FailureJudge {
   }
 }
 
+/** Start failures that are the node's: no resources, no log, no helper. */
+const nodeErrorCodes = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE', 'LOG', 'HELPER']);
+
 function unstartable(end: Extract<ProcessEnd, { kind: 'unstartable' }>, session: Session): Failure {
   const { command } = session.step.script.onRun;
-  if (['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE'].includes(end.code)) {
+  if (nodeErrorCodes.has(end.code)) {
     return { kind: 'node', message: `this node can't start another process: ${end.message}` };
   }
   const why =

@@ -4,9 +4,10 @@ import type { Result } from '@karst/shared/result.ts';
 import type { CollectedFile, OutputWatch } from '../outputs/output-watch.ts';
 import type { Publisher } from '../outputs/publisher.ts';
 import type { Leftovers } from '../process/leftovers.ts';
-import { startProcess } from '../process/spawn.ts';
 import { type Supervised, supervise } from '../process/supervise.ts';
 import type { TaskLog } from '../process/task-log.ts';
+import type { TaskSpawner } from '../process/task-spawner.ts';
+import type { LeaseKeeper } from '../sync/lease-keeper.ts';
 import { type Failure, type FailureJudge, failedResult } from './failure.ts';
 import type { LiveTails } from './live-tails.ts';
 import type { Session } from './session.ts';
@@ -22,8 +23,10 @@ export interface TaskSurroundings {
   publisher: Publisher;
   host: HostEnvironment;
   leftovers: Leftovers;
+  spawner: TaskSpawner;
   tails: LiveTails;
   judge: FailureJudge;
+  keeper: LeaseKeeper;
   clock: Clock;
   /** The agent stops: end the task the way its template says, and give it back. */
   stop: AbortSignal;
@@ -50,7 +53,9 @@ export async function runTask(around: TaskSurroundings, index: number): Promise<
     };
   }
   const { supervised, output } = ended.value;
-  if (supervised.cause === 'kill' || supervised.cause === 'stop') return { kind: 'interrupted' };
+  // A frozen agent learns of its own lateness here: by now the helper may have killed the task.
+  around.keeper.check();
+  if (around.kill.aborted || supervised.cause === 'stop') return { kind: 'interrupted' };
   const failure = await around.judge.judge(supervised, output, session);
   const times = { first: index, last: index, startedAtMs, endedAtMs: clock.nowMs() };
   const logged = log.sizeBytes() > 0;
@@ -102,12 +107,11 @@ async function execute(
   around: TaskSurroundings,
   index: number,
 ): Promise<Result<{ supervised: Supervised; output: TaskOutput }, Failure>> {
-  const { grant, session, log, host, leftovers, tails, clock, judge } = around;
-  let outputFd: number;
+  const { grant, session, log, host, leftovers, spawner, tails, clock, judge } = around;
   try {
     await session.writeEmbeddedFiles(index);
     await around.outputs.begin();
-    outputFd = await log.begin();
+    await log.begin();
   } catch (error) {
     return { ok: false, error: judge.nodeFailure(error) };
   }
@@ -115,20 +119,16 @@ async function execute(
   const output = new TaskOutput(log);
   const { leaseId } = grant;
   leftovers.started(leaseId, index);
-  const started = startProcess({
+  const process = spawner.start({
     command: action.command,
     args: action.args,
     cwd: session.dir,
     env: taskEnvironment(host, session, grant, index),
-    outputFd,
+    logPath: log.path,
   });
-  if ('kind' in started) {
-    await leftovers.ended(leaseId, 0, false);
-    return { ok: true, value: { supervised: { end: started }, output } };
-  }
   const startedMonotonicMs = clock.monotonicMs();
   const tail = tails.follow(leaseId, index, output);
-  const supervised = await supervise(started, {
+  const supervised = await supervise(process, {
     timeoutSeconds: action.timeoutSeconds,
     cancelation: action.cancelation,
     sessionDir: session.dir,
@@ -141,7 +141,7 @@ async function execute(
     supervised.cause !== undefined ||
     session.outputs.length > 0 ||
     clock.monotonicMs() - startedMonotonicMs > thoroughMs;
-  await leftovers.ended(leaseId, started.pid, thorough);
+  await leftovers.ended(leaseId, thorough);
   await tail.end();
   return { ok: true, value: { supervised, output } };
 }

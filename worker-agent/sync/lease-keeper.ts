@@ -1,6 +1,12 @@
 import { type Clock, sleep } from '@karst/shared/clock.ts';
 
 /**
+ * This much before the deadline the agent ends its tasks itself; at the deadline the spawn helper does,
+ * in case the agent is frozen.
+ */
+const earlyMs = 250;
+
+/**
  * Knows until when this node's leases are surely its own: `livenessMs` after the last answered call
  * was *sent*, on the monotonic clock (which keeps counting while the process is stopped).
  */
@@ -18,7 +24,7 @@ export class LeaseKeeper {
 
   /** A call sent at `sentAtMs` (monotonic) has been answered. */
   answered(sentAtMs: number, livenessMs: number): void {
-    const deadlineMs = sentAtMs + livenessMs;
+    const deadlineMs = sentAtMs + livenessMs - earlyMs;
     const unknown = this.#deadlineMs === Number.POSITIVE_INFINITY;
     if (!unknown && deadlineMs <= this.#deadlineMs) return;
     this.#deadlineMs = deadlineMs;

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { listProcesses } from '../../../worker-agent/process/process-table.ts';
 import { Changes } from './signal.ts';
 
 const mainPath = fileURLToPath(new URL('../../../worker-agent/main.ts', import.meta.url));
@@ -62,6 +63,20 @@ export class AgentProcess {
 
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
+  }
+
+  /** Kills the process that starts this agent's tasks. */
+  killHelper(): void {
+    for (const { pid, parentPid } of listProcesses()) {
+      if (parentPid === this.pid) process.kill(pid, 'SIGKILL');
+    }
+  }
+
+  /** Kills agent and helper so that neither can do anything about the other's death. */
+  killWithHelper(): void {
+    this.kill('SIGSTOP');
+    this.killHelper();
+    this.kill('SIGKILL');
   }
 
   closeStdin(): void {

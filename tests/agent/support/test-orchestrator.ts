@@ -39,12 +39,16 @@ export interface TestLease {
 }
 
 export interface LeaseOptions {
-  step: Pick<ResolvedStep, 'script'> & Partial<ResolvedStep>;
+  /** Another span of the same step. */
+  like?: TestLease;
+  step?: Pick<ResolvedStep, 'script'> & Partial<ResolvedStep>;
   last?: number;
   parameters?: LeaseDefinition['parameters'];
   locations?: LeaseDefinition['locations'];
   inputs?: TestLease['inputs'];
 }
+
+const idle = { command: 'true', args: [], cancelation: { mode: 'TERMINATE' as const } };
 
 class Problem extends Error {
   readonly code: ProblemCode;
@@ -111,12 +115,13 @@ export class TestOrchestrator {
   /** Queues a lease and wakes a waiting poll. */
   lease(options: LeaseOptions): TestLease {
     const number = this.leases.length;
-    const last = options.last ?? 0;
+    const { like } = options;
+    const last = options.last ?? like?.grant.last ?? 0;
     const grant = grantSchema.parse({
       leaseId: randomUUID(),
       jobId,
-      step: number,
-      spanId: 0,
+      step: like?.grant.step ?? number,
+      spanId: number,
       epoch: 1,
       first: 0,
       last,
@@ -127,7 +132,7 @@ export class TestOrchestrator {
     };
     const lease: TestLease = {
       grant,
-      definition: {
+      definition: like?.definition ?? {
         jobId: grant.jobId,
         jobName: 'a test',
         step: number,
@@ -137,6 +142,7 @@ export class TestOrchestrator {
           dependsOn: [],
           taskCount: last + 1,
           parameterSpace: space,
+          script: { onRun: idle, embeddedFiles: [] },
           ...options.step,
         },
         locations: options.locations ?? {},
