@@ -56,18 +56,28 @@ export function createApp(deps: AppDeps): Express {
     const allow = [...known].sort().join(', ');
     app.all(path, (request, response) => {
       const detail = `${request.method} is not one of ${allow}.`;
-      refuse(response, new ProblemError('method_not_allowed', detail), { Allow: allow });
+      const problem = new ProblemError('method_not_allowed', detail);
+      refuse(request, response, problem, { Allow: allow });
     });
   }
   app.use((request: Request, response: Response) => {
-    refuse(response, new ProblemError('not_found', `There is no ${request.path}.`));
+    refuse(request, response, new ProblemError('not_found', `There is no ${request.path}.`));
   });
-  app.use((error: unknown, _request: Request, response: Response, _next: NextFunction) => {
-    refuse(response, error);
+  app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
+    refuse(request, response, error);
   });
 
-  function refuse(response: Response, error: unknown, headers: Record<string, string> = {}) {
-    sendProblem(response, error, deps.random.uuid(), deps.logger, headers);
+  function refuse(
+    request: Request,
+    response: Response,
+    error: unknown,
+    headers: Record<string, string> = {},
+  ) {
+    const status = sendProblem(response, error, deps.random.uuid(), deps.logger, headers);
+    const method = request.method.toLowerCase();
+    // Methods are the client's to invent: a label takes known ones only.
+    const known = ['get', 'head', 'post', 'put', 'patch', 'delete', 'options'].includes(method);
+    deps.metrics.httpRequest('unmatched', known ? method : 'other', status, 0);
   }
   return app;
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '@karst/shared/clock.ts';
+import { type Clock, sleep } from '@karst/shared/clock.ts';
 import type { Route, RouteInput } from '@karst/shared/protocol/route.ts';
 import type { Random } from '@karst/shared/random.ts';
 import type { Request, Response } from 'express';
@@ -25,6 +25,9 @@ export interface EndpointDeps {
   /** For tests: a handler's answer that its schema refuses becomes an internal error. */
   validateResponses: boolean;
 }
+
+/** With the time that keys are cached, under the ten seconds in which a revocation must reach all. */
+const ACCESS_CHECK_MS = 3000;
 
 const idempotencyKeySchema = z
   .string()
@@ -67,6 +70,7 @@ export function createEndpoint<R extends Route>(
         watched,
         shutdown,
       );
+      if (responseSchema === undefined) void watchAccess(route, context, authenticate);
       const output: unknown = await handler(input, context);
       if (responseSchema === undefined) {
         if (!response.writableEnded) response.end();
@@ -85,6 +89,30 @@ export function createEndpoint<R extends Route>(
     }
     metrics.httpRequest(route.path, route.method, status, clock.monotonicMs() - startedMs);
   };
+}
+
+/**
+ * Streams may last for hours: a key revoked meanwhile must end them too. An outage doesn't, since
+ * nothing says that the key is bad.
+ */
+async function watchAccess<R extends Route>(
+  route: R,
+  context: HttpContext<R>,
+  authenticate: Authenticate,
+): Promise<void> {
+  if (route.access.kind !== 'studio') return;
+  const { request, response } = context;
+  const over = new AbortController();
+  response.once('close', () => over.abort());
+  for (;;) {
+    await sleep(ACCESS_CHECK_MS, over.signal).catch(() => undefined);
+    if (over.signal.aborted) return;
+    try {
+      await authenticate(route, request);
+    } catch (error) {
+      if (error instanceof ProblemError) context.abort();
+    }
+  }
 }
 
 const shuttingDown = () =>

@@ -62,7 +62,7 @@ export function problemBody(
 ): Problem {
   const { status, title, retryable } = problemCatalogue[code];
   return {
-    type: `/docs#${code}`,
+    type: `urn:karst:problem:${code}`,
     title,
     status,
     detail,

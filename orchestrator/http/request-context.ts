@@ -37,6 +37,11 @@ export class HttpContext<R extends Route> implements RequestContext<R> {
     this.#shutdown = shutdown;
   }
 
+  /** Ends what the handler waits for or streams. */
+  abort(): void {
+    this.#controller?.abort();
+  }
+
   get signal(): AbortSignal {
     if (this.#controller !== undefined) return this.#controller.signal;
     const controller = new AbortController();

@@ -123,6 +123,14 @@ it('says reset when events were lost to an outage', async () => {
   expect(seen).toContainEqual({ type: 'reset' });
 });
 
+it("ends a stream when its key is revoked, also another replica's", async () => {
+  const text = await farm.keyOf('read');
+  await using watcher = await openEvents(second.url, text);
+  const key = await farm.apiKeys.verify(text);
+  if (key !== undefined) await farm.apiKeys.revoke(key.id);
+  await expect(watcher.next()).rejects.toThrow('the stream ended');
+});
+
 it('ends every stream when the replica stops', async () => {
   const third = await startReplica(farm.redisProcess, farm.objects);
   await using watcher = await openEvents(third.url, await farm.keyOf('read'));

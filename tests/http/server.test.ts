@@ -1,3 +1,8 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { get } from 'node:https';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
 import type { Handlers } from '@karst/orchestrator/http/handler.ts';
 import { startServer } from '@karst/orchestrator/http/server.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -96,6 +101,25 @@ describe('listening', () => {
 
   it('beyond this machine is possible when it is asked for by name', async () => {
     const server = await start('0.0.0.0', { allowInsecureBind: true });
+    await server.close();
+  });
+
+  it('with a key and a certificate speaks TLS only', async () => {
+    const file = (name: string) => fileURLToPath(new URL(`tls/${name}.pem`, import.meta.url));
+    const tls = { keyFile: file('key'), certFile: file('cert') };
+    const server = await startServer(
+      (_request, response) => response.end('hello'),
+      { host: '0.0.0.0', port: 0, tls },
+      new AbortController(),
+      logger,
+    );
+    const { port } = new URL(server.url);
+    const [answer] = await once(
+      get({ port, host: 'localhost', ca: readFileSync(tls.certFile), path: '/' }),
+      'response',
+    );
+    expect(await text(answer)).toBe('hello');
+    await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow();
     await server.close();
   });
 

@@ -49,6 +49,13 @@ describe('metrics', () => {
     );
     expect(text).not.toContain('job-0123456789abcdef0123');
   });
+
+  it('count what no route takes without its path', async () => {
+    await call(farm.url, 'GET', '/wp-admin/x');
+    const text = await scrape();
+    expect(text).toMatch(/_count\{route="unmatched",method="get",code="404"\} 1/);
+    expect(text).not.toContain('wp-admin');
+  });
 });
 
 describe('while Redis is away', () => {
