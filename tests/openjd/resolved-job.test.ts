@@ -15,9 +15,6 @@ function refused(parts: TemplateParts, values: Values = {}, options = {}): strin
   return job.ok ? ['(created)'] : lines(job.error);
 }
 
-const _parameter = (definition: Record<string, unknown>): TemplateParts => ({
-  parameters: [{ name: 'P', ...definition }],
-});
 const ranged = (range: unknown, type = 'INT', more: unknown[] = []) => ({
   taskParameterDefinitions: [{ name: 'T', type, range }, ...more],
 });
