@@ -1,3 +1,5 @@
+import { systemClock } from '@karst/shared/clock.ts';
+import { systemRandom } from '@karst/shared/random.ts';
 import { pino } from 'pino';
 import { parseConfig } from './config.ts';
 import { startOrchestrator } from './orchestrator.ts';
@@ -6,7 +8,11 @@ import { startOrchestrator } from './orchestrator.ts';
 async function main(): Promise<void> {
   const config = parseConfig(process.env);
   const logger = pino({ level: config.KARST_LOG_LEVEL }, pino.destination(2));
-  const orchestrator = await startOrchestrator(config, logger);
+  const orchestrator = await startOrchestrator(config, {
+    logger,
+    clock: systemClock,
+    random: systemRandom,
+  });
   process.stdout.write(`${JSON.stringify({ event: 'listening', url: orchestrator.url })}\n`);
 
   let stopping = false;

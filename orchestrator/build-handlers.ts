@@ -1,0 +1,44 @@
+import type { Services } from './build-services.ts';
+import type { Stores, Surroundings } from './build-stores.ts';
+import type { Config } from './config.ts';
+import type { Handlers } from './http/handler.ts';
+import { assetHandlers } from './http/resources/assets.ts';
+import { eventHandlers } from './http/resources/events.ts';
+import { jobControlHandlers } from './http/resources/job-control.ts';
+import { jobHandlers } from './http/resources/jobs.ts';
+import { keyHandlers } from './http/resources/keys.ts';
+import { leaseHandlers } from './http/resources/leases.ts';
+import { nodeHandlers } from './http/resources/nodes.ts';
+import { enrollHandlers } from './http/resources/nodes-enroll.ts';
+import { outputHandlers } from './http/resources/outputs.ts';
+import { serviceHandlers } from './http/resources/service.ts';
+import { syncHandlers } from './http/resources/sync.ts';
+import { taskLogHandlers } from './http/resources/task-log.ts';
+import { taskHandlers } from './http/resources/tasks.ts';
+
+/** One handler for each row of the route table. */
+export function buildHandlers(
+  config: Config,
+  around: Surroundings,
+  stores: Stores,
+  services: Services,
+  shutdown: AbortSignal,
+): Handlers {
+  const parts = { ...around, ...stores, ...services };
+  const submit = { ...parts, tasksPerJobMax: config.KARST_JOB_TASKS_MAX };
+  return {
+    ...jobHandlers({ ...parts, submit }),
+    ...jobControlHandlers({ ...parts, spanTasksMax: config.KARST_SPAN_TASKS_MAX }),
+    ...taskHandlers(parts),
+    ...taskLogHandlers(parts),
+    ...outputHandlers(parts),
+    ...nodeHandlers(stores.nodes, services.bus, around.clock),
+    ...syncHandlers(services.sync),
+    ...leaseHandlers(parts),
+    ...assetHandlers(stores.objects),
+    ...eventHandlers(stores.eventBus),
+    ...keyHandlers(stores.apiKeys),
+    ...enrollHandlers(stores.enrollment),
+    ...serviceHandlers({ ...parts, shutdown }),
+  };
+}

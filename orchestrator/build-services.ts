@@ -1,0 +1,67 @@
+import { expireNodesPass } from './background/expire-nodes.ts';
+import { type Pass, PassDriver } from './background/pass.ts';
+import { publishOutputsPass } from './background/publish-outputs.ts';
+import { reconcilePass } from './background/reconcile.ts';
+import type { Stores, Surroundings } from './build-stores.ts';
+import type { Config } from './config.ts';
+import { createDispatch } from './dispatch/create-dispatch.ts';
+import { WakeBus } from './dispatch/wake-bus.ts';
+import { Aftermath } from './jobs/aftermath.ts';
+import { JobEvents } from './jobs/job-events.ts';
+import { JobInputs } from './jobs/job-inputs.ts';
+import { farmGauges } from './metrics/farm-gauges.ts';
+import { createMetrics } from './metrics/metrics.ts';
+import { keys } from './store/keys.ts';
+import { LeaseExpiry } from './sync/lease-expiry.ts';
+import { NodeRoster } from './sync/node-roster.ts';
+import { ReportService } from './sync/report-service.ts';
+import { SyncService } from './sync/sync-service.ts';
+import { VERSION } from './version.ts';
+
+export type Services = ReturnType<typeof buildServices>;
+
+const passNames = ['expire-nodes', 'publish-outputs', 'reconcile'] as const;
+
+/** Puts the parts that decide and act together, over the stores. Nothing runs yet. */
+export function buildServices(config: Config, around: Surroundings, stores: Stores) {
+  const { redis, subscriber, jobs, nodes, objects, eventBus } = stores;
+  const { clock, random, logger } = around;
+  const livenessMs = config.KARST_NODE_LIVENESS_MS;
+  const collect = farmGauges(redis, jobs, nodes, clock);
+  const metrics = createMetrics({ version: VERSION, passes: passNames, collect, logger });
+  const bus = new WakeBus(redis, subscriber, random.uuid(), logger);
+  const events = new JobEvents(jobs, eventBus);
+  const parts = { ...stores, ...around, bus, events, metrics };
+  const aftermath = new Aftermath(parts);
+  const roster = new NodeRoster(nodes, clock, livenessMs);
+  const expiry = new LeaseExpiry({ ...parts, aftermath });
+  const spanLimits = {
+    targetMs: config.KARST_SPAN_TARGET_MS,
+    tasksMax: config.KARST_SPAN_TASKS_MAX,
+  };
+  const dispatcher = createDispatch({ ...parts, slots: () => roster.slots(), spanLimits });
+  const driver = new PassDriver(clock, metrics, logger);
+  const reports = new ReportService({
+    ...parts,
+    aftermath,
+    listForPublishing: async (jobId) => {
+      await redis.sadd(keys.publishingJobs(), jobId);
+    },
+    outputsAccepted: () => driver.nudge('publish-outputs'),
+  });
+  const sync = new SyncService({ ...parts, reports, dispatcher, roster, expiry, livenessMs });
+  const inputs = new JobInputs(objects, stores.outputs);
+
+  const passes = (): Pass[] => [
+    reconcilePass({ ...parts, dispatcher, periodMs: config.KARST_RECONCILE_MS }),
+    publishOutputsPass({ ...parts, periodMs: 2 * config.KARST_RECONCILE_MS }),
+    expireNodesPass({
+      ...parts,
+      expiry,
+      roster,
+      livenessMs,
+      reachableSinceMs: () => stores.reachability.sinceMs(),
+    }),
+  ];
+  return { metrics, bus, events, aftermath, dispatcher, driver, sync, inputs, passes };
+}

@@ -1,0 +1,84 @@
+import type { Clock } from '@karst/shared/clock.ts';
+import type { Random } from '@karst/shared/random.ts';
+import type { Logger } from 'pino';
+import { createApiKeys } from './access/api-keys.ts';
+import { createEnrollment } from './access/enrollment.ts';
+import { createNodeTokens } from './access/node-tokens.ts';
+import type { Config } from './config.ts';
+import { createObjectStore } from './objects/store.ts';
+import { SpanQueue } from './queue/span-queue.ts';
+import { connectRedis } from './store/connection.ts';
+import { ControlStore } from './store/control-store.ts';
+import { createEventBus } from './store/event-bus.ts';
+import { JobStore } from './store/job-store.ts';
+import { LiveLogs } from './store/live-log.ts';
+import { NodeStore } from './store/node-store.ts';
+import { OutputReader } from './store/output-reader.ts';
+import { Reachability } from './store/reachability.ts';
+import { SpanStore } from './store/span-store.ts';
+import { TaskReader } from './store/task-reader.ts';
+
+/** Where this process's time, chance and words come from. */
+export interface Surroundings {
+  logger: Logger;
+  clock: Clock;
+  random: Random;
+}
+
+export type Stores = Awaited<ReturnType<typeof buildStores>>;
+
+/**
+ * Connects, and builds everything that talks to Redis or S3. Three Redis connections: commands,
+ * BullMQ's, and the subscriber (BullMQ adds one that it keeps for blocking reads).
+ */
+export async function buildStores(config: Config, around: Surroundings) {
+  const { logger, clock, random } = around;
+  const redis = connectRedis(config.REDIS_URL, logger, 'main');
+  const queueRedis = connectRedis(config.REDIS_URL, logger, 'queue');
+  const subscriber = connectRedis(config.REDIS_URL, logger, 'subscriber');
+  const reachability = new Reachability(redis, clock);
+  const objects = createObjectStore(
+    {
+      endpoint: config.KARST_S3_ENDPOINT,
+      publicEndpoint: config.KARST_S3_PUBLIC_ENDPOINT,
+      region: config.KARST_S3_REGION,
+      bucket: config.KARST_S3_BUCKET,
+      accessKeyId: config.KARST_S3_ACCESS_KEY,
+      secretAccessKey: config.KARST_S3_SECRET_KEY,
+    },
+    clock,
+  );
+  await Promise.all([redis.connect(), queueRedis.connect(), subscriber.connect()]);
+  await objects.ensureBucket();
+  const queue = new SpanQueue(queueRedis, clock, logger);
+  const eventBus = createEventBus(redis, subscriber, logger);
+  const logs = new LiveLogs(redis);
+  await logs.start(subscriber);
+  const spans = new SpanStore(redis);
+  return {
+    redis,
+    subscriber,
+    reachability,
+    objects,
+    queue,
+    eventBus,
+    logs,
+    spans,
+    jobs: new JobStore(redis),
+    control: new ControlStore(redis),
+    nodes: new NodeStore(redis),
+    tasks: new TaskReader(redis, spans),
+    outputs: new OutputReader(redis),
+    apiKeys: createApiKeys(redis, clock, random),
+    enrollment: createEnrollment(redis, clock, random),
+    nodeTokens: createNodeTokens(redis, clock),
+    async close() {
+      await eventBus.close();
+      await queue.close();
+      objects.close();
+      redis.disconnect();
+      queueRedis.disconnect();
+      subscriber.disconnect();
+    },
+  };
+}
