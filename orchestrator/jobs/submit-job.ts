@@ -28,9 +28,10 @@ export interface CheckedSubmission {
   locations: Record<string, string>;
 }
 
-function refuse(code: ProblemCode, under: string, problems: readonly Problem[]): never {
+/** Problems of parameter values stand at ['parameters', name]; every other path is the template's. */
+function refuse(code: ProblemCode, problems: readonly Problem[]): never {
   const errors: FieldError[] = problems.map(({ path, message, line, column }) => ({
-    path: [under, ...path],
+    path: path[0] === 'parameters' ? [...path] : ['template', ...path],
     message,
     line,
     column,
@@ -53,12 +54,15 @@ export async function checkSubmission(
     typeof submission.template === 'string'
       ? parseTemplate(submission.template)
       : validateTemplate(submission.template);
-  if (!template.ok) refuse('invalid_template', 'template', template.error);
+  if (!template.ok) refuse('invalid_template', template.error);
   const parsed = 'template' in template.value ? template.value.template : template.value;
   const created = createJob(parsed, submission.parameters, {
     tasksPerJobMax: parts.tasksPerJobMax,
   });
-  if (!created.ok) refuse('invalid_parameters', 'parameters', created.error);
+  if (!created.ok) {
+    const ofTemplate = created.error.some(({ path }) => path[0] !== 'parameters');
+    refuse(ofTemplate ? 'invalid_template' : 'invalid_parameters', created.error);
+  }
   const locations = locate(created.value, submission);
   await checkInputs(parts.objects, studio, created.value, locations, submission);
   return { submission, job: created.value, locations };
