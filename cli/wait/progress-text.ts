@@ -4,7 +4,6 @@ import { formatDuration, plainText } from '../terminal/text.ts';
 import type { JobView } from './job-view.ts';
 
 const RATE_WINDOW_MS = 60_000;
-const BAR_WIDTH = 24;
 
 export const taskTotal = (job: Job): number =>
   Object.values(job.taskCounts).reduce((sum, tasks) => sum + tasks, 0);
@@ -22,7 +21,8 @@ export class ProgressText {
     this.#clock = clock;
   }
 
-  render(view: JobView, style: { bar: boolean }): string {
+  /** `barWidth` 0: no bar and no task's status, for plain lines. */
+  render(view: JobView, style: { barWidth: number }): string {
     const { job } = view;
     const total = taskTotal(job);
     const { succeeded, running, failed, canceled } = job.taskCounts;
@@ -35,9 +35,10 @@ export class ProgressText {
     if (job.state === 'succeeded') {
       parts.push(`publishing outputs ${job.outputs.published}/${job.outputs.accepted}`);
     }
-    const status = style.bar ? currentStatus(view) : undefined;
+    const status = style.barWidth > 0 ? currentStatus(view) : undefined;
     if (status !== undefined) parts.push(status);
-    const bar = style.bar ? `${progressBar(total === 0 ? 0 : endedTasks(job) / total)} ` : '';
+    const share = total === 0 ? 0 : endedTasks(job) / total;
+    const bar = style.barWidth > 0 ? `${progressBar(share, style.barWidth)} ` : '';
     return bar + parts.join(', ');
   }
 
@@ -50,18 +51,25 @@ export class ProgressText {
       this.#samples.shift();
     }
     const first = this.#samples[0];
-    if (first === undefined || ended <= first.ended || ended === total) return [];
-    const perSecond = (ended - first.ended) / ((atMs - first.atMs) / 1000);
-    if (!Number.isFinite(perSecond)) return [];
+    const latest = this.#samples.at(-1);
+    if (first === undefined || latest === undefined || ended === total) return [];
+    const gained = ended - first.ended;
+    const gainMs = latest.atMs - first.atMs;
+    if (gained <= 0 || gainMs <= 0) return [];
+    // Between two tasks nothing ends, and that alone is no reason to slow down; a longer pause is.
+    const pauseMs = atMs - latest.atMs;
+    const perMs = gained / (gainMs + Math.max(0, pauseMs - gainMs / gained));
+    const perSecond = perMs * 1000;
     const rate =
       perSecond >= 1 ? `${perSecond.toFixed(1)}/s` : `${(perSecond * 60).toFixed(1)}/min`;
-    return [rate, `ETA ${formatDuration(((total - ended) / perSecond) * 1000)}`];
+    const leftMs = Math.max(0, (total - ended) / perMs - pauseMs);
+    return [rate, `ETA ${formatDuration(leftMs)}`];
   }
 }
 
-function progressBar(share: number): string {
-  const filled = Math.floor(Math.min(1, share) * BAR_WIDTH);
-  return `[${'#'.repeat(filled)}${'.'.repeat(BAR_WIDTH - filled)}] ${Math.floor(share * 100)}%`;
+function progressBar(share: number, width: number): string {
+  const filled = Math.floor(Math.min(1, share) * width);
+  return `[${'#'.repeat(filled)}${'.'.repeat(width - filled)}] ${Math.floor(share * 100)}%`;
 }
 
 function currentStatus(view: JobView): string | undefined {

@@ -65,6 +65,7 @@ async function watchShown(
   const over = new AbortController();
   const watchSignal = AbortSignal.any([signal, over.signal]);
   const text = new ProgressText(context.clock);
+  const barWidth = line.isLive ? (line.columns < 100 ? 10 : 24) : 0;
   let latest: JobView | undefined;
   let shownState = '';
   const show = (view: JobView) => {
@@ -73,7 +74,7 @@ async function watchShown(
     if (view.isSettled) return;
     const important = view.job.state !== shownState;
     shownState = view.job.state;
-    line.update(text.render(view, { bar: line.isLive }), { important });
+    line.update(text.render(view, { barWidth }), { important });
   };
   const watching = watchJob(jobId, {
     api,
