@@ -166,8 +166,11 @@ export class Agent implements SyncSide {
     for (const leaseId of response.lost) if (held.has(leaseId)) this.#lose(leaseId);
     if (response.draining !== this.#operatorDrains) this.#operatorDrain(response.draining);
     for (const grant of response.grants) this.#granted(grant);
-    const empty = this.#leases.size === 0 && this.#waiting.length === 0;
-    if (this.#phase === 'draining' && request.held.length === 0 && empty) this.#loop.stop();
+    if (this.#phase === 'draining' && this.#leases.size === 0 && this.#waiting.length === 0) {
+      // A last call that holds nothing draws out what an overtaken one may have been granted.
+      if (request.draining && request.held.length === 0) this.#loop.stop();
+      else this.#news.set();
+    }
   }
 
   failed(request: SyncContent, failure: CallFailure): void {

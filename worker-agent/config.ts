@@ -4,18 +4,23 @@ import { z } from 'zod';
 import { deviceVariables } from './session/task-environment.ts';
 
 const mebibyte = 1024 * 1024;
+/** A variable set to nothing counts as not set. */
+const optionalText = z
+  .string()
+  .transform((text) => (text === '' ? undefined : text))
+  .optional();
 const whole = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 
 const environmentSchema = z.object({
   KARST_URL: z.url({ protocol: /^https?$/, error: 'expected an http or https URL' }),
   KARST_AGENT_DIR: z.string({ error: 'expected a directory' }).min(1),
-  KARST_ENROLLMENT_TOKEN: z.string().min(1).optional(),
-  KARST_ENROLLMENT_TOKEN_FILE: z.string().min(1).optional(),
+  KARST_ENROLLMENT_TOKEN: optionalText,
+  KARST_ENROLLMENT_TOKEN_FILE: optionalText,
   KARST_NODE_NAME: nodeNameSchema.optional(),
   KARST_SLOTS: whole(1, 4096).default(1),
   KARST_CACHE_MIB: whole(0, 2 ** 31).default(10_240),
   KARST_DISK_MIN_MIB: whole(0, 2 ** 31).default(512),
-  KARST_TASK_PATH: z.string().min(1).optional(),
+  KARST_TASK_PATH: optionalText,
   KARST_EXIT_WITH_PARENT: z.enum(['0', '1']).default('0'),
   KARST_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   PATH: z.string().default('/usr/local/bin:/usr/bin:/bin'),

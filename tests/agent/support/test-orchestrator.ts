@@ -79,6 +79,10 @@ export class TestOrchestrator {
   superseded = false;
   /** Grants are told in every answer, whether the agent knows them or not. */
   redelivers = false;
+  /** So many calls with reports are read, and their connections dropped before they are answered. */
+  dropAnswersToReports = 0;
+  /** So many enrolments are recorded, and their connections dropped before they are answered. */
+  dropAnswersToEnrollment = 0;
   /** Answers this status to uploads to storage, while set. */
   storageStatus: number | undefined;
   /** Takes connections and never answers. */
@@ -260,17 +264,21 @@ export class TestOrchestrator {
     const { publicKey } = enrollSchema.parse(json);
     const repeated = this.enrolledAs?.token === token && this.enrolledAs.x === publicKey.x;
     if (!repeated) {
-      if (!this.tokens.has(token)) throw new Problem('unauthenticated');
       if (this.enrolledAs?.token === token) throw new Problem('enrollment_token_used');
+      if (!this.tokens.has(token)) throw new Problem('unauthenticated');
       this.enrolledAs = { token, x: publicKey.x };
+    }
+    if (this.dropAnswersToEnrollment > 0) {
+      this.dropAnswersToEnrollment -= 1;
+      throw new Error('answer dropped');
     }
     return { nodeId: this.nodeId };
   }
 
   async #authenticate(jwt: string): Promise<void> {
     const x = this.enrolledAs?.x ?? '';
-    const key = await importJWK({ kty: 'OKP', crv: 'Ed25519', x }, 'EdDSA');
     try {
+      const key = await importJWK({ kty: 'OKP', crv: 'Ed25519', x }, 'EdDSA');
       await jwtVerify(jwt, key, {
         audience: NODE_TOKEN_AUDIENCE,
         subject: this.nodeId,
@@ -293,6 +301,10 @@ export class TestOrchestrator {
       lease.results.push(...report.results);
       return { leaseId: report.leaseId, status: 'accepted' as const };
     });
+    if (request.reports.length > 0 && this.dropAnswersToReports > 0) {
+      this.dropAnswersToReports -= 1;
+      throw new Error('answer dropped');
+    }
     let grants = this.#grants(request);
     const lost = () =>
       request.held.filter(
