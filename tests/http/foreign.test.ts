@@ -44,7 +44,11 @@ beforeAll(async () => {
     KARST_S3_ACCESS_KEY: accessKeyId,
     KARST_S3_SECRET_KEY: secretAccessKey,
   });
-  orchestrator = await startOrchestrator(config, logger);
+  orchestrator = await startOrchestrator(config, {
+    logger,
+    clock: systemClock,
+    random: systemRandom,
+  });
   const redis = redisProcess.client();
   const apiKeys = createApiKeys(redis, systemClock, systemRandom);
   const keyOf = async (studio: string) =>
