@@ -1,18 +1,14 @@
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { randomBytes } from 'node:crypto';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { MULTIPART_THRESHOLD_BYTES } from '@karst/shared/protocol/files.ts';
+import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { templateWith, writeBundle } from './support/bundle.ts';
-import { Cli, runCli, startCli } from './support/run-cli.ts';
+import { type Cli, runCli, startCli, testDir } from './support/run-cli.ts';
 
 let cwd: string;
 const farmDir = () => path.join(cwd, '.karst');
-
-beforeAll(async () => {
-  cwd = await mkdtemp(path.join(tmpdir(), 'karst-up-'));
-});
-afterAll(() => rm(cwd, { recursive: true, force: true }));
 
 /** Every process that names the farm's directory or has it in its environment. */
 async function farmProcesses(): Promise<string[]> {
@@ -47,6 +43,7 @@ async function stop(cli: Cli) {
 
 describe('karst up', () => {
   it('runs a farm that takes a job, keeps it over a restart and leaves nothing behind', async () => {
+    cwd = await testDir();
     const first = await up('--slots', '1');
     await writeBundle(path.join(cwd, 'bundle'), templateWith());
     const submitted = await runCli(['submit', 'bundle', '--wait'], { cwd });
@@ -68,6 +65,7 @@ describe('karst up', () => {
   });
 
   it('keeps its secrets from everybody else', async () => {
+    cwd = await testDir();
     const { cli } = await up('--no-agent');
     const mode = async (name: string) => (await stat(path.join(farmDir(), name))).mode & 0o777;
     expect(await mode('.')).toBe(0o700);
@@ -81,6 +79,7 @@ describe('karst up', () => {
   });
 
   it('leaves no process when it is killed, and starts again after', async () => {
+    cwd = await testDir();
     const { cli } = await up('--slots', '1');
     cli.signal('SIGKILL');
     await noneLeft();
@@ -89,6 +88,7 @@ describe('karst up', () => {
   });
 
   it('starts a part again that died', async () => {
+    cwd = await testDir();
     const { cli } = await up('--no-agent');
     const pid = (await readFile(path.join(farmDir(), 'redis', 'redis.pid'), 'utf8')).trim();
     process.kill(Number(pid), 'SIGKILL');
@@ -103,11 +103,46 @@ describe('karst up', () => {
     await stop(cli);
   });
 
+  it('lets tasks finish on Ctrl-C, and kills them on the second', async () => {
+    cwd = await testDir();
+    const { cli } = await up('--slots', '1');
+    const text = templateWith().replace('"true"', '"sleep","args":["1000"]');
+    await writeBundle(path.join(cwd, 'long'), text);
+    const jobId = (await runCli(['submit', 'long'], { cwd })).stdout.trim();
+    await eventually('it runs', async () => {
+      const { stdout } = await runCli(['get', 'job', jobId, '-o', 'json'], { cwd });
+      return JSON.parse(stdout).taskCounts.running === 1;
+    });
+    cli.signal('SIGINT');
+    await cli.says('running tasks finish first');
+    const jobs = await runCli(['get', 'jobs'], { cwd });
+    expect(jobs.code).toBe(0);
+    await stop(cli);
+  });
+
+  it('carries a file of several parts to a task and back', async () => {
+    cwd = await testDir();
+    const { cli } = await up('--slots', '1');
+    const bundle = path.join(cwd, 'large');
+    const parameters = [
+      { name: 'Big', objectType: 'FILE', dataFlow: 'IN', default: 'big.bin' },
+      { name: 'Out', dataFlow: 'OUT', default: 'out' },
+    ] as const;
+    const copy = '"cp","args":["{{Param.Big}}","{{Param.Out}}/copy.bin"]';
+    await writeBundle(bundle, templateWith(parameters).replace('"true"', copy));
+    const content = randomBytes(MULTIPART_THRESHOLD_BYTES + 1_000_003);
+    await writeFile(path.join(bundle, 'big.bin'), content);
+    const result = await runCli(['submit', 'large', '--download', 'back'], { cwd });
+    expect(result.stderr).toContain('Uploaded 1 file (65.0 MB)');
+    expect(result.code).toBe(0);
+    const back = await readFile(path.join(cwd, 'back', 'out', 'copy.bin'));
+    expect(back.equals(content)).toBe(true);
+    await stop(cli);
+  });
+
   it('says which program is missing', async () => {
-    const dir = await mkdtemp(path.join(tmpdir(), 'karst-bare-'));
-    onTestFinished(() => rm(dir, { recursive: true, force: true }));
-    const cli = new Cli(['up', '--port', '0'], { cwd: dir, env: { PATH: '/nowhere' } });
-    const result = await cli.result();
+    cwd = await testDir();
+    const result = await runCli(['up', '--port', '0'], { cwd, env: { PATH: '/nowhere' } });
     expect(result.stderr).toContain('Neither redis-server nor valkey-server is installed.');
     expect(result.code).toBe(1);
   });
