@@ -24,7 +24,7 @@ const networkCodes = new Set([
 ]);
 /** What Redis answers, and ioredis says, while commands can't be served. */
 const redisOutage =
-  /^(MISCONF|OOM|READONLY|LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|NOREPLICAS|BUSY|Connection is closed|Command timed out|Stream isn't writeable|Reached the max retries)/;
+  /^(MISCONF|OOM|READONLY|LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|NOREPLICAS|BUSY|Connection is closed|Command timed out|Command aborted|Stream isn't writeable|Reached the max retries)/;
 
 /** Whether the failure is Redis or storage being away or full: the same call may succeed later. */
 export function isStoreOutage(error: unknown): boolean {
