@@ -1,4 +1,4 @@
-import type { Clock } from '@karst/shared/clock.ts';
+import { type Clock, sleep } from '@karst/shared/clock.ts';
 import type { JobId } from '@karst/shared/protocol/ids.ts';
 import { jobIdSchema } from '@karst/shared/protocol/ids.ts';
 import { terminalJobStates } from '@karst/shared/protocol/job.ts';
@@ -18,8 +18,8 @@ import type { Pass } from './pass.ts';
 const markPublishedScript = loadScript('mark_published');
 
 const ENTRIES_AT_ONCE = 8;
-/** Longer than a batch of copies takes; a replica that dies frees the job by then. */
-const LOCK_MS = 60_000;
+/** Renewed while it is held; a replica that dies frees the job by then. */
+const LOCK_MS = 5_000;
 
 interface Entry {
   text: string;
@@ -93,20 +93,31 @@ export function publishOutputsPass(parts: PublishParts): Pass {
     }
   }
 
+  /** One copy may take longer than the lock lasts. A missed renewal costs at most a second copy. */
+  async function holdLock(lock: string, done: AbortSignal): Promise<void> {
+    while (!done.aborted) {
+      await sleep(LOCK_MS / 3, done).catch(() => undefined);
+      if (!done.aborted) await redis.pexpire(lock, LOCK_MS).catch(() => undefined);
+    }
+  }
+
   async function publishJob(jobId: JobId): Promise<void> {
     const lock = `${keys.unpublished(jobId)}:lock`;
     const token = parts.random.uuid();
     if ((await redis.set(lock, token, 'PX', LOCK_MS, 'NX')) === null) return;
     let published = 0;
+    const done = new AbortController();
+    const held = holdLock(lock, done.signal);
     try {
       for (;;) {
         const texts = await redis.lrange(keys.unpublished(jobId), 0, ENTRIES_AT_ONCE - 1);
         if (texts.length === 0) break;
-        await redis.pexpire(lock, LOCK_MS);
         await Promise.all(texts.map((text) => publishEntry(jobId, parseEntry(text))));
         published += texts.length;
       }
     } finally {
+      done.abort();
+      await held;
       if ((await redis.get(lock)) === token) await redis.del(lock);
     }
     await unlist(jobId);
