@@ -136,7 +136,7 @@ export class Agent implements SyncSide {
     const reports = this.#leases.reports(this.#reportsMax);
     const draining = this.#phase === 'draining';
     // The first call brings liveness and the first grants at once.
-    const polls = this.#inventoryTold && wanted > 0 && reports.length === 0;
+    const polls = this.#inventoryTold && reports.length === 0 && !this.#isDone();
     return {
       slots: this.#options.slots,
       wanted,
@@ -166,7 +166,7 @@ export class Agent implements SyncSide {
     for (const leaseId of response.lost) if (held.has(leaseId)) this.#lose(leaseId);
     if (response.draining !== this.#operatorDrains) this.#operatorDrain(response.draining);
     for (const grant of response.grants) this.#granted(grant);
-    if (this.#phase === 'draining' && this.#leases.size === 0 && this.#waiting.length === 0) {
+    if (this.#isDone()) {
       // A last call that holds nothing draws out what an overtaken one may have been granted.
       if (request.draining && request.held.length === 0) this.#loop.stop();
       else this.#news.set();
@@ -292,6 +292,11 @@ export class Agent implements SyncSide {
       this.#progressDue = false;
       this.#news.set();
     });
+  }
+
+  /** Drained, and nothing left to tell. */
+  #isDone(): boolean {
+    return this.#phase === 'draining' && this.#leases.size === 0 && this.#waiting.length === 0;
   }
 
   #wanted(): number {

@@ -4,6 +4,8 @@ import { z } from 'zod';
 import { deviceVariables } from './session/task-environment.ts';
 
 const mebibyte = 1024 * 1024;
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
 /** A variable set to nothing counts as not set. */
 const optionalText = z
   .string()
@@ -22,7 +24,7 @@ const environmentSchema = z.object({
   KARST_DISK_MIN_MIB: whole(0, 2 ** 31).default(512),
   KARST_TASK_PATH: optionalText,
   KARST_EXIT_WITH_PARENT: z.enum(['0', '1']).default('0'),
-  KARST_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  KARST_LOG_LEVEL: z.enum(logLevels).default('info'),
   PATH: z.string().default('/usr/local/bin:/usr/bin:/bin'),
 });
 
@@ -38,7 +40,7 @@ export interface AgentConfig {
   diskFreeMibMin: number;
   taskPath: string;
   exitWithParent: boolean;
-  logLevel: 'debug' | 'info' | 'warn' | 'error';
+  logLevel: (typeof logLevels)[number];
   devices: Record<string, string>;
 }
 

@@ -68,7 +68,9 @@ describe('outputs', () => {
     expect(await orchestrator.finished(dir)).toMatchObject([
       { outcome: 'failed', kind: 'outputs' },
     ]);
-    expect([...orchestrator.objects.keys()].filter((key) => key.includes('/output/'))).toEqual([]);
+    expect(
+      [...orchestrator.storage.objects.keys()].filter((key) => key.includes('/output/')),
+    ).toEqual([]);
   });
 
   it('of a failed task are not uploaded, its log is', async () => {
@@ -78,7 +80,9 @@ describe('outputs', () => {
     expect(await orchestrator.finished(lease)).toMatchObject([
       { kind: 'exit', log: { sizeBytes: 4 } },
     ]);
-    expect([...orchestrator.objects.keys()].filter((key) => key.includes('/output/'))).toEqual([]);
+    expect(
+      [...orchestrator.storage.objects.keys()].filter((key) => key.includes('/output/')),
+    ).toEqual([]);
   });
 
   it('above the threshold travel in verified parts, with flat memory', async () => {
@@ -102,11 +106,11 @@ describe('outputs', () => {
   it('wait for a storage that is away', async () => {
     const orchestrator = await startOrchestrator();
     await startAgent(orchestrator.url);
-    orchestrator.storageStatus = 503;
+    orchestrator.storage.status = 503;
     const lease = orchestrator.lease(writing('echo frame > frame'));
     const puts = () => orchestrator.requests.filter((one) => one.startsWith('PUT ')).length;
     await orchestrator.changes.until(() => puts() > 2);
-    orchestrator.storageStatus = undefined;
+    orchestrator.storage.status = undefined;
     expect(await orchestrator.finished(lease)).toMatchObject([{ outcome: 'succeeded' }]);
   });
 });
@@ -145,7 +149,7 @@ describe('inputs', () => {
     const orchestrator = await startOrchestrator();
     await startAgent(orchestrator.url);
     const scene = orchestrator.asset(Buffer.from('a scene'));
-    orchestrator.objects.set(`assets/${scene.sha256}`, Buffer.from('a scare'));
+    orchestrator.storage.objects.set(`assets/${scene.sha256}`, Buffer.from('a scare'));
     const lease = orchestrator.lease({
       step: shell('true'),
       inputs: [{ path: 'a.scene', ...scene, executable: false }],

@@ -9,7 +9,7 @@ export async function readAscendNpus(): Promise<Gpu[]> {
 }
 
 /**
- * npu-smi's table: two rows for each NPU, `| 0  910B3 | OK | … |` with its name, then
+ * npu-smi's table: two rows for each chip, `| 0  910B3 | OK | … |` with its name, then
  * `| 0 | 0000:C1:00.0 | 0 0 / 0 3384 / 65536 |` with its memory (the last `used / total`, MiB).
  */
 export function parseNpuSmi(text: string): Gpu[] {
@@ -25,7 +25,8 @@ export function parseNpuSmi(text: string): Gpu[] {
     }
     if (model === undefined || !/^[0-9A-Fa-f]{4}:[0-9A-Fa-f]{2}:/.test(second)) continue;
     const total = [...third.matchAll(/\d+\s*\/\s*(\d+)/g)].at(-1)?.[1];
-    gpus.push({ vendor: 'ascend', model: `Ascend ${model}`, memoryMib: Number(total ?? 0) });
+    const name = model.startsWith('Ascend') ? model : `Ascend ${model}`;
+    gpus.push({ vendor: 'ascend', model: name, memoryMib: Number(total ?? 0) });
     model = undefined;
   }
   return gpus;

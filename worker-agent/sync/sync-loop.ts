@@ -28,6 +28,11 @@ export interface Boot {
 
 /** An empty answer to a long poll that came this fast was no long poll. */
 const hastyMs = 100;
+/**
+ * A node that wants no work polls all the same, to hear at once of leases it loses; but not before a
+ * moment without news, or a node of short tasks would call twice for each report.
+ */
+const busyRestMs = 200;
 
 /**
  * The agent's one conversation with the orchestrator. One call at a time, with one exception: while a
@@ -84,17 +89,21 @@ export class SyncLoop {
       this.#backoff.reset();
       if (this.#stopped) return;
       const tookMs = this.#clock.monotonicMs() - sentAtMs;
-      if (polling && outcome.grants.length === 0 && tookMs < hastyMs) {
-        await this.#news.within(hastyMs);
-      } else if (!this.#news.isSet) {
-        await this.#rest(outcome);
-      }
+      if (!this.#news.isSet) await this.#rest(outcome, polling && tookMs < hastyMs);
     }
   }
 
-  /** Until there is news, or the next call is due; not at all when work is wanted. */
-  async #rest(answer: SyncResponse): Promise<void> {
-    if (!this.#side.wantsWork()) await this.#news.within(Math.max(1, answer.nextSyncMs));
+  /**
+   * Between an answer and the next call, unless there is news. `hasty`: a long poll was answered at
+   * once, with nothing or with something dealt with by now.
+   */
+  async #rest(answer: SyncResponse, hasty: boolean): Promise<void> {
+    if (this.#side.wantsWork()) {
+      if (hasty && answer.grants.length === 0) await this.#news.within(hastyMs);
+      return;
+    }
+    const nextMs = Math.max(1, answer.nextSyncMs);
+    await this.#news.within(hasty ? nextMs : Math.min(nextMs, busyRestMs));
   }
 
   async #unlessOvertaken<T>(answer: Promise<T>): Promise<T | 'overtaken'> {

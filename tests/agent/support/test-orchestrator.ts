@@ -5,8 +5,7 @@ import type { ResolvedStep } from '@karst/shared/openjd/resolved-job.ts';
 import {
   attemptUploadCompleteSchema,
   attemptUploadRequestSchema,
-  MULTIPART_THRESHOLD_BYTES,
-  partSizeBytes,
+  type Upload,
 } from '@karst/shared/protocol/files.ts';
 import { leaseIdSchema } from '@karst/shared/protocol/ids.ts';
 import {
@@ -25,7 +24,9 @@ import {
 } from '@karst/shared/protocol/node.ts';
 import { type ProblemCode, problemCatalogue } from '@karst/shared/protocol/problem.ts';
 import { importJWK, jwtVerify } from 'jose';
+import type { z } from 'zod';
 import { Changes } from './signal.ts';
+import { TestStorage } from './test-storage.ts';
 
 const jobId = 'job-00000000000000000001';
 
@@ -68,7 +69,7 @@ export class TestOrchestrator {
   readonly leases: TestLease[] = [];
   readonly syncs: SyncRequest[] = [];
   readonly answers: SyncResponse[] = [];
-  readonly objects = new Map<string, Buffer>();
+  readonly storage = new TestStorage(() => this.url);
   readonly tokens = new Set(['good-token']);
   readonly requests: string[] = [];
   enrolledAs: { token: string; x: string } | undefined;
@@ -83,10 +84,6 @@ export class TestOrchestrator {
   dropAnswersToReports = 0;
   /** So many enrolments are recorded, and their connections dropped before they are answered. */
   dropAnswersToEnrollment = 0;
-  /** Answers this status to uploads to storage, while set. */
-  storageStatus: number | undefined;
-  /** Takes connections and never answers. */
-  silent = false;
   readonly nodeId = 'node-00000000000000000001';
   #waitingPoll: (() => void) | undefined;
   #port = 0;
@@ -183,12 +180,12 @@ export class TestOrchestrator {
 
   /** What an attempt uploaded, by its path. */
   object(lease: TestLease, task: number, kind: 'output' | 'log', path: string): Buffer | undefined {
-    return this.objects.get(`${lease.grant.leaseId}/${task}/${kind}/${path}`);
+    return this.storage.objects.get(`${lease.grant.leaseId}/${task}/${kind}/${path}`);
   }
 
   asset(content: Buffer): { sha256: string; sizeBytes: number } {
     const sha256 = createHash('sha256').update(content).digest('hex');
-    this.objects.set(`assets/${sha256}`, content);
+    this.storage.objects.set(`assets/${sha256}`, content);
     return { sha256, sizeBytes: content.length };
   }
 
@@ -200,11 +197,11 @@ export class TestOrchestrator {
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.url);
     this.requests.push(`${request.method} ${url.pathname}`);
-    if (this.silent) return;
     response.setHeader('date', new Date(this.#nowMs()).toUTCString());
     const body = await readAll(request);
     if (url.pathname.startsWith('/storage/')) {
-      this.#storage(request, response, decodeURIComponent(url.pathname.slice(9)), body);
+      this.storage.answer(request, response, decodeURIComponent(url.pathname.slice(9)), body);
+      this.changes.changed();
       return;
     }
     try {
@@ -239,7 +236,7 @@ export class TestOrchestrator {
         return {
           items: lease.inputs.map((one) => ({
             ...one,
-            url: this.#objectUrl(`assets/${one.sha256}`),
+            url: this.storage.urlOf(`assets/${one.sha256}`),
           })),
         };
       case 'uploads':
@@ -249,7 +246,7 @@ export class TestOrchestrator {
             .files.map((file) => this.#upload(lease, file)),
         };
       case 'uploads/complete':
-        return this.#complete(attemptUploadCompleteSchema.parse(json));
+        return this.#complete(json);
       case 'logs': {
         const { task, text } = liveLogSchema.parse(json);
         lease.log.set(task, (lease.log.get(task) ?? '') + text);
@@ -372,69 +369,26 @@ export class TestOrchestrator {
     return lease;
   }
 
-  #upload(
-    lease: TestLease,
-    file: {
-      task: number;
-      kind: string;
-      path: string;
-      sizeBytes: number;
-      partMd5?: string[] | undefined;
-    },
-  ): unknown {
-    const key = `${lease.grant.leaseId}/${file.task}/${file.kind}/${file.path}`;
-    if (file.sizeBytes <= MULTIPART_THRESHOLD_BYTES) {
-      return { kind: 'single', url: this.#objectUrl(key), headers: { 'x-amz-meta-test': 'yes' } };
-    }
-    const partBytes = partSizeBytes(file.sizeBytes);
-    const count = Math.ceil(file.sizeBytes / partBytes);
-    if (file.partMd5?.length !== count) throw new Problem('invalid_request');
-    const partUrls = Array.from({ length: count }, (_, part) =>
-      this.#objectUrl(`parts/${key}/${part}`),
-    );
-    return { kind: 'multipart', uploadId: key, partSizeBytes: partBytes, partUrls };
-  }
-
-  #complete({ uploadId, etags }: { uploadId: string; etags: string[] }): unknown {
-    const parts = etags.map((etag, part) => {
-      const content = this.objects.get(`parts/${uploadId}/${part}`);
-      if (content === undefined || etagOf(content) !== etag) throw new Problem('conflict');
-      return content;
-    });
-    this.objects.set(uploadId, Buffer.concat(parts));
+  #complete(json: unknown): object {
+    const { uploadId, etags } = attemptUploadCompleteSchema.parse(json);
+    if (!this.storage.complete(uploadId, etags)) throw new Problem('conflict');
     return {};
   }
 
-  #storage(request: IncomingMessage, response: ServerResponse, key: string, body: Buffer): void {
-    const md5 = request.headers['content-md5'];
-    if (request.method === 'GET') {
-      const content = this.objects.get(key);
-      response.statusCode = content === undefined ? 404 : 200;
-      response.end(content);
-    } else if (this.storageStatus !== undefined) {
-      response.statusCode = this.storageStatus;
-      response.end('<Error><Code>SlowDown</Code><Message>later</Message></Error>');
-    } else if (md5 !== undefined && md5 !== createHash('md5').update(body).digest('base64')) {
-      response.statusCode = 400;
-      response.end('<Error><Code>BadDigest</Code></Error>');
-    } else {
-      this.objects.set(key, body);
-      response.setHeader('etag', etagOf(body));
-      response.end();
-    }
-    this.changes.changed();
-  }
-
-  #objectUrl(key: string): string {
-    return `${this.url}/storage/${encodeURIComponent(key)}`;
+  #upload(
+    lease: TestLease,
+    file: z.infer<typeof attemptUploadRequestSchema>['files'][number],
+  ): Upload {
+    const key = `${lease.grant.leaseId}/${file.task}/${file.kind}/${file.path}`;
+    const upload = this.storage.upload(key, file.sizeBytes, file.partMd5);
+    if (upload === undefined) throw new Problem('invalid_request');
+    return upload;
   }
 
   #nowMs(): number {
     return Date.now() + this.clockOffsetMs;
   }
 }
-
-const etagOf = (content: Buffer): string => `"${createHash('md5').update(content).digest('hex')}"`;
 
 async function readAll(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];

@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  MULTIPART_THRESHOLD_BYTES,
+  partSizeBytes,
+  type Upload,
+} from '@karst/shared/protocol/files.ts';
+
+/** A plain object store below `<url>/storage/`, as presigned URLs show one. */
+export class TestStorage {
+  readonly objects = new Map<string, Buffer>();
+  /** Answers this status to uploads, while set. */
+  status: number | undefined;
+  readonly #url: () => string;
+
+  constructor(url: () => string) {
+    this.#url = url;
+  }
+
+  urlOf(key: string): string {
+    return `${this.#url()}/storage/${encodeURIComponent(key)}`;
+  }
+
+  /** How to upload an object; undefined when its parts' checksums are missing. */
+  upload(key: string, sizeBytes: number, partMd5: string[] | undefined): Upload | undefined {
+    if (sizeBytes <= MULTIPART_THRESHOLD_BYTES) {
+      return { kind: 'single', url: this.urlOf(key), headers: { 'x-amz-meta-test': 'yes' } };
+    }
+    const partBytes = partSizeBytes(sizeBytes);
+    const count = Math.ceil(sizeBytes / partBytes);
+    if (partMd5?.length !== count) return undefined;
+    const partUrls = Array.from({ length: count }, (_, part) => this.urlOf(`parts/${key}/${part}`));
+    return { kind: 'multipart', uploadId: key, partSizeBytes: partBytes, partUrls };
+  }
+
+  /** Joins the parts of an upload; false when one is missing or another. */
+  complete(key: string, etags: string[]): boolean {
+    const parts: Buffer[] = [];
+    for (const [part, etag] of etags.entries()) {
+      const content = this.objects.get(`parts/${key}/${part}`);
+      if (content === undefined || etagOf(content) !== etag) return false;
+      parts.push(content);
+    }
+    this.objects.set(key, Buffer.concat(parts));
+    return true;
+  }
+
+  answer(request: IncomingMessage, response: ServerResponse, key: string, body: Buffer): void {
+    const md5 = request.headers['content-md5'];
+    if (request.method === 'GET') {
+      const content = this.objects.get(key);
+      response.statusCode = content === undefined ? 404 : 200;
+      response.end(content);
+    } else if (this.status !== undefined) {
+      response.statusCode = this.status;
+      response.end('<Error><Code>SlowDown</Code><Message>later</Message></Error>');
+    } else if (md5 !== undefined && md5 !== createHash('md5').update(body).digest('base64')) {
+      response.statusCode = 400;
+      response.end('<Error><Code>BadDigest</Code></Error>');
+    } else {
+      this.objects.set(key, body);
+      response.setHeader('etag', etagOf(body));
+      response.end();
+    }
+  }
+}
+
+const etagOf = (content: Buffer): string => `"${createHash('md5').update(content).digest('hex')}"`;
