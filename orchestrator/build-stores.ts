@@ -7,7 +7,7 @@ import { createNodeTokens } from './access/node-tokens.ts';
 import type { Config } from './config.ts';
 import { createObjectStore } from './objects/store.ts';
 import { SpanQueue } from './queue/span-queue.ts';
-import { connectRedis } from './store/connection.ts';
+import { connectRedis, connectSubscriber } from './store/connection.ts';
 import { ControlStore } from './store/control-store.ts';
 import { createEventBus } from './store/event-bus.ts';
 import { JobStore } from './store/job-store.ts';
@@ -35,7 +35,7 @@ export async function buildStores(config: Config, around: Surroundings) {
   const { logger, clock, random } = around;
   const redis = connectRedis(config.REDIS_URL, logger, 'main');
   const queueRedis = connectRedis(config.REDIS_URL, logger, 'queue');
-  const subscriber = connectRedis(config.REDIS_URL, logger, 'subscriber');
+  const subscriber = connectSubscriber(config.REDIS_URL, logger);
   const reachability = new Reachability(redis, clock);
   const objects = createObjectStore(
     {
