@@ -1,3 +1,5 @@
+import type { KeyId } from '@karst/shared/protocol/ids.ts';
+import { mirrorHash } from './background/restore-farm.ts';
 import type { Services } from './build-services.ts';
 import type { Stores, Surroundings } from './build-stores.ts';
 import type { Config } from './config.ts';
@@ -15,6 +17,8 @@ import { serviceHandlers } from './http/resources/service.ts';
 import { syncHandlers } from './http/resources/sync.ts';
 import { taskLogHandlers } from './http/resources/task-log.ts';
 import { taskHandlers } from './http/resources/tasks.ts';
+import { objectKeys } from './objects/keys.ts';
+import { keys } from './store/keys.ts';
 
 /** One handler for each row of the route table. */
 export function buildHandlers(
@@ -37,8 +41,40 @@ export function buildHandlers(
     ...leaseHandlers(parts),
     ...assetHandlers(stores.objects),
     ...eventHandlers(stores.eventBus),
-    ...keyHandlers(stores.apiKeys),
-    ...enrollHandlers(stores.enrollment),
+    ...mirrored(stores, keyHandlers(stores.apiKeys), enrollHandlers(stores.enrollment)),
     ...serviceHandlers({ ...parts, shutdown }),
+  };
+}
+
+const keyFields = ['studio', 'role', 'note', 'createdAt', 'hash', 'revokedAtMs'];
+const nodeFields = ['name', 'publicKey', 'enrolledAtMs'];
+
+/** Who may is also kept in storage, before the caller is told: Redis can be rebuilt from it. */
+function mirrored(
+  stores: Stores,
+  access: ReturnType<typeof keyHandlers>,
+  enrollment: ReturnType<typeof enrollHandlers>,
+): ReturnType<typeof keyHandlers> & ReturnType<typeof enrollHandlers> {
+  const mirrorKey = (id: KeyId) =>
+    mirrorHash(stores, objectKeys.apiKeys, id, keys.apiKey(id), keyFields);
+  return {
+    ...access,
+    ...enrollment,
+    async createKey(input, context) {
+      const created = await access.createKey(input, context);
+      await mirrorKey(created.id);
+      return created;
+    },
+    async revokeKey(input, context) {
+      const answer = await access.revokeKey(input, context);
+      await mirrorKey(input.params.keyId);
+      return answer;
+    },
+    async enrollNode(input, context) {
+      const enrolled = await enrollment.enrollNode(input, context);
+      const { nodeId } = enrolled;
+      await mirrorHash(stores, objectKeys.nodes, nodeId, keys.node(nodeId), nodeFields);
+      return enrolled;
+    },
   };
 }

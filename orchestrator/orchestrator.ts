@@ -1,5 +1,6 @@
 import { createAuthenticate } from './access/authenticate.ts';
 import { ensureAdminKey } from './access/bootstrap.ts';
+import { restoreFarm } from './background/restore-farm.ts';
 import { buildHandlers } from './build-handlers.ts';
 import { buildServices } from './build-services.ts';
 import { buildStores, type Surroundings } from './build-stores.ts';
@@ -29,6 +30,7 @@ export async function startOrchestrator(
   around: Surroundings,
 ): Promise<RunningOrchestrator> {
   const stores = await buildStores(config, around);
+  await restoreFarm({ ...stores, ...around });
   if (config.KARST_ADMIN_KEY_FILE !== undefined) {
     await ensureAdminKey(stores.apiKeys, around.random, config.KARST_ADMIN_KEY_FILE);
   }

@@ -3,6 +3,7 @@ import { terminalJobStates } from '@karst/shared/protocol/job.ts';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
+import type { Aftermath } from '../jobs/aftermath.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
 import type { StepRecord } from '../store/job-record.ts';
 import type { JobStore } from '../store/job-store.ts';
@@ -26,6 +27,7 @@ export function reconcilePass(parts: {
   spans: SpanStore;
   queue: SpanQueue;
   dispatcher: Dispatcher;
+  aftermath: Aftermath;
   logger: Logger;
   periodMs: number;
 }): Pass {
@@ -60,8 +62,12 @@ export function reconcilePass(parts: {
       const next = new Set<string>();
       for (const jobId of await jobs.activeIds()) {
         const job = await jobs.read(jobId);
-        if (job === undefined || terminalJobStates.has(job.state)) {
+        if (job === undefined) {
           await parts.redis.srem(keys.activeJobs(), jobId);
+          continue;
+        }
+        if (terminalJobStates.has(job.state)) {
+          await parts.aftermath.jobStateChanged(jobId, job.state);
           continue;
         }
         for (const [step, record] of (await jobs.steps(jobId, job.stepCount)).entries()) {

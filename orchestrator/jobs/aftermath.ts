@@ -1,14 +1,19 @@
 import { type Clock, sleep } from '@karst/shared/clock.ts';
 import type { JobId } from '@karst/shared/protocol/ids.ts';
-import { terminalJobStates } from '@karst/shared/protocol/job.ts';
+import { type JobState, terminalJobStates } from '@karst/shared/protocol/job.ts';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
+import type { z } from 'zod';
 import type { WakeBus } from '../dispatch/wake-bus.ts';
 import { retryDelayMs } from '../domain/retry-delay.ts';
+import { objectKeys } from '../objects/keys.ts';
+import type { ObjectStore } from '../objects/store.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
 import type { Effects } from '../store/effects.ts';
+import type { JobStore } from '../store/job-store.ts';
 import { keys } from '../store/keys.ts';
 import type { NodeStore } from '../store/node-store.ts';
+import type { jobEndSchema } from './job-end.ts';
 import type { JobEvents } from './job-events.ts';
 
 /**
@@ -21,6 +26,8 @@ export class Aftermath {
   private readonly nodes: NodeStore;
   private readonly bus: WakeBus;
   private readonly events: JobEvents;
+  private readonly jobs: JobStore;
+  private readonly objects: ObjectStore;
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly stop = new AbortController();
@@ -31,6 +38,8 @@ export class Aftermath {
     nodes: NodeStore;
     bus: WakeBus;
     events: JobEvents;
+    jobs: JobStore;
+    objects: ObjectStore;
     clock: Clock;
     logger: Logger;
   }) {
@@ -39,6 +48,8 @@ export class Aftermath {
     this.nodes = parts.nodes;
     this.bus = parts.bus;
     this.events = parts.events;
+    this.jobs = parts.jobs;
+    this.objects = parts.objects;
     this.clock = parts.clock;
     this.logger = parts.logger;
   }
@@ -73,12 +84,27 @@ export class Aftermath {
     }
     for (const ended of effects.ended) await this.queue.remove({ jobId, step: ended });
     for (const ready of effects.ready) await this.stepReady(jobId, ready);
-    if (effects.job === 'running') await this.redis.sadd(keys.activeJobs(), jobId);
-    if (effects.job !== '' && terminalJobStates.has(effects.job)) {
-      await this.redis.srem(keys.activeJobs(), jobId);
-      this.logger.info({ job: jobId, state: effects.job }, 'job ended');
-    }
+    if (effects.job !== '') await this.jobStateChanged(jobId, effects.job);
     if (effects.job !== '' || effects.ended.length > 0) await this.events.jobChanged(jobId);
+  }
+
+  /**
+   * Lists the job as active, or ends it: its end is written to storage before it leaves the list of
+   * active jobs, so that the reconcile pass writes it should this process die in between.
+   */
+  async jobStateChanged(jobId: JobId, state: JobState): Promise<void> {
+    const studio = await this.events.studioOf(jobId);
+    if (studio === undefined) return;
+    if (terminalJobStates.has(state)) {
+      const job = await this.jobs.read(jobId);
+      const end: z.input<typeof jobEndSchema> = { state, message: job?.message ?? '' };
+      await this.objects.putJson(objectKeys.jobEnd(studio, jobId), end);
+      await this.redis.srem(keys.activeJobs(), jobId);
+      this.logger.info({ job: jobId, state }, 'job ended');
+    } else {
+      await this.redis.sadd(keys.activeJobs(), jobId);
+      await this.objects.delete(objectKeys.jobEnd(studio, jobId));
+    }
   }
 
   private async revoke(jobId: JobId, effects: Effects): Promise<void> {

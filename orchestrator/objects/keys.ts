@@ -13,12 +13,19 @@ const job = (studioId: StudioId, jobId: JobId, rest: string) =>
   studio(studioId, `jobs/${jobId}/${rest}`);
 
 export const objectKeys = {
+  /** What the farm itself must not forget: who may. Hashes and public keys only. */
+  apiKeys: 'farm/keys/',
+  nodes: 'farm/nodes/',
+  studios: 'studios/',
+  studioJobs: (id: StudioId) => studio(id, 'jobs/'),
   studioPrefix: (id: StudioId) => studio(id, ''),
   asset: (id: StudioId, sha256: string) => studio(id, `assets/${sha256}`),
 
   jobPrefix: (id: StudioId, jobId: JobId) => job(id, jobId, ''),
   /** The resolved job: Redis is rebuilt from it. */
   job: (id: StudioId, jobId: JobId) => job(id, jobId, 'job.json'),
+  /** How the job ended; absent while it has not. */
+  jobEnd: (id: StudioId, jobId: JobId) => job(id, jobId, 'end.json'),
   /** The input manifest. */
   inputs: (id: StudioId, jobId: JobId) => job(id, jobId, 'inputs.json'),
   /** What one attempt uploads; nobody else ever writes there. */
@@ -35,6 +42,7 @@ export const objectKeys = {
   /** The accepted manifest of a task. */
   outputs: (id: StudioId, jobId: JobId, step: number, task: number) =>
     job(id, jobId, `outputs/${step}/${task}.json`),
+  outputsPrefix: (id: StudioId, jobId: JobId, step: number) => job(id, jobId, `outputs/${step}/`),
   log: (id: StudioId, jobId: JobId, step: number, task: number, epoch: number) =>
     job(id, jobId, `logs/${step}/${task}/${epoch}.log`),
 

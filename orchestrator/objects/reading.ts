@@ -28,6 +28,8 @@ export interface ReadOperations {
   getText(key: string): Promise<string | undefined>;
   getStream(key: string, range?: ByteRange, signal?: AbortSignal): Promise<ObjectBody | undefined>;
   head(key: string): Promise<ObjectInfo | undefined>;
+  /** The next segments of the keys below `prefix` that go on behind a '/': all its folders. */
+  folders(prefix: string): Promise<string[]>;
   /** At most `limit` (1 to 1000) objects below `prefix`, in the order of their keys' bytes. */
   list(prefix: string, cursor?: string, limit?: number): Promise<ObjectPage>;
 }
@@ -57,6 +59,27 @@ export function readOperations({ client, name }: Bucket): ReadOperations {
         const answer = await client.send(new HeadObjectCommand({ Bucket: name, Key: key }));
         return { key, sizeBytes: answer.ContentLength ?? 0 };
       }),
+    async folders(prefix) {
+      const found: string[] = [];
+      let cursor: string | undefined;
+      do {
+        const answer = await attempt('list', () =>
+          client.send(
+            new ListObjectsV2Command({
+              Bucket: name,
+              Prefix: prefix,
+              Delimiter: '/',
+              ContinuationToken: cursor,
+            }),
+          ),
+        );
+        for (const { Prefix } of answer?.CommonPrefixes ?? []) {
+          if (Prefix !== undefined) found.push(Prefix.slice(prefix.length, -1));
+        }
+        cursor = answer?.NextContinuationToken;
+      } while (cursor !== undefined);
+      return found;
+    },
     async list(prefix, cursor, limit = 1000) {
       const answer = await attempt('list', () =>
         client.send(

@@ -43,6 +43,8 @@ export const keys = {
   studioEvents: (studio: StudioId) => `karst:studio:${studio}:events`,
   idempotency: (studio: StudioId, key: string) => `karst:studio:${studio}:idempotency:${key}`,
 
+  /** String: set once the farm's state stands, new or restored from storage. */
+  farm: () => 'karst:farm',
   /** Set of jobs that are not terminal. */
   activeJobs: () => 'karst:jobs:active',
   /** Set of jobs with unpublished outputs. */

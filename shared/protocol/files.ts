@@ -22,13 +22,13 @@ const hasControlCharacter = (text: string) =>
   [...text].some((character) => (character.codePointAt(0) ?? 0) < 0x20 || character === '\u007f');
 
 /**
- * A file's place in a job's file tree: relative, '/'-separated, at most 900 UTF-8 bytes (S3 keys end
+ * A file's place in a job's file tree: relative, '/'-separated, at most 800 UTF-8 bytes (S3 keys end
  * at 1,024 and carry our prefix), no empty, '.' or '..' segment, no control characters or backslash.
  */
 export const treePathSchema = z
   .string()
   .min(1)
-  .refine((path) => new TextEncoder().encode(path).length <= 900, 'expected at most 900 bytes')
+  .refine((path) => new TextEncoder().encode(path).length <= 800, 'expected at most 800 bytes')
   .refine((path) => !path.split('/').some(badSegment), {
     message: "expected a relative path without empty, '.' or '..' segments",
   })

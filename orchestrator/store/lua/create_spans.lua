@@ -1,16 +1,25 @@
--- Advances a step's cursor and puts its next tasks into spans of `size`, at most `count` spans, so
--- that at most `buffer` spans are queued or leased beyond `keep`.
+-- Advances a step's cursor and puts its next tasks into spans of `size`, at most `count` spans. In a
+-- step with holes (restored from storage) it steps over tasks that have succeeded.
 -- From: step ready or running. Returns { remaining, span id, span id, … }; remaining tasks behind the
--- cursor. Cost O(count).
+-- cursor. Cost O(count), with holes O(tasks passed).
 -- KEYS step_key spans_key
 -- ARGV size count
-local s = redis.call('HMGET', step_key, 'state', 'total', 'cursor')
+local s = redis.call('HMGET', step_key, 'state', 'total', 'cursor', 'holes')
 if s[1] ~= 'ready' and s[1] ~= 'running' then return { 0 } end
 local total, cursor = tonumber(s[2]), tonumber(s[3])
 local out = { 0 }
+local function done(task)
+  return s[4] and redis.call('GETBIT', step_key .. ':succeeded', task) == 1
+end
 for _ = 1, tonumber(count) do
+  while cursor < total and done(cursor) do cursor = cursor + 1 end
   if cursor >= total then break end
   local last = math.min(cursor + tonumber(size), total) - 1
+  if s[4] then
+    local stop = cursor
+    while stop < last and not done(stop + 1) do stop = stop + 1 end
+    last = stop
+  end
   local id = redis.call('HINCRBY', step_key, 'span_seq', 1)
   redis.call('HSET', spans_key, id, 'q ' .. cursor .. ' ' .. last)
   out[#out + 1] = id

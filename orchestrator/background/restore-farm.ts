@@ -1,0 +1,159 @@
+import type { Clock } from '@karst/shared/clock.ts';
+import {
+  type JobId,
+  jobIdSchema,
+  type StudioId,
+  studioIdSchema,
+} from '@karst/shared/protocol/ids.ts';
+import { policySchema } from '@karst/shared/protocol/job.ts';
+import type { Redis } from 'ioredis';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import { jobEndSchema } from '../jobs/job-end.ts';
+import { objectKeys } from '../objects/keys.ts';
+import type { ObjectStore } from '../objects/store.ts';
+import { acceptedOutputsSchema } from '../store/attempt-record.ts';
+import { jobDefinitionSchema } from '../store/job-record.ts';
+import type { JobStore } from '../store/job-store.ts';
+import { keys } from '../store/keys.ts';
+import { asText } from '../store/reply.ts';
+import { loadScript } from '../store/script.ts';
+
+const restoreTasksScript = loadScript('restore_tasks');
+const restoreEndScript = loadScript('restore_end');
+
+/** Manifests read at once. */
+const READS_AT_ONCE = 16;
+
+/** job.json: see jobs/submit-job.ts. */
+const storedJobSchema = z.object({
+  id: jobIdSchema,
+  studio: studioIdSchema,
+  project: z.string(),
+  policy: policySchema,
+  definition: jobDefinitionSchema,
+  createdAtMs: z.number(),
+});
+
+const hashSchema = z.record(z.string(), z.string());
+
+export interface RestoreParts {
+  redis: Redis;
+  objects: ObjectStore;
+  jobs: JobStore;
+  clock: Clock;
+  logger: Logger;
+}
+
+/**
+ * Rebuilds Redis from storage when Redis is empty: keys, nodes, jobs, accepted outputs. What an
+ * accepted manifest names is not rendered again. Tasks without outputs of jobs that had not ended run
+ * again: nothing of them is stored. Replicas that start together repeat each other harmlessly: every
+ * part is idempotent.
+ */
+export async function restoreFarm(parts: RestoreParts): Promise<void> {
+  if ((await parts.redis.get(keys.farm())) !== null) return;
+  await restoreHashes(parts, objectKeys.apiKeys, keys.apiKeys(), (id) => `karst:key:${id}`);
+  await restoreHashes(parts, objectKeys.nodes, keys.nodes(), (id) => `karst:{${id}}:node`);
+  let restored = 0;
+  for (const studio of await parts.objects.folders(objectKeys.studios)) {
+    const studioId = studioIdSchema.parse(studio);
+    for (const job of await parts.objects.folders(objectKeys.studioJobs(studioId))) {
+      if (await restoreJob(parts, studioId, jobIdSchema.parse(job))) restored += 1;
+    }
+  }
+  await parts.redis.set(keys.farm(), new Date(parts.clock.nowMs()).toISOString());
+  if (restored > 0) parts.logger.warn({ jobs: restored }, 'Redis was empty: rebuilt from storage');
+}
+
+/** Mirrors a hash of the farm's own (a key, a node) to storage, whence restoreFarm brings it back. */
+export async function mirrorHash(
+  parts: Pick<RestoreParts, 'redis' | 'objects'>,
+  folder: string,
+  id: string,
+  redisKey: string,
+  fields: readonly string[],
+): Promise<void> {
+  const hash = await parts.redis.hgetall(redisKey);
+  const kept = Object.entries(hash).filter(([field]) => fields.includes(field));
+  await parts.objects.putJson(`${folder}${id}.json`, Object.fromEntries(kept));
+}
+
+async function restoreHashes(
+  { redis, objects }: RestoreParts,
+  folder: string,
+  index: string,
+  keyOf: (id: string) => string,
+): Promise<void> {
+  for await (const key of allKeys(objects, folder)) {
+    const id = key.slice(folder.length, -'.json'.length);
+    const hash = hashSchema.parse(await objects.getJson(key));
+    if ((await redis.exists(keyOf(id))) === 1) continue;
+    await redis.hset(keyOf(id), hash);
+    if (hash.revokedAtMs === undefined) await redis.sadd(index, id);
+  }
+}
+
+async function restoreJob(parts: RestoreParts, studio: StudioId, jobId: JobId): Promise<boolean> {
+  const { objects, jobs, redis, clock } = parts;
+  const stored = await objects.getJson(objectKeys.job(studio, jobId));
+  if (stored === undefined) return false;
+  const job = storedJobSchema.parse(stored);
+  const end = await objects.getJson(objectKeys.jobEnd(studio, jobId));
+  const { state, message } =
+    end === undefined ? { state: '', message: '' } : jobEndSchema.parse(end);
+  await jobs.create(job);
+  for (const step of job.definition.job.steps.keys()) {
+    await restoreStep(parts, studio, jobId, step);
+  }
+  await redis.sadd(keys.publishingJobs(), jobId);
+  // Seconds since 1970 are more than the grants of any job: no lost lease's epoch is met again.
+  const nowMs = clock.nowMs();
+  const reply = await restoreEndScript.run(
+    redis,
+    { job_key: keys.job(jobId) },
+    { now_ms: nowMs, epoch: Math.floor(nowMs / 1000), ended: state, message },
+  );
+  parts.logger.info({ job: jobId, state: asText(reply) }, 'job restored');
+  return true;
+}
+
+async function restoreStep(
+  parts: RestoreParts,
+  studio: StudioId,
+  jobId: JobId,
+  step: number,
+): Promise<void> {
+  const folder = objectKeys.outputsPrefix(studio, jobId, step);
+  let batch: string[] = [];
+  const flush = async () => {
+    const manifests = await Promise.all(batch.map((key) => parts.objects.getJson(key)));
+    const words = manifests.flatMap((manifest, i) => {
+      const { epoch, files } = acceptedOutputsSchema.parse(manifest);
+      const task = Number(batch[i]?.slice(folder.length, -'.json'.length));
+      return [task, JSON.stringify({ epoch, files }), files.length, epoch];
+    });
+    batch = [];
+    if (words.length === 0) return;
+    await restoreTasksScript.run(
+      parts.redis,
+      { job_key: keys.job(jobId), step_key: keys.step(jobId, step) },
+      { step_index: step, now_ms: parts.clock.nowMs() },
+      words,
+    );
+  };
+  for await (const key of allKeys(parts.objects, folder)) {
+    batch.push(key);
+    if (batch.length === READS_AT_ONCE) await flush();
+  }
+  await flush();
+}
+
+async function* allKeys(objects: ObjectStore, prefix: string): AsyncGenerator<string> {
+  let cursor: string | undefined;
+  do {
+    const page = await objects.list(prefix, cursor);
+    for (const { key } of page.items) yield key;
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
+}

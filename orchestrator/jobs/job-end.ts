@@ -1,0 +1,5 @@
+import { jobStateSchema } from '@karst/shared/protocol/job.ts';
+import { z } from 'zod';
+
+/** end.json: how a job ended. Storage holds it for the day Redis is lost. */
+export const jobEndSchema = z.object({ state: jobStateSchema, message: z.string().default('') });
