@@ -9,6 +9,11 @@ process.stdout.on('error', (error) => {
   throw error;
 });
 
+// Without a reader of what it says, work goes on.
+process.stderr.on('error', (error) => {
+  if (errnoCode(error) !== 'EPIPE') throw error;
+});
+
 process.exitCode = await runCli(process.argv.slice(2), {
   env: process.env,
   cwd: process.cwd(),

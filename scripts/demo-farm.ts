@@ -28,8 +28,8 @@ export interface DemoFarm {
   dir: string;
   /** Ctrl-C was pressed. */
   readonly interrupted: boolean;
-  /** Runs a karst command against the farm; its chatter is shown, its data answered. */
-  karst(args: readonly string[]): Promise<string>;
+  /** Runs a karst command against the farm; its chatter is shown unless `quiet`, its data answered. */
+  karst(args: readonly string[], options?: { quiet: boolean }): Promise<string>;
   /** Keys below the studio's view of a job, as any S3 client lists them. */
   viewKeys(jobId: string): Promise<string[]>;
   showLogs(): Promise<void>;
@@ -85,19 +85,24 @@ export async function demoFarm(options: DemoFarmOptions): Promise<DemoFarm> {
     up.stdout?.destroy();
   }
 
-  const karst = async (args: readonly string[]) => {
+  const karst = async (args: readonly string[], { quiet } = { quiet: false }) => {
     const own = ['--url', ready.url, '--key-file', ready.keyFile];
     const child = spawn(process.execPath, [cli, ...args, ...own], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', quiet ? 'pipe' : 'inherit'],
     });
     running = child;
     let data = '';
-    child.stdout.on('data', (chunk: Buffer) => {
+    child.stdout?.on('data', (chunk: Buffer) => {
       data += chunk.toString('utf8');
+    });
+    let chatter = '';
+    child.stderr?.on('data', (chunk: Buffer) => {
+      chatter += chunk.toString('utf8');
     });
     const [code] = await once(child, 'close');
     running = undefined;
-    if (code !== 0) throw new Error(`karst ${args[0]} ended with exit code ${code}.`);
+    if (code !== 0)
+      throw new Error(`karst ${args[0]} ended with exit code ${code}. ${chatter}`.trim());
     return data;
   };
   return {

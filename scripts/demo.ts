@@ -34,10 +34,14 @@ async function renderOrbit(farm: DemoFarm, outputDir: string): Promise<DemoResul
   await rm(outputDir, { recursive: true, force: true });
   await mkdir(outputDir, { recursive: true });
   const orbit = path.join(rootDir, 'examples', 'orbit');
-  const jobId = (await farm.karst(['submit', orbit, '--wait'])).trim();
+  const jobId = (await farm.karst(['submit', orbit])).trim();
+  await farm.karst(['wait', jobId]).catch(async (error: unknown) => {
+    if (!farm.interrupted) await tellTaskLog(farm, jobId);
+    throw error;
+  });
 
   const downloadDir = path.join(farm.dir, 'download');
-  await farm.karst(['download', jobId, '-d', downloadDir]);
+  await farm.karst(['download', jobId, '-d', downloadDir], { quiet: true });
   await cp(path.join(downloadDir, 'frames'), outputDir, { recursive: true });
   const frames = Array.from({ length: FRAME_COUNT }, (_, i) =>
     path.join(outputDir, `orbit_${String(i + 1).padStart(4, '0')}.png`),
@@ -52,6 +56,13 @@ async function renderOrbit(farm: DemoFarm, outputDir: string): Promise<DemoResul
   checkKeys(bucketKeys, frames);
   const seconds = Math.round((performance.now() - beganMs) / 100) / 10;
   return { frames: frames.length, seconds, outputDir, film, contactSheet, bucketKeys };
+}
+
+/** What the task that failed wrote says more than any log of the farm's. */
+async function tellTaskLog(farm: DemoFarm, jobId: string): Promise<void> {
+  const log = await farm.karst(['logs', jobId], { quiet: true });
+  say('\nThe end of its log:');
+  for (const line of log.trimEnd().split('\n').slice(-20)) say(`  ${line}`);
 }
 
 async function checkFrames(files: readonly string[]): Promise<void> {
@@ -104,4 +115,6 @@ async function main(): Promise<number> {
   }
 }
 
+// Whoever stops reading (`| head`) must not keep the demo from cleaning up.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 process.exit(await main());

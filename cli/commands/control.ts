@@ -93,7 +93,7 @@ function addRetryCommand({ program, context }: CommandLine): void {
     if (!failed) throw usageError('Say which tasks to retry: --failed.');
     const api = await connectWith(context, command);
     const { retried } = await api.call(routes.retryJob, { params: { jobId }, body: { step } });
-    say(context, `${count(retried, 'task')} of job ${jobId} wait again.`);
+    say(context, `${count(retried, 'task')} of job ${jobId} will run again.`);
   });
 }
 
