@@ -69,8 +69,8 @@ export async function checkSubmission(
 }
 
 /**
- * Stores a checked submission under `jobId` and lets it run; repeating it changes nothing. S3 first:
- * a job that Redis knows can always be rebuilt.
+ * Stores a checked submission under `jobId` and lets it run; repeating it changes nothing, and
+ * completes what a crash cut off. S3 first: a job that Redis knows can always be rebuilt.
  */
 export async function storeSubmission(
   parts: SubmitParts,
@@ -78,7 +78,8 @@ export async function storeSubmission(
   jobId: JobId,
   { submission, job, locations }: CheckedSubmission,
 ): Promise<Job> {
-  const createdAtMs = parts.clock.nowMs();
+  const existing = await parts.jobs.read(jobId);
+  const createdAtMs = existing ? Date.parse(existing.createdAt) : parts.clock.nowMs();
   const { policy, project, inputs } = submission;
   const definition = { job, locations, inputCount: inputs.length };
   const record = { id: jobId, studio, project, policy, definition, createdAtMs };

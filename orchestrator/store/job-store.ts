@@ -86,7 +86,7 @@ export class JobStore {
 
   /**
    * Stores the job and lists it; harmless when repeated. The listing follows the job, so a crash
-   * between the two leaves a job that a retry of the submission lists.
+   * between the two leaves a job that a retry of the submission lists; it can't run before that.
    */
   async create(job: NewJob): Promise<void> {
     await createJobScript.run(
@@ -98,8 +98,8 @@ export class JobStore {
         steps_json: JSON.stringify(stepFields(job.definition.job)),
       },
     );
-    await this.redis.sadd(keys.activeJobs(), job.id);
     await this.redis.zadd(keys.studioJobs(job.studio), 'NX', job.createdAtMs, job.id);
+    await this.redis.sadd(keys.activeJobs(), job.id);
   }
 
   async read(id: JobId): Promise<Job | undefined> {

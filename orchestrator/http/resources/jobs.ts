@@ -41,10 +41,10 @@ export function jobHandlers(parts: {
         ttlMs: IDEMPOTENCY_TTL_MS,
       };
       const { jobId } = await withIdempotency(parts.redis, call, () => newJobId(random));
-      return (
-        (await jobs.readOwn(studio, jobId)) ??
-        (await storeSubmission(parts.submit, studio, jobId, known))
-      );
+      const existing = await jobs.readOwn(studio, jobId);
+      // A job that has started was stored whole; one that has not may have been cut off half-way.
+      if (existing !== undefined && existing.state !== 'pending') return existing;
+      return await storeSubmission(parts.submit, studio, jobId, known);
     },
 
     async listJobs({ query }, { principal }) {
