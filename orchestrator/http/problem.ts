@@ -7,21 +7,12 @@ import {
 import type { Response } from 'express';
 import type { Logger } from 'pino';
 import { ObjectStoreUnavailableError } from '../objects/errors.ts';
+import { networkCodes } from '../store/network-codes.ts';
 import { ProblemError } from './handler.ts';
 
 /** Seconds after which a retryable problem is worth another try. */
 const RETRY_AFTER_SECONDS = 2;
 
-const networkCodes = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ETIMEDOUT',
-  'EPIPE',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-]);
 /** What Redis answers, and ioredis says, while commands can't be served. */
 const redisOutage =
   /^(MISCONF|OOM|READONLY|LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|NOREPLICAS|BUSY|Connection is closed|Command timed out|Command aborted|Stream isn't writeable|Reached the max retries)/;

@@ -1,3 +1,4 @@
+import { failureKindSchema } from '@karst/shared/protocol/task.ts';
 import type { Logger } from 'pino';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
@@ -6,19 +7,7 @@ const taskStates = ['waiting', 'running', 'succeeded', 'failed', 'canceled'] as 
 const jobStates = ['pending', 'running', 'paused', 'succeeded', 'failed', 'canceled'] as const;
 const nodeStates = ['online', 'draining', 'offline'] as const;
 const gpuStates = ['busy', 'idle', 'offline'] as const;
-const failureReasons = [
-  'exit',
-  'signal',
-  'timeout',
-  'reported',
-  'command',
-  'outputs',
-  'disk_full',
-  'out_of_memory',
-  'node',
-  'inputs',
-  'storage',
-] as const;
+const failureReasons = failureKindSchema.options;
 const directions = ['input', 'output', 'log'] as const;
 const gpuOutcomes = ['succeeded', 'failed', 'lost'] as const;
 

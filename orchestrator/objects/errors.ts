@@ -1,4 +1,5 @@
 import { S3ServiceException } from '@aws-sdk/client-s3';
+import { networkCodes } from '../store/network-codes.ts';
 
 /** Storage can't be reached or is failing: the same call may succeed later. */
 export class ObjectStoreUnavailableError extends Error {
@@ -8,16 +9,6 @@ export class ObjectStoreUnavailableError extends Error {
   }
 }
 
-const networkCodes = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ETIMEDOUT',
-  'EPIPE',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-]);
 const passingNames = new Set([
   'TimeoutError',
   'RequestTimeout',

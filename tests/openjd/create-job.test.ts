@@ -1,19 +1,5 @@
-import { createJob } from '@karst/shared/openjd/create-job.ts';
 import { describe, expect, test } from 'vitest';
-import { accepted, lines, type TemplateParts, templateWith } from './cases.ts';
-
-type Values = Record<string, string | number>;
-
-function created(parts: TemplateParts, values: Values = {}, options = {}) {
-  const job = createJob(accepted(templateWith(parts)), values, options);
-  if (!job.ok) throw new Error(lines(job.error).join('\n'));
-  return job.value;
-}
-
-function refused(parts: TemplateParts, values: Values = {}, options = {}): string[] {
-  const job = createJob(accepted(templateWith(parts)), values, options);
-  return job.ok ? ['(created)'] : lines(job.error);
-}
+import { created, refused, type TemplateParts, type Values } from './creating.ts';
 
 const parameter = (definition: Record<string, unknown>): TemplateParts => ({
   parameters: [{ name: 'P', ...definition }],
