@@ -125,8 +125,12 @@ export class Agent implements SyncSide {
     return this.#wanted() > 0;
   }
 
+  holdsLeases(): boolean {
+    return this.#leases.size > 0;
+  }
+
   patienceMs(): number {
-    return this.#leases.size > 0 ? 2000 : 10_000;
+    return this.holdsLeases() ? 2000 : 10_000;
   }
 
   compose(): SyncContent {
@@ -136,7 +140,8 @@ export class Agent implements SyncSide {
     const reports = this.#leases.reports(this.#reportsMax);
     const draining = this.#phase === 'draining';
     // The first call brings liveness and the first grants at once.
-    const polls = this.#inventoryTold && reports.length === 0 && !this.#isDone();
+    const listens = wanted > 0 || this.holdsLeases();
+    const polls = this.#inventoryTold && reports.length === 0 && listens;
     return {
       slots: this.#options.slots,
       wanted,

@@ -19,7 +19,7 @@ class Stopping {
 
   attach(agent: Agent): void {
     this.#agent = agent;
-    if (this.#asked > 0) agent.drain();
+    if (this.#asked > 0) agent.stop(this.#asked > 2);
   }
 
   /** The first signal drains, the second ends the tasks, the third kills them. */
@@ -49,6 +49,9 @@ async function main(): Promise<ExitCode> {
   const stopping = new Stopping();
   process.on('SIGTERM', () => stopping.signal());
   process.on('SIGINT', () => stopping.signal());
+  // Whoever read our output may be gone; that must not keep tasks from being given back.
+  process.stdout.on('error', () => undefined);
+  process.stderr.on('error', () => undefined);
   if (config.exitWithParent) {
     process.stdin.on('close', () => stopping.parentGone());
     process.stdin.resume();

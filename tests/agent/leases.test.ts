@@ -174,6 +174,7 @@ describe('leases', () => {
     await busy(orchestrator, lease);
     const before = orchestrator.syncs.length;
     orchestrator.draining = true;
+    orchestrator.wake();
     await orchestrator.changes.until(() => orchestrator.syncs.length > before + 1);
     await writeFile(join(agent.dir, 'go'), '');
     expect(await orchestrator.finished(lease)).toMatchObject([
@@ -182,6 +183,7 @@ describe('leases', () => {
     ]);
     await orchestrator.changes.until(() => orchestrator.syncs.at(-1)?.wanted === 0);
     orchestrator.draining = false;
+    orchestrator.wake();
     const next = orchestrator.lease({ step: command('true') });
     expect(await orchestrator.finished(next)).toMatchObject([{ outcome: 'succeeded' }]);
   });
@@ -194,9 +196,27 @@ describe('leases', () => {
     const lease = orchestrator.lease({ step: untilGo });
     await busy(orchestrator, lease);
     orchestrator.superseded = true;
+    orchestrator.wake();
     expect(await agent.ended()).toEqual({ code: 1, signal: null });
     expect(agent.stderr).toContain('A newer agent process speaks for this node');
     expect(alive(lease)).toEqual([]);
+  });
+
+  it('whose results are not understood are given back, and the others are told', async () => {
+    const orchestrator = await startOrchestrator((one) => {
+      one.nextSyncMs = 100;
+      one.confusedBy = ({ reports }) =>
+        reports.some(({ results }) =>
+          results.some((result) => result.outcome === 'failed' && result.exitCode === 99),
+        );
+    });
+    await startAgent(orchestrator.url, { KARST_SLOTS: '2' });
+    const odd = orchestrator.lease({ step: shell('exit 99') });
+    const even = orchestrator.lease({ step: shell('exit 2') });
+    expect(await orchestrator.finished(odd)).toMatchObject([
+      { outcome: 'returned', message: expect.stringContaining('The request is not valid') },
+    ]);
+    expect(await orchestrator.finished(even)).toMatchObject([{ outcome: 'failed', exitCode: 2 }]);
   });
 
   it('of two agents in one directory only the first one gets', async () => {

@@ -25,7 +25,10 @@ export class DiskGuard {
   }
 
   get message(): string {
-    return `disk full: ${Math.floor(this.#freeMib)} MiB free in the agent's directory, needs ${this.#freeMibMin} MiB`;
+    const free = `${Math.floor(this.#freeMib)} MiB free in the agent's directory`;
+    return this.#freeMib < this.#freeMibMin
+      ? `disk full: ${free}, needs ${this.#freeMibMin} MiB`
+      : `disk full: a write failed, now ${free}`;
   }
 
   /** A write failed with ENOSPC. */

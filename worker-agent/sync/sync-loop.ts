@@ -13,6 +13,8 @@ export interface SyncSide {
   compose(): SyncContent;
   /** Whether the node could take another lease now. */
   wantsWork(): boolean;
+  /** Whether there are leases of whose loss it should hear at once. */
+  holdsLeases(): boolean;
   /** A call was answered; `sentAtMs` is monotonic. Called for overtaken calls too. */
   answered(request: SyncContent, response: SyncResponse, sentAtMs: number): void;
   /** A call failed; it will be repeated unless the loop was stopped. */
@@ -29,8 +31,8 @@ export interface Boot {
 /** An empty answer to a long poll that came this fast was no long poll. */
 const hastyMs = 100;
 /**
- * A node that wants no work polls all the same, to hear at once of leases it loses; but not before a
- * moment without news, or a node of short tasks would call twice for each report.
+ * A node with leases that wants no more polls all the same, to hear at once of those it loses; but not
+ * before a moment without news, or a node of short tasks would call twice for each report.
  */
 const busyRestMs = 200;
 
@@ -103,7 +105,8 @@ export class SyncLoop {
       return;
     }
     const nextMs = Math.max(1, answer.nextSyncMs);
-    await this.#news.within(hasty ? nextMs : Math.min(nextMs, busyRestMs));
+    const pollsNext = this.#side.holdsLeases() && !hasty;
+    await this.#news.within(pollsNext ? Math.min(nextMs, busyRestMs) : nextMs);
   }
 
   async #unlessOvertaken<T>(answer: Promise<T>): Promise<T | 'overtaken'> {

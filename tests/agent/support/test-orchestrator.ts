@@ -84,6 +84,8 @@ export class TestOrchestrator {
   dropAnswersToReports = 0;
   /** So many enrolments are recorded, and their connections dropped before they are answered. */
   dropAnswersToEnrollment = 0;
+  /** Calls that it refuses to understand. */
+  confusedBy: (request: SyncRequest) => boolean = () => false;
   readonly nodeId = 'node-00000000000000000001';
   #waitingPoll: (() => void) | undefined;
   #port = 0;
@@ -290,6 +292,8 @@ export class TestOrchestrator {
   async #sync(request: SyncRequest): Promise<SyncResponse> {
     if (this.superseded) throw new Problem('node_superseded');
     this.syncs.push(request);
+    this.changes.changed();
+    if (this.confusedBy(request)) throw new Problem('invalid_request');
     this.#waitingPoll?.();
     const reports = request.reports.map((report) => {
       const lease = this.leases.find(({ grant }) => grant.leaseId === report.leaseId);
