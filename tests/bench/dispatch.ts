@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { z } from 'zod';
 import { Child } from '../support/child.ts';
 import { Farm } from '../support/farm.ts';
 import { cpuSeconds, percentile, rounded } from './process-cpu.ts';
@@ -19,6 +20,13 @@ steps:
 `;
 const TASKS = 1_000_000;
 const WARM_SECONDS = 3;
+
+/** What agent-load-main.ts prints. */
+const resultSchema = z.object({
+  tasks: z.number(),
+  syncs: z.number(),
+  grantMs: z.array(z.number()),
+});
 
 interface Mode {
   tasksPerSecond: number;
@@ -43,15 +51,15 @@ async function measure(
     const pids = [farm.replicas[0]?.pid ?? 0, farm.redis.pid];
     const before = pids.map(cpuSeconds);
     const startMs = performance.now();
-    const result = await load.event('result');
+    const result = resultSchema.parse(await load.event('result'));
     const wall = (performance.now() - startMs) / 1000;
     const [orchestrator = 0, redis = 0] = pids.map((pid, i) => {
       return rounded((cpuSeconds(pid) - (before[i] ?? 0)) / wall, 2);
     });
-    const grantMs = (result.grantMs as number[]) ?? [];
+    const { grantMs } = result;
     return {
-      tasksPerSecond: Math.round(Number(result.tasks) / options.seconds),
-      syncsPerSecond: Math.round(Number(result.syncs) / options.seconds),
+      tasksPerSecond: Math.round(result.tasks / options.seconds),
+      syncsPerSecond: Math.round(result.syncs / options.seconds),
       grantMsP50: rounded(percentile(grantMs, 0.5)),
       grantMsP99: rounded(percentile(grantMs, 0.99)),
       cpu: { orchestrator, redis },

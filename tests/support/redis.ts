@@ -85,9 +85,10 @@ async function startContainer(): Promise<TestRedis> {
     port,
     pid: 0,
     async kill() {
-      await container.restart({ timeout: 0 });
+      await container.stop({ remove: false, timeout: 0 });
     },
     async restart() {
+      await container.restart();
       await eventually(`redis on port ${port}`, () => answers(url));
     },
     async stop() {
