@@ -131,7 +131,13 @@ export class SpanStore {
     return { status: 'granted', jobStarted: asInteger(reply[1]) === 1, spans };
   }
 
-  async report(lease: LeaseRef, nowMs: number, results: readonly ResultWords[]): Promise<Reported> {
+  /** Records what `nodeId` reports of a lease; 'lost' when that is not, or no longer, its own. */
+  async report(
+    nodeId: NodeId,
+    lease: LeaseRef,
+    nowMs: number,
+    results: readonly ResultWords[],
+  ): Promise<Reported> {
     const reply = asArray(
       await reportLeaseScript.run(
         this.redis,
@@ -139,6 +145,7 @@ export class SpanStore {
         {
           step_index: lease.step,
           span_id: lease.spanId,
+          node_id: nodeId,
           lease_id: lease.leaseId,
           epoch: lease.epoch,
           now_ms: nowMs,

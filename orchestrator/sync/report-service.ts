@@ -45,7 +45,7 @@ export class ReportService {
   async record(nodeId: NodeId, report: LeaseReport): Promise<ReportOutcome> {
     const verified = await this.verify(report);
     const words = verified.map((result) => resultWords(nodeId, report.epoch, result));
-    const reported = await this.parts.spans.report(report, this.parts.clock.nowMs(), words);
+    const reported = await this.parts.spans.report(nodeId, report, this.parts.clock.nowMs(), words);
     if (reported.status === 'lost') this.parts.metrics.attemptsFenced(1);
     if (reported.status === 'accepted') await this.follow(report, verified, reported);
     const answer: Answer = { leaseId: report.leaseId, status: reported.status };

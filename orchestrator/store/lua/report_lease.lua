@@ -1,5 +1,5 @@
--- Records results of a lease, fenced: nothing changes unless span, lease and epoch are the live ones.
--- From: span leased by exactly this lease. To: tasks ended, waiting again, or still running.
+-- Records results of a lease, fenced: nothing changes unless span, node, lease and epoch are the
+-- live ones. From: span leased by exactly this lease. To: tasks ended, waiting again, or still running.
 -- Results come seven words each, in task order: code first last run_ms record outputs outputs_count.
 --   b  bare success of a range; record is a member of the runs set
 --   s  success of one task with a record, perhaps with outputs
@@ -10,9 +10,10 @@
 -- the lease is over; requeued 1 when the span waits again. Cost O(tasks reported).
 -- INCLUDE job
 -- KEYS job_key step_key spans_key
--- ARGV step_index span_id lease_id epoch now_ms max_faults results*
+-- ARGV step_index span_id node_id lease_id epoch now_ms max_faults results*
 local span = parse_span(redis.call('HGET', spans_key, span_id))
-if not span or span.state ~= 'l' or span.lease ~= lease_id or span.epoch ~= epoch then
+if not span or span.state ~= 'l' or span.node ~= node_id or span.lease ~= lease_id
+  or span.epoch ~= epoch then
   return { 'lost', 1, 0, '' }
 end
 
