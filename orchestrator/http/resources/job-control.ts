@@ -1,4 +1,5 @@
 import { type Job, terminalJobStates } from '@karst/shared/protocol/job.ts';
+import { stepsToRetry } from '../../domain/steps-to-retry.ts';
 import type { Aftermath } from '../../jobs/aftermath.ts';
 import type { ControlStore } from '../../store/control-store.ts';
 import type { JobStore } from '../../store/job-store.ts';
@@ -67,11 +68,17 @@ export function jobControlHandlers(parts: {
       if (body.step !== undefined && !steps.some((step) => step.name === body.step)) {
         throw new ProblemError('not_found', `The job has no step "${body.step}".`);
       }
+      const graph = steps.map(({ name, state, deps }) => ({
+        name,
+        state,
+        dependsOn: deps === '' ? [] : deps.split(',').map(Number),
+      }));
+      const indices = stepsToRetry(graph, body.step);
+      if (body.step !== undefined && !indices.some((i) => steps[i]?.name === body.step)) {
+        throw new ProblemError('conflict', 'The step waits for another that failed: retry that.');
+      }
       let retried = 0;
-      for (const [index, step] of steps.entries()) {
-        // A step canceled because another failed goes on with it.
-        if (body.step !== undefined && step.name !== body.step && step.state !== 'canceled')
-          continue;
+      for (const index of indices) {
         const result = await control.retryStep(
           job.id,
           index,
