@@ -101,7 +101,10 @@ export function taskHandlers(parts: {
         aftermath.nowMs(),
       );
       if (stateBefore === 'canceled' || stateBefore === 'canceled_job') {
-        throw new ProblemError('conflict', 'The task was canceled: retry the job instead.');
+        throw new ProblemError(
+          'conflict',
+          'Tasks of its step were canceled: retry the job instead.',
+        );
       }
       await aftermath.apply(jobId, index, effects);
       if (spanId > 0) await aftermath.spansQueued(jobId, index, [spanId]);

@@ -1,19 +1,19 @@
 -- Runs one task again, whatever its state. A running attempt's lease ends.
--- From: any state. To: waiting. Returns { state before, effects, span id to queue or 0 }.
--- Cost O(live spans of the step).
+-- From: any state but canceled, in a step without canceled tasks: those are canceled by their step
+-- having ended, so reopening it for one would revive them all. To: waiting.
+-- Returns { state before, effects, span id to queue or 0 }. Cost O(live spans of the step).
 -- INCLUDE job
 -- KEYS job_key step_key
 -- ARGV step_index task now_ms
-local s = redis.call('HMGET', step_key, 'state', 'cursor')
+local s = redis.call('HMGET', step_key, 'state', 'canceled')
 task = tonumber(task)
 if redis.call('HGET', job_key, 'state') == 'canceled' then return { 'canceled_job', '', 0 } end
-local state, n = 'waiting', 0
+if tonumber(s[2]) > 0 then return { 'canceled', '', 0 } end
+local state = 'waiting'
 if redis.call('GETBIT', step_key .. ':succeeded', task) == 1 then
   state = 'succeeded'
 elseif redis.call('GETBIT', step_key .. ':failed', task) == 1 then
   state = 'failed'
-elseif terminal[s[1]] then
-  state = 'canceled'
 end
 if state == 'waiting' then
   local spans = redis.call('HGETALL', step_key .. ':spans')
@@ -29,7 +29,6 @@ if state == 'waiting' then
   end
   return { 'waiting', '', 0 }
 end
-if state == 'canceled' then return { 'canceled', '', 0 } end
 reopen_step(step_index)
 redis.call('SETBIT', step_key .. ':' .. state, task, 0)
 redis.call('HDEL', step_key .. ':failures', task, task .. ':f')
