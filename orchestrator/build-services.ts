@@ -53,7 +53,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
   const inputs = new JobInputs(objects, stores.outputs);
 
   const passes = (): Pass[] => [
-    reconcilePass({ ...parts, dispatcher, aftermath, periodMs: config.KARST_RECONCILE_MS }),
+    reconcilePass({ ...parts, dispatcher, aftermath, expiry, periodMs: config.KARST_RECONCILE_MS }),
     publishOutputsPass({ ...parts, periodMs: 2 * config.KARST_RECONCILE_MS }),
     expireNodesPass({
       ...parts,

@@ -8,7 +8,9 @@ import type { SpanQueue } from '../queue/span-queue.ts';
 import type { StepRecord } from '../store/job-record.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { keys } from '../store/keys.ts';
-import type { SpanStore } from '../store/span-store.ts';
+import type { NodeStore } from '../store/node-store.ts';
+import type { Span, SpanStore } from '../store/span-store.ts';
+import type { LeaseExpiry } from '../sync/lease-expiry.ts';
 import type { Pass } from './pass.ts';
 
 /** Spans of one step looked at in one pass; the rest waits for the next. */
@@ -19,13 +21,16 @@ const SPANS_PER_STEP_MAX = 2000;
  * lost. The table is the truth: what it says is queued is put on the queue again (BullMQ ignores a span
  * it has), and a span BullMQ thinks active while the table says queued is freed. A span must look so in
  * two passes in a row, so that a grant in progress is left alone; the first pass of a process trusts
- * its look at once, since nothing of its own is in progress.
+ * its look at once, since nothing of its own is in progress. Leases that no node knows of are taken
+ * back.
  */
 export function reconcilePass(parts: {
   redis: Redis;
   jobs: JobStore;
   spans: SpanStore;
+  nodes: NodeStore;
   queue: SpanQueue;
+  expiry: LeaseExpiry;
   dispatcher: Dispatcher;
   aftermath: Aftermath;
   logger: Logger;
@@ -34,10 +39,28 @@ export function reconcilePass(parts: {
   const { jobs, spans, queue, dispatcher, logger } = parts;
   let suspects: ReadonlySet<string> | undefined;
 
+  /**
+   * A lease stands on its node's list before the table grants it and until the table ends it. One that
+   * was struck off in between, by a newer call of the node while the grant was on its way, would never
+   * expire. Struck off is for good, so one look is enough: taking back checks that it is still held.
+   */
+  async function takeBackUnlisted(jobId: JobId, step: number, table: readonly Span[]) {
+    const leased = table.filter((span) => span.state === 'leased').slice(0, SPANS_PER_STEP_MAX);
+    await Promise.all(
+      leased.map(async ({ nodeId, leaseId, spanId }) => {
+        if ((await parts.nodes.lease(nodeId, leaseId)) !== undefined) return;
+        const lease = { leaseId, jobId, step, spanId };
+        await parts.expiry.expire(nodeId, [lease], 'the node was never told of the lease');
+      }),
+    );
+  }
+
   async function mendStep(jobId: JobId, step: number, next: Set<string>): Promise<void> {
     const ref = { jobId, step };
     await queue.requeueStalled(ref);
-    const queued = (await spans.list(jobId, step)).filter((span) => span.state === 'queued');
+    const table = await spans.list(jobId, step);
+    await takeBackUnlisted(jobId, step, table);
+    const queued = table.filter((span) => span.state === 'queued');
     for (const { spanId } of queued.slice(0, SPANS_PER_STEP_MAX)) {
       const state = await queue.state({ ...ref, spanId });
       if (state !== 'unknown' && state !== 'active') continue;
@@ -52,8 +75,7 @@ export function reconcilePass(parts: {
     }
   }
 
-  const mayRun = (record: StepRecord) =>
-    (record.state === 'ready' || record.state === 'running') && record.waiting > 0;
+  const mayRun = (record: StepRecord) => record.state === 'ready' || record.state === 'running';
 
   return {
     name: 'reconcile',
@@ -73,7 +95,7 @@ export function reconcilePass(parts: {
         for (const [step, record] of (await jobs.steps(jobId, job.stepCount)).entries()) {
           if (!mayRun(record)) continue;
           await mendStep(jobId, step, next);
-          await dispatcher.wakeStep(jobId, step);
+          if (record.waiting > 0) await dispatcher.wakeStep(jobId, step);
         }
       }
       suspects = next;
