@@ -1,8 +1,10 @@
+import { keys } from '@karst/orchestrator/store/keys.ts';
+import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { farmForFile } from './support/farm-for-file.ts';
 import { counts, published, tasksOf } from './support/job-state.ts';
-import { Marks, noteStart } from './support/marks.ts';
+import { Marks, noteStart, waitFor } from './support/marks.ts';
 import { shellJob } from './support/shell-job.ts';
 import { StudioView } from './support/studio-view.ts';
 
@@ -53,4 +55,20 @@ it('finishes a job whose orchestrator was killed in the middle, accepting each t
       view[`Render/out/frame-${task}.txt`],
     );
   }
+});
+
+it('takes back a lease that a cut-off grant left on no node’s list', async () => {
+  const marks = await Marks.make(farm());
+  const { nodeId } = await farm().startAgent();
+  const job = await farm().submit(shellJob(marks, [{ script: noteStart + waitFor('go') }]), {
+    policy: { maxRetriesPerTask: 0 },
+  });
+  const { leaseId } = await marks.started(0);
+  const redis = new Redis(farm().redis.url);
+  expect(await redis.hdel(keys.nodeLeases(nodeId), leaseId)).toBe(1);
+  redis.disconnect();
+  expect((await marks.started(0, 2)).leaseId).not.toBe(leaseId);
+  await marks.open('go');
+  const ended = await farm().jobIn(job.id, ['succeeded']);
+  expect(ended.taskCounts).toEqual(counts({ succeeded: 1 }));
 });

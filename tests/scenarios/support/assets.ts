@@ -12,8 +12,10 @@ export async function putAsset(farm: Farm, content: Buffer, sent = content): Pro
   const { uploads } = await farm.api().call(routes.createAssetUploads, { body: { files } });
   const upload = uploads[0]?.upload;
   if (upload?.kind !== 'single') throw new Error('expected one upload by a single PUT');
-  const { url, headers } = upload;
-  const answer = await fetch(url, { method: 'PUT', headers, body: new Uint8Array(sent) });
+  // The length of what is really sent, not of what was announced.
+  const headers = new Headers(upload.headers);
+  headers.delete('content-length');
+  const answer = await fetch(upload.url, { method: 'PUT', headers, body: new Uint8Array(sent) });
   await answer.arrayBuffer();
   return answer.status;
 }
