@@ -18,7 +18,10 @@ export class ProblemResponseError extends CliError {
 }
 
 function headline(problem: Problem): string {
-  const said = problem.detail ? `${problem.title}: ${problem.detail}` : problem.title;
+  // The detail often repeats the first field error, which is listed below with its place.
+  const isListed = problem.errors?.some(({ message }) => message === problem.detail) ?? false;
+  const said =
+    problem.detail && !isListed ? `${problem.title}: ${problem.detail}` : `${problem.title}`;
   const reference = problem.status >= 500 && problem.instance ? ` (${problem.instance})` : '';
   return `${said}${reference}`;
 }

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { templateWith, writeBundle } from './support/bundle.ts';
 import { FixtureServer, JOB_ID, sendProblem, sendS3Error } from './support/fixture-server.ts';
-import { runCli, testDir } from './support/run-cli.ts';
+import { runCli, startCli, testDir } from './support/run-cli.ts';
 
 const scene = {
   name: 'Scene',
@@ -288,6 +288,21 @@ describe('an upload that goes wrong', () => {
     });
     expect((await submit('.')).code).toBe(0);
     expect(server.assets.has(sha)).toBe(true);
+  });
+
+  it('stops on Ctrl-C and submits nothing', async () => {
+    const { cwd, server } = await start();
+    await writeBundle(cwd, templateWith([scene]), { 'scene.blend': 'x' });
+    const sha = '2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881';
+    const reached = Promise.withResolvers<void>();
+    server.answers.set(`PUT /storage/${sha}`, () => reached.resolve());
+    const cli = startCli(['submit', '.'], { cwd, env: server.env });
+    await reached.promise;
+    cli.signal('SIGINT');
+    const result = await cli.result();
+    expect(result.stderr).toBe('karst: Interrupted. No job was submitted.\n');
+    expect(result.code).toBe(130);
+    expect(server.seen('POST', '/v1/jobs')).toEqual([]);
   });
 
   it('prints the orchestrator’s refusal with every field', async () => {
