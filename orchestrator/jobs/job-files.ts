@@ -12,10 +12,10 @@ import type { ObjectStore } from '../objects/store.ts';
 const HEADS_AT_ONCE = 32;
 const ERRORS_LISTED_MAX = 50;
 
-const travels = (parameter: ResolvedParameter) =>
-  parameter.type === 'PATH' && (parameter.dataFlow ?? 'NONE') !== 'NONE';
+const flows = (parameter: ResolvedParameter) => (parameter.dataFlow ?? 'NONE') !== 'NONE';
 
-const takesInput = ({ dataFlow }: ResolvedParameter) => dataFlow === 'IN' || dataFlow === 'INOUT';
+/** Whether the parameter's location must hold input files. */
+const takesInput = ({ dataFlow }: ResolvedParameter) => dataFlow !== 'OUT';
 
 /** Whether `path` is `location` or lies below it. */
 export const isAt = (path: string, location: string): boolean =>
@@ -23,19 +23,20 @@ export const isAt = (path: string, location: string): boolean =>
 
 /**
  * Where each PATH parameter that travels stands in the job's file tree: where the submission says, else
- * the last component of its value. Throws ProblemError invalid_parameters.
+ * the last component of its value. One without dataFlow travels (in) only if the submission gives it a
+ * location, as clients do for a default inside the bundle. Throws ProblemError invalid_parameters.
  */
 export function locate(job: ResolvedJob, submission: Submission): Record<string, string> {
   const errors: FieldError[] = [];
   const locations: Record<string, string> = {};
   for (const name of Object.keys(submission.locations)) {
     const parameter = job.parameters[name];
-    if (parameter !== undefined && travels(parameter)) continue;
-    const path = ['locations', name];
-    errors.push({ path, message: `"${name}" is no PATH parameter with a dataFlow` });
+    if (parameter?.type === 'PATH') continue;
+    errors.push({ path: ['locations', name], message: `"${name}" is no PATH parameter` });
   }
   for (const [name, parameter] of Object.entries(job.parameters)) {
-    if (!travels(parameter)) continue;
+    if (parameter.type !== 'PATH') continue;
+    if (!flows(parameter) && submission.locations[name] === undefined) continue;
     const given = submission.locations[name] ?? lastComponent(parameter.value);
     const location = treePathSchema.safeParse(given);
     if (location.success) locations[name] = location.data;
