@@ -41,9 +41,10 @@ local function end_job()
   local j = redis.call('HMGET', job_key, 'ending', 'failed', 'canceled')
   local state = j[1]
   if not state then
-    state = 'succeeded'
-    if tonumber(j[3]) > 0 then state = 'canceled' end
-    if tonumber(j[2]) > 0 then state = 'failed' end
+    -- Only a person's cancel leaves a job canceled, and that sets 'ending': what was canceled because
+    -- of a failure may be retried.
+    local clean = tonumber(j[2]) == 0 and tonumber(j[3]) == 0
+    state = clean and 'succeeded' or 'failed'
   end
   redis.call('HSET', job_key, 'state', state, 'ended_at', now_ms)
   redis.call('HDEL', job_key, 'ending')
