@@ -1,0 +1,258 @@
+import type { LeaseRef } from '@karst/orchestrator/store/keys.ts';
+import type { ResultWords } from '@karst/orchestrator/store/span-store.ts';
+import {
+  type LeaseId,
+  leaseIdSchema,
+  type NodeId,
+  nodeIdSchema,
+} from '@karst/shared/protocol/ids.ts';
+import fc from 'fast-check';
+import { expect } from 'vitest';
+import type { FarmModel } from './farm-model.ts';
+import { checkAgainstModel, checkInvariants, checkTerminalStays } from './invariants.ts';
+import { FAULTS_MAX, type ModelResult, SPAN_TASKS_MAX } from './model-state.ts';
+import type { RealFarm } from './real-farm.ts';
+
+/** A lease as the node that took it knows it, for as long as it likes to. */
+interface Granted {
+  lease: LeaseRef;
+  nodeId: NodeId;
+  first: number;
+  last: number;
+}
+
+/** What a run of commands shares: the two farms, and every lease there ever was. */
+export interface Pair {
+  real: RealFarm;
+  granted: Granted[];
+}
+
+type Command = fc.AsyncCommand<FarmModel, Pair>;
+
+const nodes = ['node-00000000000000000001', 'node-00000000000000000002'].map((id) =>
+  nodeIdSchema.parse(id),
+);
+const leaseId = (n: number): LeaseId =>
+  leaseIdSchema.parse(`00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`);
+
+const pick = <T>(from: readonly T[], at: number): T | undefined => from[at % from.length];
+
+/** A command that is checked on every side after it was carried out. */
+function command(
+  label: string,
+  run: (model: FarmModel, pair: Pair) => Promise<void>,
+  reopens = false,
+): Command {
+  return {
+    check: () => true,
+    toString: () => label,
+    async run(model, pair) {
+      const before = await pair.real.read();
+      await run(model, pair);
+      const after = await pair.real.read();
+      checkInvariants(after);
+      checkAgainstModel(model, after);
+      if (!reopens) checkTerminalStays(before, after);
+    },
+  };
+}
+
+const feed = (at: number, size: number, count: number) =>
+  command(`feed(${at}, ${size}, ${count})`, async (model, { real }) => {
+    const step = at % model.steps.length;
+    const { spanIds } = await real.spans.createSpans(real.jobId, step, size, count);
+    expect(spanIds).toEqual(model.feed(step, size, count));
+  });
+
+async function grantOne(model: FarmModel, pair: Pair, step: number, spanId: number, on: number) {
+  const { real, granted } = pair;
+  const nodeId = pick(nodes, on) ?? nodeIdSchema.parse('');
+  const id = leaseId(granted.length + 1);
+  const wanted = [{ spanId, leaseId: id }];
+  const reply = await real.spans.grant(real.jobId, step, nodeId, real.nowMs(), wanted);
+  const expected = model.grant(step, spanId, id, nodeId);
+  if (reply.status === 'held' || expected === 'held') {
+    expect(reply.status).toBe(expected);
+    return undefined;
+  }
+  expect(reply.spans).toEqual([expected ?? null]);
+  if (expected === undefined) return undefined;
+  const { epoch, first, last } = expected;
+  const lease = { jobId: real.jobId, step, spanId, leaseId: id, epoch };
+  const held = { lease, nodeId, first, last };
+  granted.push(held);
+  return held;
+}
+
+/** Grants one of the spans there are, or, now and then, one that never was. */
+const grant = (at: number, which: number, on: number) =>
+  command(`grant(${at}, ${which}, ${on})`, async (model, pair) => {
+    const step = at % model.steps.length;
+    const ids = [...model.step(step).spans.keys()];
+    await grantOne(model, pair, step, pick([...ids, 9999], which) ?? 9999, on);
+  });
+
+export interface Telling {
+  which: number;
+  /** Tasks of each result, and how they ended. */
+  parts: { code: ModelResult['code']; tasks: number }[];
+  /** Begins that many tasks after the lease's first one. */
+  from: number;
+  fault: 'none' | 'epoch' | 'node';
+}
+
+function resultsOf({ parts, from }: Telling, { first, last }: Granted): ModelResult[] {
+  const results: ModelResult[] = [];
+  let next = first + from;
+  for (const { code, tasks } of parts) {
+    const end = code === 'b' ? next + tasks - 1 : code === 'r' ? last : next;
+    results.push({ code, first: next, last: Math.max(end, next) });
+    next = Math.max(end, next) + 1;
+  }
+  return results;
+}
+
+async function tell(
+  model: FarmModel,
+  real: RealFarm,
+  lease: LeaseRef,
+  nodeId: NodeId,
+  results: readonly ModelResult[],
+): Promise<void> {
+  const { leaseId: id, step, spanId, epoch } = lease;
+  const words = wordsOf(results, nodeId, epoch);
+  const reply = await real.spans.report(nodeId, lease, real.nowMs(), words);
+  expect(reply.status).toBe(model.report(step, spanId, { leaseId: id, nodeId, epoch }, results));
+}
+
+/** A report under any lease there ever was: live, ended, of another epoch or node, repeated, garbled. */
+const report = (telling: Telling) =>
+  command(`report(${JSON.stringify(telling)})`, async (model, { real, granted }) => {
+    const held = pick(granted, telling.which);
+    if (held === undefined) return;
+    const epoch = held.lease.epoch + (telling.fault === 'epoch' ? 1 : 0);
+    const other = nodes.find((id) => id !== held.nodeId) ?? held.nodeId;
+    const nodeId = telling.fault === 'node' ? other : held.nodeId;
+    await tell(model, real, { ...held.lease, epoch }, nodeId, resultsOf(telling, held));
+  });
+
+/** Results as the report service packs them, so that they can be read back. */
+function wordsOf(results: readonly ModelResult[], nodeId: NodeId, epoch: number): ResultWords[] {
+  return results.map(({ code, first, last }) => ({
+    code,
+    first,
+    last,
+    runMs: 1,
+    record:
+      code === 'b'
+        ? `${first} ${last} ${epoch} ${nodeId} 1 2`
+        : JSON.stringify({ e: epoch, n: nodeId, o: 'failed' }),
+    outputs: '',
+    outputsCount: 0,
+  }));
+}
+
+async function expireOne(model: FarmModel, real: RealFarm, lease: LeaseRef, nodeId: NodeId) {
+  const record = JSON.stringify({ e: lease.epoch, n: nodeId, o: 'lost' });
+  const { expired } = await real.spans.expire(lease, real.nowMs(), record);
+  expect(expired).toBe(model.expire(lease.step, lease.spanId, { ...lease, nodeId }));
+}
+
+const expire = (which: number) =>
+  command(`expire(${which})`, async (model, { real, granted }) => {
+    const held = pick(granted, which);
+    if (held !== undefined) await expireOne(model, real, held.lease, held.nodeId);
+  });
+
+/** Feeds, grants and finishes all that a step has left, so that runs get to its end and behind it. */
+const finish = (at: number) =>
+  command(`finish(${at})`, async (model, pair) => {
+    const step = at % model.steps.length;
+    const { real } = pair;
+    const { spanIds } = await real.spans.createSpans(real.jobId, step, 4, 9);
+    expect(spanIds).toEqual(model.feed(step, 4, 9));
+    for (const spanId of [...model.step(step).spans.keys()]) {
+      const held = await grantOne(model, pair, step, spanId, spanId);
+      if (held === undefined) continue;
+      const { first, last } = held;
+      await tell(model, real, held.lease, held.nodeId, [{ code: 'b', first, last }]);
+    }
+  });
+
+/** Loses every node that a span goes to, until its first task is given up. */
+const wearOut = (at: number, which: number) =>
+  command(`wearOut(${at}, ${which})`, async (model, pair) => {
+    const step = at % model.steps.length;
+    const spanId = pick([...model.step(step).spans.keys()], which);
+    if (spanId === undefined) return;
+    for (let n = 0; n <= FAULTS_MAX; n++) {
+      const held = await grantOne(model, pair, step, spanId, n);
+      if (held === undefined) return;
+      await expireOne(model, pair.real, held.lease, held.nodeId);
+    }
+  });
+
+const cancel = () =>
+  command('cancel', async (model, { real }) => {
+    const { stateBefore } = await real.control.cancel(real.jobId, real.nowMs());
+    expect(stateBefore).toBe(model.jobState);
+    model.cancel();
+  });
+
+const pause = (paused: boolean) =>
+  command(paused ? 'pause' : 'resume', async (model, { real }) => {
+    expect(await real.control.setPaused(real.jobId, paused)).toBe(model.jobState);
+    model.setPaused(paused);
+  });
+
+const retry = (only: number | undefined) =>
+  command(
+    `retry(${only})`,
+    async (model, { real }) => {
+      const chosen = only === undefined ? undefined : only % model.steps.length;
+      for (const step of model.retryable(chosen)) {
+        const nowMs = real.nowMs();
+        const reply = await real.control.retryStep(real.jobId, step, nowMs, SPAN_TASKS_MAX);
+        expect(reply.retried).toBe(model.retry(step));
+      }
+    },
+    true,
+  );
+
+const requeue = (at: number, task: number) =>
+  command(
+    `requeue(${at}, ${task})`,
+    async (model, { real }) => {
+      const step = at % model.steps.length;
+      const index = task % model.step(step).tasks.length;
+      const reply = await real.control.requeueTask(real.jobId, step, index, real.nowMs());
+      expect(reply.stateBefore).toBe(model.requeue(step, index));
+    },
+    true,
+  );
+
+const small = fc.nat(7);
+const code = fc.constantFrom<ModelResult['code']>('b', 'b', 'b', 't', 't', 'n', 'r');
+const telling: fc.Arbitrary<Telling> = fc.record({
+  which: fc.nat(30),
+  parts: fc.array(fc.record({ code, tasks: fc.integer({ min: 1, max: 3 }) }), { maxLength: 4 }),
+  from: fc.constantFrom(0, 0, 0, 0, 1, 2),
+  fault: fc.constantFrom('none', 'none', 'none', 'none', 'none', 'none', 'epoch', 'node'),
+});
+const size = fc.integer({ min: 1, max: 4 });
+
+/** Commands in the proportions in which they get a job somewhere. */
+export const commandArbitraries: fc.Arbitrary<Command>[] = [
+  ...Array.from({ length: 3 }, () => fc.tuple(small, size, size).map((of) => feed(...of))),
+  ...Array.from({ length: 5 }, () => fc.tuple(small, small, small).map((of) => grant(...of))),
+  ...Array.from({ length: 7 }, () => telling.map(report)),
+  ...Array.from({ length: 2 }, () => small.map(finish)),
+  fc.nat(30).map(expire),
+  fc.tuple(small, small).map((of) => wearOut(...of)),
+  fc.constant(null).map(cancel),
+  fc.boolean().map(pause),
+  fc.constant(null).map(() => pause(false)),
+  fc.option(small, { nil: undefined }).map(retry),
+  fc.constant(null).map(() => retry(undefined)),
+  fc.tuple(small, small).map((of) => requeue(...of)),
+];

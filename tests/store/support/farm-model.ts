@@ -1,0 +1,266 @@
+import { stepsToRetry } from '@karst/orchestrator/domain/steps-to-retry.ts';
+import type { JobState, TaskState } from '@karst/shared/protocol/job.ts';
+import {
+  FAULTS_MAX,
+  inOrder,
+  type JobShape,
+  type ModelLease,
+  type ModelResult,
+  type ModelSpan,
+  type ModelStep,
+  type ModelTask,
+  SPAN_TASKS_MAX,
+  terminal,
+} from './model-state.ts';
+
+/** The rules of DESIGN sections 4 and 5 in plain words, against which the scripts are judged. */
+export class FarmModel {
+  readonly shape: JobShape;
+  readonly steps: ModelStep[];
+  jobState: JobState = 'pending';
+  epoch = 0;
+  private started = false;
+  private ending: JobState | undefined;
+
+  constructor(shape: JobShape) {
+    this.shape = shape;
+    this.steps = shape.steps.map(({ taskCount, dependsOn }) => ({
+      state: dependsOn.length === 0 ? 'ready' : 'blocked',
+      dependsOn,
+      cursor: 0,
+      tasks: Array.from({ length: taskCount }, () => ({
+        state: 'waiting',
+        failures: 0,
+        faults: 0,
+      })),
+      spans: new Map(),
+      spanSeq: 0,
+    }));
+  }
+
+  step(index: number): ModelStep {
+    const step = this.steps[index];
+    if (step === undefined) throw new RangeError(`no step ${index}`);
+    return step;
+  }
+
+  feed(index: number, size: number, count: number): number[] {
+    const step = this.step(index);
+    const ids: number[] = [];
+    if (step.state !== 'ready' && step.state !== 'running') return ids;
+    while (ids.length < count && step.cursor < step.tasks.length) {
+      const last = Math.min(step.cursor + size, step.tasks.length) - 1;
+      ids.push(this.queue(step, step.cursor, last));
+      step.cursor = last + 1;
+    }
+    return ids;
+  }
+
+  /** 'held', or the epoch and tasks; undefined where the span is not queued. */
+  grant(index: number, spanId: number, leaseId: string, nodeId: string) {
+    const step = this.step(index);
+    const open = this.jobState === 'pending' || this.jobState === 'running';
+    if (!open || (step.state !== 'ready' && step.state !== 'running')) return 'held';
+    const span = step.spans.get(spanId);
+    if (span === undefined || span.lease !== undefined) return undefined;
+    this.epoch += 1;
+    span.lease = { leaseId, nodeId, epoch: this.epoch };
+    this.mark(step, span.first, span.last, 'running');
+    step.state = 'running';
+    this.jobState = 'running';
+    this.started = true;
+    return { first: span.first, last: span.last, epoch: this.epoch };
+  }
+
+  report(index: number, spanId: number, lease: ModelLease, results: readonly ModelResult[]) {
+    const step = this.step(index);
+    const span = step.spans.get(spanId);
+    const held = span?.lease;
+    if (span === undefined || held === undefined) return 'lost';
+    if (held.leaseId !== lease.leaseId || held.nodeId !== lease.nodeId) return 'lost';
+    if (held.epoch !== lease.epoch) return 'lost';
+    const news = results.filter(({ last }) => last >= span.first);
+    if (!inOrder(news, span)) return 'refused';
+    for (const result of news) this.record(step, spanId, span, result);
+    if (span.first > span.last) step.spans.delete(spanId);
+    if (news.some(({ code }) => code === 't' || code === 'n')) this.checkFailed();
+    this.settle(index);
+    return 'accepted';
+  }
+
+  private record(step: ModelStep, spanId: number, span: ModelSpan, result: ModelResult): void {
+    const { code, first, last } = result;
+    if (code === 'r') {
+      step.spans.set(spanId, { first, last });
+      this.mark(step, first, last, 'waiting');
+      return;
+    }
+    span.first = last + 1;
+    if (code === 'b') this.mark(step, first, last, 'succeeded');
+    else this.fail(step, first, code === 't');
+  }
+
+  private fail(step: ModelStep, index: number, byTask: boolean): void {
+    const task = step.tasks[index];
+    if (task === undefined) throw new RangeError(`no task ${index}`);
+    if (byTask) task.failures += 1;
+    else task.faults += 1;
+    const again = byTask ? task.failures <= this.shape.maxRetries : task.faults <= FAULTS_MAX;
+    task.state = again ? 'waiting' : 'failed';
+    if (again) this.queue(step, index, index);
+  }
+
+  expire(index: number, spanId: number, lease: ModelLease): boolean {
+    const step = this.step(index);
+    const span = step.spans.get(spanId);
+    if (span?.lease?.leaseId !== lease.leaseId) return false;
+    const task = step.tasks[span.first];
+    if (task === undefined) throw new RangeError(`no task ${span.first}`);
+    let { first } = span;
+    task.faults += 1;
+    if (task.faults > FAULTS_MAX) {
+      task.state = 'failed';
+      first += 1;
+    }
+    const failed = first > span.first;
+    if (first <= span.last) {
+      step.spans.set(spanId, { first, last: span.last });
+      this.mark(step, first, span.last, 'waiting');
+    } else step.spans.delete(spanId);
+    if (failed) this.checkFailed();
+    this.settle(index);
+    return true;
+  }
+
+  cancel(): void {
+    if (!terminal.has(this.jobState)) this.cancelAll('canceled');
+  }
+
+  setPaused(paused: boolean): void {
+    if (paused && (this.jobState === 'pending' || this.jobState === 'running')) {
+      this.jobState = 'paused';
+    } else if (!paused && this.jobState === 'paused') {
+      this.jobState = this.started ? 'running' : 'pending';
+    }
+  }
+
+  /** Steps that a retry lets go on, as the API asks for them; none once a person canceled the job. */
+  retryable(only: number | undefined): number[] {
+    if (this.jobState === 'canceled') return [];
+    const graph = this.steps.map(({ state, dependsOn }, i) => ({
+      name: `s${i}`,
+      state,
+      dependsOn,
+    }));
+    return stepsToRetry(graph, only === undefined ? undefined : `s${only}`);
+  }
+
+  /** How many failed tasks wait again. */
+  retry(index: number): number {
+    const step = this.step(index);
+    const failed = step.tasks.filter(({ state }) => state === 'failed').length;
+    const again = (task: ModelTask | undefined) =>
+      task?.state === 'failed' || task?.state === 'canceled';
+    if (!step.tasks.some(again)) return 0;
+    this.reopen(index);
+    let first: number | undefined;
+    for (let i = 0; i <= step.cursor; i++) {
+      const open = i < step.cursor && again(step.tasks[i]);
+      if (first !== undefined && (!open || i - first >= SPAN_TASKS_MAX)) {
+        this.queue(step, first, i - 1);
+        first = undefined;
+      }
+      if (open) first ??= i;
+    }
+    for (const task of step.tasks) {
+      if (again(task)) task.state = 'waiting';
+      Object.assign(task, { failures: 0, faults: 0 });
+    }
+    return failed;
+  }
+
+  /** The task's state before, or why it can't be. */
+  requeue(index: number, taskIndex: number): string {
+    const step = this.step(index);
+    const task = step.tasks[taskIndex];
+    if (task === undefined) throw new RangeError(`no task ${taskIndex}`);
+    if (this.jobState === 'canceled') return 'canceled_job';
+    if (step.tasks.some(({ state }) => state === 'canceled')) return 'canceled';
+    const { state } = task;
+    if (state === 'running') {
+      for (const [spanId, { first, last, lease }] of step.spans) {
+        if (lease === undefined || taskIndex < first || taskIndex > last) continue;
+        step.spans.set(spanId, { first, last });
+        this.mark(step, first, last, 'waiting');
+      }
+    } else if (state !== 'waiting') {
+      this.reopen(index);
+      Object.assign(task, { state: 'waiting', failures: 0, faults: 0 });
+      this.queue(step, taskIndex, taskIndex);
+    }
+    return state;
+  }
+
+  private queue(step: ModelStep, first: number, last: number): number {
+    step.spanSeq += 1;
+    step.spans.set(step.spanSeq, { first, last });
+    return step.spanSeq;
+  }
+
+  private mark(step: ModelStep, first: number, last: number, state: TaskState): void {
+    for (const task of step.tasks.slice(first, last + 1)) task.state = state;
+  }
+
+  private countOf(state: TaskState): number {
+    return this.steps.flatMap(({ tasks }) => tasks).filter((task) => task.state === state).length;
+  }
+
+  private checkFailed(): void {
+    if (terminal.has(this.jobState) || this.ending !== undefined) return;
+    if (this.countOf('failed') > this.shape.maxFailed) this.cancelAll('failed');
+  }
+
+  private cancelAll(ending: JobState): void {
+    this.ending = ending;
+    for (const index of this.steps.keys()) this.cancelStep(index);
+  }
+
+  private cancelStep(index: number): void {
+    const step = this.step(index);
+    if (terminal.has(step.state)) return;
+    step.spans.clear();
+    for (const task of step.tasks) if (!terminal.has(task.state)) task.state = 'canceled';
+    this.settle(index);
+  }
+
+  private settle(index: number): void {
+    const step = this.step(index);
+    if (terminal.has(step.state)) return;
+    if (step.tasks.some(({ state }) => !terminal.has(state))) return;
+    const has = (state: TaskState) => step.tasks.some((task) => task.state === state);
+    step.state = has('failed') ? 'failed' : has('canceled') ? 'canceled' : 'succeeded';
+    for (const [i, dependent] of this.steps.entries()) {
+      if (!dependent.dependsOn.includes(index)) continue;
+      if (step.state !== 'succeeded') this.cancelStep(i);
+      else if (dependent.state === 'blocked' && this.mayStart(dependent)) dependent.state = 'ready';
+    }
+    if (this.steps.some(({ state }) => !terminal.has(state)) || terminal.has(this.jobState)) return;
+    const clean = this.steps.every(({ state }) => state === 'succeeded');
+    this.jobState = this.ending ?? (clean ? 'succeeded' : 'failed');
+    this.ending = undefined;
+  }
+
+  private mayStart({ dependsOn }: ModelStep): boolean {
+    return dependsOn.every((i) => this.step(i).state === 'succeeded');
+  }
+
+  private reopen(index: number): void {
+    const step = this.step(index);
+    if (!terminal.has(step.state)) return;
+    step.state = this.mayStart(step) ? 'ready' : 'blocked';
+    for (const dependent of this.steps) {
+      if (dependent.state === 'ready' && !this.mayStart(dependent)) dependent.state = 'blocked';
+    }
+    if (terminal.has(this.jobState)) this.jobState = 'running';
+  }
+}

@@ -1,0 +1,88 @@
+import type { TaskCounts } from '@karst/shared/protocol/job.ts';
+import { expect } from 'vitest';
+import type { FarmModel } from './farm-model.ts';
+import { terminal } from './model-state.ts';
+import type { StoredFarm } from './real-farm.ts';
+
+const noTasks: TaskCounts = { waiting: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 };
+
+const countsIn = ({ waiting, running, succeeded, failed, canceled }: TaskCounts): TaskCounts => ({
+  waiting,
+  running,
+  succeeded,
+  failed,
+  canceled,
+});
+
+function counted(states: readonly (keyof TaskCounts)[]): TaskCounts {
+  const counts = { ...noTasks };
+  for (const state of states) counts[state] += 1;
+  return counts;
+}
+
+/** What must hold of any stored job (DESIGN section 5), whatever was done to it. */
+export function checkInvariants({ job, steps }: StoredFarm): void {
+  const states = steps.map(({ facts }) => facts.map(({ state }) => state));
+  for (const [i, { record, facts, spans }] of steps.entries()) {
+    expect(countsIn(record), `counters of step ${i}`).toEqual(counted(states[i] ?? []));
+    const open = !terminal.has(record.state);
+    for (const { index, state } of facts) {
+      const holding = spans.filter(({ first, last }) => first <= index && index <= last);
+      const fed = index < record.cursor;
+      const wanted =
+        state === 'running' ? 'leased' : state === 'waiting' && fed ? 'queued' : 'none';
+      const found = holding.map((span) => span.state).join() || 'none';
+      expect(found, `span of task ${index} of step ${i} (${state})`).toBe(wanted);
+    }
+    const ended = facts.every(({ state }) => terminal.has(state));
+    expect(ended, `step ${i} is ${record.state}`).toBe(!open);
+  }
+  expect(job.taskCounts, "the job's counters").toEqual(counted(states.flat()));
+  const allEnded = steps.every(({ record }) => terminal.has(record.state));
+  expect(allEnded, `the job is ${job.state}`).toBe(terminal.has(job.state));
+}
+
+/** Tasks, steps and jobs that ended stay so unless a person lets them run again. */
+export function checkTerminalStays(before: StoredFarm, after: StoredFarm): void {
+  if (terminal.has(before.job.state)) expect(after.job.state).toBe(before.job.state);
+  for (const [i, step] of before.steps.entries()) {
+    for (const { index, state } of step.facts) {
+      if (!terminal.has(state)) continue;
+      expect(after.steps[i]?.facts[index]?.state, `task ${index} of step ${i}`).toBe(state);
+    }
+  }
+}
+
+/** What is stored and what the model says, in the same words. */
+export function checkAgainstModel(model: FarmModel, { job, steps }: StoredFarm): void {
+  const stored = {
+    job: job.state,
+    steps: steps.map(({ record, facts, spans }) => ({
+      state: record.state,
+      cursor: record.cursor,
+      tasks: facts.map(({ state, failures }) => `${state} ${failures}`),
+      spans: spans.map((span) =>
+        span.state === 'queued'
+          ? `${span.spanId}: ${span.first}-${span.last} queued`
+          : `${span.spanId}: ${span.first}-${span.last} ${span.leaseId} ${span.nodeId} ${span.epoch}`,
+      ),
+    })),
+  };
+  const modelled = {
+    job: model.jobState,
+    steps: model.steps.map(({ state, cursor, tasks, spans }) => ({
+      state,
+      cursor,
+      tasks: tasks.map((task) => `${task.state} ${task.failures}`),
+      spans: [...spans].map(([id, { first, last, lease }]) =>
+        lease === undefined
+          ? `${id}: ${first}-${last} queued`
+          : `${id}: ${first}-${last} ${lease.leaseId} ${lease.nodeId} ${lease.epoch}`,
+      ),
+    })),
+  };
+  for (const step of modelled.steps) {
+    step.spans.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
+  }
+  expect(stored).toEqual(modelled);
+}

@@ -1,0 +1,90 @@
+import { ControlStore } from '@karst/orchestrator/store/control-store.ts';
+import { JobStore } from '@karst/orchestrator/store/job-store.ts';
+import { SpanStore } from '@karst/orchestrator/store/span-store.ts';
+import { TaskReader } from '@karst/orchestrator/store/task-reader.ts';
+import type { ResolvedJob } from '@karst/shared/openjd/resolved-job.ts';
+import type { JobId } from '@karst/shared/protocol/ids.ts';
+import { newJobId, studioIdSchema } from '@karst/shared/protocol/ids.ts';
+import { systemRandom } from '@karst/shared/random.ts';
+import type { Redis } from 'ioredis';
+import type { JobShape } from './model-state.ts';
+
+/** The real stores on a real Redis, with one job of the given shape. */
+export class RealFarm {
+  readonly jobs: JobStore;
+  readonly spans: SpanStore;
+  readonly control: ControlStore;
+  readonly jobId: JobId;
+  private readonly tasks: TaskReader;
+  private readonly shape: JobShape;
+  private clockMs = 1_000_000;
+
+  private constructor(redis: Redis, shape: JobShape) {
+    this.jobs = new JobStore(redis);
+    this.spans = new SpanStore(redis);
+    this.control = new ControlStore(redis);
+    this.tasks = new TaskReader(redis, this.spans);
+    this.jobId = newJobId(systemRandom);
+    this.shape = shape;
+  }
+
+  static async withJob(redis: Redis, shape: JobShape): Promise<RealFarm> {
+    const farm = new RealFarm(redis, shape);
+    await farm.jobs.create({
+      id: farm.jobId,
+      studio: studioIdSchema.parse('pixels'),
+      project: 'default',
+      policy: {
+        priority: 50,
+        maxRetriesPerTask: shape.maxRetries,
+        maxFailedTasks: shape.maxFailed,
+      },
+      definition: { job: resolvedJob(shape), locations: {}, inputCount: 0 },
+      createdAtMs: farm.nowMs(),
+    });
+    return farm;
+  }
+
+  /** Each call is a little later. */
+  nowMs(): number {
+    this.clockMs += 1000;
+    return this.clockMs;
+  }
+
+  /** Everything that the model speaks of too, as stored. */
+  async read() {
+    const job = await this.jobs.read(this.jobId);
+    if (job === undefined) throw new Error('the job is gone');
+    const steps = await Promise.all(
+      this.shape.steps.map(async ({ taskCount }, index) => {
+        const record = await this.jobs.step(this.jobId, index);
+        if (record === undefined) throw new Error(`step ${index} is gone`);
+        const query = { from: 0, limit: taskCount, state: undefined, taskCount };
+        const { facts } = await this.tasks.page(this.jobId, index, query);
+        const spans = await this.spans.list(this.jobId, index);
+        return { record, facts, spans: spans.sort((a, b) => a.spanId - b.spanId) };
+      }),
+    );
+    return { job, steps };
+  }
+}
+
+export type StoredFarm = Awaited<ReturnType<RealFarm['read']>>;
+
+const resolvedJob = ({ steps }: JobShape): ResolvedJob => ({
+  name: 'model',
+  parameters: {},
+  steps: steps.map(({ taskCount, dependsOn }, index) => ({
+    name: `s${index}`,
+    dependsOn: [...dependsOn],
+    taskCount,
+    parameterSpace: {
+      parameters: [{ name: 'N', type: 'INT', range: `0-${taskCount - 1}` }],
+      combination: 'N',
+    },
+    script: {
+      onRun: { command: 'true', args: [], cancelation: { mode: 'TERMINATE' } },
+      embeddedFiles: [],
+    },
+  })),
+});
