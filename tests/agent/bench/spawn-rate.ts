@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
+import { listProcesses } from '../../../worker-agent/process/process-table.ts';
 import { AgentProcess } from '../support/agent-process.ts';
 import { command } from '../support/steps.ts';
 import { TestOrchestrator } from '../support/test-orchestrator.ts';
@@ -48,14 +49,28 @@ async function throughAgent(spans: number): Promise<number> {
 const rssMib = () =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${agent.pid}/status`, 'utf8'))?.[1]) / 1024;
 
+/** CPU time of a process itself, ms (the kernel counts in ticks of 10 ms). */
+function cpuMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return 10 * (Number(fields[11]) + Number(fields[12]));
+}
+
+const helperPid = listProcesses().find(({ parentPid }) => parentPid === agent.pid)?.pid ?? 0;
 const results = [];
 for (let round = 0; round < rounds; round++) {
   const spawnLimitPerSecond = Math.round(await bareLoop());
+  const before = { agent: cpuMs(agent.pid), helper: cpuMs(helperPid) };
   const spansPerSecond = Math.round(await throughAgent(slots));
+  const cpuMsPerTask = {
+    agent: (cpuMs(agent.pid) - before.agent) / tasks,
+    helper: (cpuMs(helperPid) - before.helper) / tasks,
+  };
   const singlePerSecond = Math.round(await throughAgent(tasks));
   results.push({
     spawnLimitPerSecond,
     spansPerSecond,
+    cpuMsPerTask,
     singlePerSecond,
     rssMib: Math.round(rssMib()),
   });
