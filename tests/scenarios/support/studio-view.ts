@@ -1,4 +1,9 @@
-import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import {
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import type { JobId } from '@karst/shared/protocol/ids.ts';
 import type { TestStorage } from '../../support/storage.ts';
 
@@ -33,6 +38,10 @@ export class StudioView {
   async text(key: string): Promise<string> {
     const object = await this.client.send(new GetObjectCommand({ Bucket: this.bucket, Key: key }));
     return (await object.Body?.transformToString()) ?? '';
+  }
+
+  async put(key: string, body: Buffer): Promise<void> {
+    await this.client.send(new PutObjectCommand({ Bucket: this.bucket, Key: key, Body: body }));
   }
 
   /** The published outputs of a job: `<step>/<path>` → content. */
