@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { startAgent, startOrchestrator } from './support/farm.ts';
 import { shell } from './support/steps.ts';
-import type { LeaseOptions } from './support/test-orchestrator.ts';
+import type { LeaseOptions } from './support/test-lease.ts';
 
 const sha256 = (content: string | Buffer) => createHash('sha256').update(content).digest('hex');
 

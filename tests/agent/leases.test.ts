@@ -5,7 +5,8 @@ import { AgentProcess } from './support/agent-process.ts';
 import { startAgent, startOrchestrator } from './support/farm.ts';
 import { eventually, processesWith } from './support/processes.ts';
 import { command, shell } from './support/steps.ts';
-import type { TestLease, TestOrchestrator } from './support/test-orchestrator.ts';
+import type { TestLease } from './support/test-lease.ts';
+import type { TestOrchestrator } from './support/test-orchestrator.ts';
 
 const alive = (lease: TestLease) => processesWith('KARST_LEASE_ID', lease.grant.leaseId);
 

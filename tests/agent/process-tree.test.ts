@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { startAgent, startOrchestrator } from './support/farm.ts';
 import { eventually, processesWith } from './support/processes.ts';
 import { shell } from './support/steps.ts';
-import type { TestLease } from './support/test-orchestrator.ts';
+import type { TestLease } from './support/test-lease.ts';
 
 const alive = (lease: TestLease) => processesWith('KARST_LEASE_ID', lease.grant.leaseId);
 

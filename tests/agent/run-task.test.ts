@@ -2,7 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { startAgent, startOrchestrator } from './support/farm.ts';
 import { command, shell } from './support/steps.ts';
-import type { LeaseOptions, TestOrchestrator } from './support/test-orchestrator.ts';
+import type { LeaseOptions } from './support/test-lease.ts';
+import type { TestOrchestrator } from './support/test-orchestrator.ts';
 
 async function run(orchestrator: TestOrchestrator, options: LeaseOptions) {
   const lease = orchestrator.lease(options);

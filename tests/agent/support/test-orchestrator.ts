@@ -1,7 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { ResolvedStep } from '@karst/shared/openjd/resolved-job.ts';
 import {
   attemptUploadCompleteSchema,
   attemptUploadRequestSchema,
@@ -11,7 +10,6 @@ import { leaseIdSchema } from '@karst/shared/protocol/ids.ts';
 import {
   type Grant,
   grantSchema,
-  type LeaseDefinition,
   liveLogSchema,
   type TaskResult,
 } from '@karst/shared/protocol/lease.ts';
@@ -26,28 +24,10 @@ import { type ProblemCode, problemCatalogue } from '@karst/shared/protocol/probl
 import { importJWK, jwtVerify } from 'jose';
 import type { z } from 'zod';
 import { Changes } from './signal.ts';
+import type { LeaseOptions, TestLease } from './test-lease.ts';
 import { TestStorage } from './test-storage.ts';
 
 const jobId = 'job-00000000000000000001';
-
-export interface TestLease {
-  grant: Grant;
-  definition: LeaseDefinition;
-  inputs: { path: string; sha256: string; sizeBytes: number; executable: boolean }[];
-  state: 'waiting' | 'granted' | 'lost' | 'closed';
-  results: TaskResult[];
-  log: Map<number, string>;
-}
-
-export interface LeaseOptions {
-  /** Another span of the same step. */
-  like?: TestLease;
-  step?: Pick<ResolvedStep, 'script'> & Partial<ResolvedStep>;
-  last?: number;
-  parameters?: LeaseDefinition['parameters'];
-  locations?: LeaseDefinition['locations'];
-  inputs?: TestLease['inputs'];
-}
 
 const idle = { command: 'true', args: [], cancelation: { mode: 'TERMINATE' as const } };
 

@@ -1,0 +1,22 @@
+import type { ResolvedStep } from '@karst/shared/openjd/resolved-job.ts';
+import type { Grant, LeaseDefinition, TaskResult } from '@karst/shared/protocol/lease.ts';
+
+/** A lease as the test orchestrator keeps it. */
+export interface TestLease {
+  grant: Grant;
+  definition: LeaseDefinition;
+  inputs: { path: string; sha256: string; sizeBytes: number; executable: boolean }[];
+  state: 'waiting' | 'granted' | 'lost' | 'closed';
+  results: TaskResult[];
+  log: Map<number, string>;
+}
+
+export interface LeaseOptions {
+  /** Another span of the same step. */
+  like?: TestLease;
+  step?: Pick<ResolvedStep, 'script'> & Partial<ResolvedStep>;
+  last?: number;
+  parameters?: LeaseDefinition['parameters'];
+  locations?: LeaseDefinition['locations'];
+  inputs?: TestLease['inputs'];
+}
