@@ -139,9 +139,9 @@ export class Agent implements SyncSide {
     const wanted = this.#wanted();
     const reports = this.#leases.reports(this.#reportsMax);
     const draining = this.#phase === 'draining';
-    // The first call brings liveness and the first grants at once.
-    const listens = wanted > 0 || this.holdsLeases();
-    const polls = this.#inventoryTold && reports.length === 0 && listens;
+    // The first call brings liveness and the first grants at once. A node that wants nothing polls too:
+    // so it hears at once of leases it loses, and that it is drained no more.
+    const polls = this.#inventoryTold && reports.length === 0;
     return {
       slots: this.#options.slots,
       wanted,

@@ -13,8 +13,6 @@ export interface SyncSide {
   compose(): SyncContent;
   /** Whether the node could take another lease now. */
   wantsWork(): boolean;
-  /** Whether there are leases of whose loss it should hear at once. */
-  holdsLeases(): boolean;
   /** A call was answered; `sentAtMs` is monotonic. Called for overtaken calls too. */
   answered(request: SyncContent, response: SyncResponse, sentAtMs: number): void;
   /** A call failed; it will be repeated unless the loop was stopped. */
@@ -105,8 +103,7 @@ export class SyncLoop {
       return;
     }
     const nextMs = Math.max(1, answer.nextSyncMs);
-    const pollsNext = this.#side.holdsLeases() && !hasty;
-    await this.#news.within(pollsNext ? Math.min(nextMs, busyRestMs) : nextMs);
+    await this.#news.within(hasty ? nextMs : Math.min(nextMs, busyRestMs));
   }
 
   async #unlessOvertaken<T>(answer: Promise<T>): Promise<T | 'overtaken'> {
