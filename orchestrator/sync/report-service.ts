@@ -112,11 +112,12 @@ export class ReportService {
       // An ended step's queue is removed whole.
       await this.parts.queue.finish(span, leaseId);
     }
-    await this.parts.aftermath.apply(jobId, step, reported.effects);
+    // Before what follows from them: a watcher who leaves at the job's end has heard of every task.
     for (const result of results) {
       this.measure(result);
       await this.tell(report, result, reported);
     }
+    await this.parts.aftermath.apply(jobId, step, reported.effects);
     if (results.some((result) => result.outcome === 'succeeded' && result.outputs?.length)) {
       this.parts.outputsAccepted();
     }
