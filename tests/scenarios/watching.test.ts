@@ -39,8 +39,8 @@ async function watchInPieces(jobId: JobId, lastEventId: string, everyN: number) 
 it('tells a watcher who reconnects all the time the same as one who never does', async () => {
   const marks = await Marks.make(farm());
   await farm().startAgent({ slots: 2 });
+  await using before = await open();
   const first = await farm().submit(shellJob(marks, [{ script: 'true' }]));
-  await using before = await open({ lastEventId: '0-0' });
   const start = await before.next();
 
   await using steady = await open({ lastEventId: start.id });
