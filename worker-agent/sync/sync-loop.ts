@@ -89,7 +89,8 @@ export class SyncLoop {
       this.#backoff.reset();
       if (this.#stopped) return;
       const tookMs = this.#clock.monotonicMs() - sentAtMs;
-      if (!this.#news.isSet) await this.#rest(outcome, polling && tookMs < hastyMs);
+      const hasty = polling && tookMs < hastyMs && outcome.grants.length === 0;
+      if (!this.#news.isSet) await this.#rest(outcome, hasty);
     }
   }
 
@@ -99,7 +100,7 @@ export class SyncLoop {
    */
   async #rest(answer: SyncResponse, hasty: boolean): Promise<void> {
     if (this.#side.wantsWork()) {
-      if (hasty && answer.grants.length === 0) await this.#news.within(hastyMs);
+      if (hasty) await this.#news.within(hastyMs);
       return;
     }
     const nextMs = Math.max(1, answer.nextSyncMs);
