@@ -1,3 +1,4 @@
+import { isAbsolutePath, joinPath } from './join-path.ts';
 import { suggestion } from './near-miss.ts';
 import { readFloatText, readIntegerText } from './number-text.ts';
 import { brokenConstraints } from './parameter-constraints.ts';
@@ -5,9 +6,17 @@ import type { ProblemList, ProblemPath } from './problem.ts';
 import type { ResolvedParameter } from './resolved-job.ts';
 import { describe, fromJson } from './template-value.ts';
 import { quote } from './text-rules.ts';
-import type { JobParameterDefinition, JobTemplate } from './types.ts';
+import type { JobParameterDefinition } from './types.ts';
 
 export type ParameterValues = Readonly<Record<string, string | number>>;
+
+/** Where relative PATH values start, as absolute paths. Absent: they stay relative. */
+export interface PathBases {
+  /** For defaults; they may not leave it. */
+  readonly templateDir?: string | undefined;
+  /** For values that are given; they may walk out of it. */
+  readonly currentDir?: string | undefined;
+}
 
 /** Where problems of parameter values are reported: ["parameters", name]. */
 const valuePath = (name: string): ProblemPath => ['parameters', name];
@@ -17,11 +26,11 @@ const valuePath = (name: string): ProblemPath => ['parameters', name];
  * missing values, wrong types and broken constraints; those parameters are left out.
  */
 export function bindParameters(
-  template: JobTemplate,
+  definitions: readonly JobParameterDefinition[],
   values: ParameterValues,
+  bases: PathBases,
   problems: ProblemList,
 ): Map<string, ResolvedParameter> {
-  const definitions = template.parameterDefinitions ?? [];
   const names = definitions.map(({ name }) => name);
   for (const name of Object.keys(values)) {
     if (names.includes(name)) continue;
@@ -34,7 +43,7 @@ export function bindParameters(
   }
   const bound = new Map<string, ResolvedParameter>();
   for (const definition of definitions) {
-    const value = bindOne(definition, values, problems);
+    const value = bindOne(definition, values, bases, problems);
     if (value !== undefined) bound.set(definition.name, resolvedParameter(definition, value));
   }
   return bound;
@@ -43,28 +52,35 @@ export function bindParameters(
 function bindOne(
   definition: JobParameterDefinition,
   values: ParameterValues,
+  { templateDir, currentDir }: PathBases,
   problems: ProblemList,
 ): string | undefined {
   const { name } = definition;
   const path = valuePath(name);
-  if (!Object.hasOwn(values, name)) {
-    if (definition.default === undefined) {
-      problems.add(path, `the parameter ${quote(name)} has no default and was given no value`, {
-        found: 'no value',
-        expected: `a value of type ${definition.type}`,
-      });
-      return undefined;
-    }
-    if (definition.type === 'PATH') return safeDefaultPath(name, definition.default, problems);
-    return definition.default;
+  const given = Object.hasOwn(values, name);
+  if (!given && definition.default === undefined) {
+    problems.add(path, `the parameter ${quote(name)} has no default and was given no value`, {
+      found: 'no value',
+      expected: `a value of type ${definition.type}`,
+    });
+    return undefined;
   }
-  const value = typedValue(definition, values[name], path, problems);
+  const value = given
+    ? typedValue(definition, values[name], path, problems)
+    : definition.type === 'PATH'
+      ? safeDefaultPath(name, definition.default ?? '', problems)
+      : definition.default;
   if (value === undefined) return undefined;
-  const broken = brokenConstraints(definition, value);
+  const base = given ? currentDir : templateDir;
+  const bound = definition.type === 'PATH' && base !== undefined ? joinPath(base, value) : value;
+  // Constraints hold for the value a job works with. Allowed paths are written as they are given.
+  const { allowedValues, ...constraints } = definition;
+  const allowed = allowedValues !== undefined && !allowedValues.includes(value);
+  const broken = brokenConstraints(allowed || bound === value ? definition : constraints, bound);
   for (const { message, ...details } of broken) {
     problems.add(path, `parameter ${quote(name)}: ${message}`, details);
   }
-  return broken.length === 0 ? value : undefined;
+  return broken.length === 0 ? bound : undefined;
 }
 
 function typedValue(
@@ -88,7 +104,7 @@ function typedValue(
  */
 function safeDefaultPath(name: string, path: string, problems: ProblemList): string | undefined {
   const at = valuePath(name);
-  if (/^(?:[/\\]|[A-Za-z]:)/.test(path)) {
+  if (isAbsolutePath(path)) {
     const expected = "a path relative to the template's directory";
     problems.add(at, `the default of ${quote(name)} is absolute; expected ${expected}`, {
       found: quote(path),

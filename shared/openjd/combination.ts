@@ -99,6 +99,15 @@ export function parameterNames(tree: Combination): string[] {
   return names;
 }
 
+/** True when the parameter stands inside `( , )` with at least one other part. */
+export function isAssociated(tree: Combination, name: string): boolean {
+  if (tree.kind === 'parameter') return false;
+  const inside = childrenOf(tree).some((child) => parameterNames(child).includes(name));
+  if (!inside) return false;
+  if (tree.kind === 'association' && tree.parts.length > 1) return true;
+  return childrenOf(tree).some((child) => isAssociated(child, name));
+}
+
 function childrenOf(node: Exclude<Combination, { kind: 'parameter' }>): readonly Combination[] {
   return node.kind === 'product' ? node.factors : node.parts;
 }

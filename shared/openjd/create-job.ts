@@ -1,51 +1,50 @@
 import { err, ok, type Result } from '../result.ts';
-import { bindParameters, type ParameterValues } from './bind-parameters.ts';
+import { bindParameters, type ParameterValues, type PathBases } from './bind-parameters.ts';
 import { createScript } from './create-script.ts';
-import { type CreatedSpace, createSpace, resolveText } from './create-space.ts';
-import { baseLimits } from './limits.ts';
+import { type CreatedSpace, createSpace } from './create-space.ts';
+import { createEnvironment } from './environments.ts';
+import { resolveHostRequirements } from './host-requirements.ts';
+import { limitsOf } from './limits.ts';
+import { mergeParameters } from './merge-parameters.ts';
 import { type Problem, ProblemList, type ProblemPath } from './problem.ts';
 import { checkText } from './reader.ts';
-import type { ResolvedJob, ResolvedParameter, ResolvedStep } from './resolved-job.ts';
-import type { JobTemplate, Step } from './types.ts';
+import { resolveText } from './resolve-text.ts';
+import type {
+  ResolvedEnvironment,
+  ResolvedJob,
+  ResolvedParameter,
+  ResolvedStep,
+} from './resolved-job.ts';
+import type { EnvironmentTemplate, JobTemplate, Step } from './types.ts';
 
 export { type ResolvedJob, type ResolvedStep, resolvedJobSchema } from './resolved-job.ts';
 
-export interface CreateJobOptions {
+export interface CreateJobOptions extends PathBases {
   /** The most tasks the job may have in all steps together. */
-  readonly tasksPerJobMax?: number;
+  readonly tasksPerJobMax?: number | undefined;
+  /** Put around the job from outside, entered in this order before its own. */
+  readonly environments?: readonly EnvironmentTemplate[] | undefined;
 }
 
 /**
  * Makes a job from a validated template. Paths of problems start with "parameters" for values that
- * were given, and are the template's own otherwise. The cost depends on the template's size and
- * never on the number of tasks.
+ * were given and for definitions that contradict each other, with "environments" and an index
+ * for the environments given, and are the template's own otherwise. The cost depends on the
+ * template's size and never on the number of tasks.
  */
 export function createJob(
   template: JobTemplate,
   parameterValues: ParameterValues,
   options: CreateJobOptions = {},
 ): Result<ResolvedJob, Problem[]> {
+  const definitions = mergeParameters(template, options.environments);
+  if (!definitions.ok) return definitions;
   const problems = new ProblemList();
-  const parameters = bindParameters(template, parameterValues, problems);
+  const parameters = bindParameters(definitions.value, parameterValues, options, problems);
   const symbols = creationSymbols(parameters);
-  const name = createName(template.name, symbols, problems);
-  const indices = new Map(template.steps.map((step, index) => [step.name, index]));
-  const steps: ResolvedStep[] = [];
-  const counts: StepCount[] = [];
-  for (const [index, step] of template.steps.entries()) {
-    const path = ['steps', index];
-    const created = spaceOf(step, path, symbols, problems);
-    const script = createScript(step.script, [...path, 'script'], symbols, problems);
-    if (created === 'refused') continue;
-    counts.push({ tasks: created?.tasks ?? 1n, path: created?.longestRange ?? path });
-    steps.push({
-      name: step.name,
-      dependsOn: (step.dependencies ?? []).map(({ dependsOn }) => indexOf(indices, dependsOn)),
-      taskCount: Number(created?.tasks ?? 1n),
-      ...(created === undefined ? {} : { parameterSpace: created.space }),
-      script,
-    });
-  }
+  const name = createName(template, symbols, problems);
+  const jobEnvironments = createJobEnvironments(template, options, symbols, problems);
+  const { steps, counts } = createSteps(template.steps, symbols, problems);
   checkTaskCounts(counts, options.tasksPerJobMax ?? Number.MAX_SAFE_INTEGER, problems);
   if (problems.count > 0 || name === undefined) return err(problems.all());
   const { description } = template;
@@ -53,8 +52,64 @@ export function createJob(
     name,
     ...(description === undefined ? {} : { description }),
     parameters: Object.fromEntries(parameters),
+    ...(jobEnvironments.length === 0 ? {} : { jobEnvironments }),
     steps,
   });
+}
+
+function createJobEnvironments(
+  { jobEnvironments = [] }: JobTemplate,
+  { environments = [] }: CreateJobOptions,
+  symbols: ReadonlyMap<string, string>,
+  problems: ProblemList,
+): ResolvedEnvironment[] {
+  const outside = environments.map(({ environment }, index) => {
+    const path = ['environments', index, 'environment'];
+    return createEnvironment(environment, path, symbols, problems);
+  });
+  const own = jobEnvironments.map((environment, index) =>
+    createEnvironment(environment, ['jobEnvironments', index], symbols, problems),
+  );
+  return [...outside, ...own];
+}
+
+function createSteps(
+  templates: readonly Step[],
+  symbols: ReadonlyMap<string, string>,
+  problems: ProblemList,
+): { steps: ResolvedStep[]; counts: StepCount[] } {
+  const indices = new Map(templates.map((step, index) => [step.name, index]));
+  const steps: ResolvedStep[] = [];
+  const counts: StepCount[] = [];
+  for (const [index, step] of templates.entries()) {
+    const path = ['steps', index];
+    const created = spaceOf(step, path, symbols, problems);
+    const script = createScript(step, path, symbols, problems);
+    const environments = step.stepEnvironments?.map((environment, number) => {
+      const at = [...path, 'stepEnvironments', number];
+      return createEnvironment(environment, at, symbols, problems);
+    });
+    const hostRequirements =
+      step.hostRequirements &&
+      resolveHostRequirements(
+        step.hostRequirements,
+        [...path, 'hostRequirements'],
+        symbols,
+        problems,
+      );
+    if (created === 'refused') continue;
+    counts.push({ tasks: created?.tasks ?? 1n, path: created?.longestRange ?? path });
+    steps.push({
+      name: step.name,
+      dependsOn: (step.dependencies ?? []).map(({ dependsOn }) => indexOf(indices, dependsOn)),
+      taskCount: Number(created?.tasks ?? 1n),
+      ...(environments === undefined ? {} : { environments }),
+      ...(hostRequirements === undefined ? {} : { hostRequirements }),
+      ...(created === undefined ? {} : { parameterSpace: created.space }),
+      script,
+    });
+  }
+  return { steps, counts };
 }
 
 /** What is known before any host is: PATH parameters only as they were given. */
@@ -68,14 +123,15 @@ function creationSymbols(parameters: ReadonlyMap<string, ResolvedParameter>): Ma
 }
 
 function createName(
-  text: string,
+  { name: text, extensions }: JobTemplate,
   symbols: ReadonlyMap<string, string>,
   problems: ProblemList,
 ): string | undefined {
   const name = resolveText(text, ['name'], symbols, problems);
   if (name === undefined) return undefined;
   const what = 'a job name';
-  const rule = { what, min: 1, max: baseLimits.jobNameMax, control: 'none' } as const;
+  const max = limitsOf(new Set(extensions)).jobNameMax;
+  const rule = { what, min: 1, max, control: 'none' } as const;
   return checkText(problems, name, ['name'], rule) ? name : undefined;
 }
 

@@ -1,13 +1,24 @@
+import { chunksOf } from './chunks.ts';
 import { type Combination, combinationLength, printCombination } from './combination.ts';
-import { parseFormatString, resolveFormatString } from './format-string.ts';
 import { type IntRange, parseIntRange, printIntRange } from './int-range.ts';
-import { taskParameterValueMax } from './limits.ts';
 import { readFloatText, readIntegerText } from './number-text.ts';
+import {
+  chunkTaskCountRule,
+  type NumericRule,
+  resolveNumericField,
+  targetRuntimeRule,
+} from './numeric-field.ts';
 import type { ProblemList, ProblemPath } from './problem.ts';
 import { checkText } from './reader.ts';
-import type { ResolvedParameterSpace, ResolvedTaskParameter } from './resolved-job.ts';
-import type { StepParameterSpace, TaskParameterDefinition } from './types.ts';
-import { combinationOf } from './validate-space.ts';
+import { resolveText } from './resolve-text.ts';
+import type {
+  ResolvedChunks,
+  ResolvedParameterSpace,
+  ResolvedTaskParameter,
+} from './resolved-job.ts';
+import type { ChunksDefinition, StepParameterSpace, TaskParameterDefinition } from './types.ts';
+import { checkChunkValues } from './validate-chunks.ts';
+import { combinationOf, taskValueRule } from './validate-space.ts';
 
 /** A step's space with its ranges resolved, and how many tasks it stands for. */
 export interface CreatedSpace {
@@ -67,11 +78,20 @@ function resolveRange(
   problems: ProblemList,
 ): { parameter: ResolvedTaskParameter; length: bigint } | undefined {
   const { name, type, range } = task;
+  const chunks =
+    task.type === 'CHUNK[INT]'
+      ? resolveChunks(task.chunks, [...path.slice(0, -1), 'chunks'], symbols, problems)
+      : undefined;
   if (typeof range === 'string') {
     const parsed = resolveExpression(range, path, symbols, problems);
     if (parsed === undefined) return undefined;
-    const parameter = { name, type: 'INT' as const, range: printIntRange(parsed) };
-    return { parameter, length: parsed.length };
+    const text = printIntRange(parsed);
+    if (type !== 'CHUNK[INT]') {
+      return { parameter: { name, type: 'INT', range: text }, length: parsed.length };
+    }
+    if (chunks === undefined) return undefined;
+    const parameter = { name, type, range: text, chunks };
+    return { parameter, length: chunksOf(parameter).length };
   }
   const values: string[] = [];
   for (const [index, item] of range.entries()) {
@@ -81,7 +101,29 @@ function resolveRange(
     if (value !== undefined) values.push(value);
   }
   if (values.length < range.length) return undefined;
-  return { parameter: { name, type, values }, length: BigInt(values.length) };
+  if (type !== 'CHUNK[INT]') {
+    return { parameter: { name, type, values }, length: BigInt(values.length) };
+  }
+  const before = problems.count;
+  checkChunkValues(problems, values, path);
+  if (chunks === undefined || problems.count > before) return undefined;
+  const parameter = { name, type, values, chunks };
+  return { parameter, length: chunksOf(parameter).length };
+}
+
+function resolveChunks(
+  { defaultTaskCount, targetRuntimeSeconds = 0, rangeConstraint }: ChunksDefinition,
+  path: ProblemPath,
+  symbols: ReadonlyMap<string, string>,
+  problems: ProblemList,
+): ResolvedChunks | undefined {
+  const number = (key: string, value: number | string, rule: NumericRule) =>
+    resolveNumericField(value, [...path, key], rule, symbols, problems);
+  const taskCount = number('defaultTaskCount', defaultTaskCount, chunkTaskCountRule);
+  const target = number('targetRuntimeSeconds', targetRuntimeSeconds, targetRuntimeRule);
+  if (taskCount === undefined || target === undefined) return undefined;
+  const adaptive = target === 0 ? {} : { targetRuntimeSeconds: target };
+  return { defaultTaskCount: taskCount, ...adaptive, rangeConstraint };
 }
 
 function resolveExpression(
@@ -105,25 +147,7 @@ function typedValue(
   path: ProblemPath,
   problems: ProblemList,
 ): string | undefined {
-  if (type === 'INT') return readIntegerText(problems, text, path);
+  if (type === 'INT' || type === 'CHUNK[INT]') return readIntegerText(problems, text, path);
   if (type === 'FLOAT') return readFloatText(problems, text, path);
-  const rule = { what: 'a value', min: 1, max: taskParameterValueMax, control: 'any' } as const;
-  return checkText(problems, text, path, rule) ? text : undefined;
-}
-
-/** Resolves a template-scope format string; a reference to a refused parameter stays silent. */
-export function resolveText(
-  text: string,
-  path: ProblemPath,
-  symbols: ReadonlyMap<string, string>,
-  problems: ProblemList,
-): string | undefined {
-  const format = parseFormatString(text);
-  const resolved = format.ok ? resolveFormatString(format.value, symbols) : format;
-  if (resolved.ok) return resolved.value;
-  // Symbols are missing only when their parameter's value was refused, which is reported already.
-  if (problems.count === 0) {
-    for (const { message, ...details } of resolved.error) problems.add(path, message, details);
-  }
-  return undefined;
+  return checkText(problems, text, path, taskValueRule(type)) ? text : undefined;
 }

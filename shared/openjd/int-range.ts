@@ -164,6 +164,24 @@ export function rangeContains(range: IntRange, value: bigint): boolean {
   return indexInRange(range, value) !== undefined;
 }
 
+/** The integers number `from` up to, but not including, number `to`, as a range. */
+export function sliceRange(range: IntRange, from: bigint, to: bigint): IntRange {
+  const spans: IntSpan[] = [];
+  let number = lastAtMost(range.before, from);
+  for (let position = from; position < to; number++) {
+    const span = range.spans[number];
+    const before = range.before[number];
+    if (span === undefined || before === undefined) break;
+    const start = span.start + (position - before) * span.step;
+    const spanLength = (span.end - span.start) / span.step + 1n;
+    const stop = to < before + spanLength ? to : before + spanLength;
+    const end = span.start + (stop - before - 1n) * span.step;
+    spans.push({ start, end, step: start === end ? 1n : span.step });
+    position = before + spanLength;
+  }
+  return intRangeFromSpans(spans);
+}
+
 /** Prints a range so that parsing the text gives the same set: `1-240:2,300`. */
 export function printIntRange(range: IntRange): string {
   return range.spans
@@ -175,7 +193,7 @@ export function printIntRange(range: IntRange): string {
 }
 
 /** Index of the last element that is at most `value`, in an ascending list whose first is 0. */
-function lastAtMost(sorted: readonly bigint[], value: bigint): number {
+export function lastAtMost(sorted: readonly bigint[], value: bigint): number {
   let low = 0;
   let high = sorted.length - 1;
   while (low < high) {

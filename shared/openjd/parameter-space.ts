@@ -1,3 +1,4 @@
+import { chunksOf } from './chunks.ts';
 import { type Combination, parseCombination } from './combination.ts';
 import { nthInRange, parseIntRange } from './int-range.ts';
 import type {
@@ -21,7 +22,7 @@ interface OpenSpace {
 // A stored job's space is opened once and then asked for its tasks one by one.
 const opened = new WeakMap<ResolvedParameterSpace, OpenSpace>();
 
-/** How many tasks a step has. A step without a space has one. */
+/** How many tasks a step has: of one with chunks, how many chunks. Without a space it has one. */
 export function taskCount(space: ResolvedParameterSpace | undefined): number {
   return space === undefined ? 1 : openSpace(space).taskCount;
 }
@@ -76,6 +77,15 @@ function openSpace(space: ResolvedParameterSpace): OpenSpace {
 
 function parameterAxis(parameter: ResolvedTaskParameter): Axis {
   const { name } = parameter;
+  if (parameter.type === 'CHUNK[INT]') {
+    const chunks = chunksOf(parameter);
+    return {
+      length: Number(chunks.length),
+      write: (index, values) => {
+        values.set(name, chunks.at(BigInt(index)));
+      },
+    };
+  }
   if ('values' in parameter) {
     const { values: list } = parameter;
     return {

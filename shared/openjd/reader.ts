@@ -1,3 +1,4 @@
+import type { Extension } from './extensions.ts';
 import { descriptionMax, type Limits } from './limits.ts';
 import { suggestion } from './near-miss.ts';
 import type { ProblemList, ProblemPath } from './problem.ts';
@@ -8,6 +9,8 @@ import { codePointLength, findControlCharacter, isIdentifier, quote } from './te
 export interface Validation {
   readonly problems: ProblemList;
   readonly limits: Limits;
+  /** Extensions the template names and this implementation has. */
+  readonly extensions: ReadonlySet<Extension>;
 }
 
 /** The keys a map may have. */

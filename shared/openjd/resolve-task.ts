@@ -1,7 +1,9 @@
-import { parseFormatString, resolveFormatString } from './format-string.ts';
+import { parseFormatString, resolveFormatString, type SymbolTable } from './format-string.ts';
 import type {
   ResolvedCancelation,
+  ResolvedEmbeddedFile,
   ResolvedJob,
+  ResolvedJobAction,
   ResolvedStep,
   TaskParameters,
 } from './resolved-job.ts';
@@ -19,6 +21,8 @@ export interface SessionValues {
   readonly pathParameterValues: Readonly<Record<string, string>>;
   /** PATH task parameter -> its path on this node. A parameter not listed keeps its value. */
   readonly pathTaskParameterValues?: Readonly<Record<string, string>>;
+  /** Line ends of files that leave them to the host; LF when absent. */
+  readonly hostEndOfLine?: 'LF' | 'CRLF';
 }
 
 /** A command ready to spawn: no shell, `args` go to it as they are. */
@@ -32,10 +36,28 @@ export interface ResolvedAction {
 
 export interface ResolvedFile {
   readonly name: string;
-  /** Base name, unique in the step. */
+  /** Base name, unique in its script. */
   readonly filename: string;
   readonly runnable: boolean;
   readonly data: string;
+}
+
+/** The symbols that scripts and environments have in common: the session's and the job's. */
+export function sessionSymbols(
+  { parameters }: Pick<ResolvedJob, 'parameters'>,
+  session: SessionValues,
+): Map<string, string> {
+  const symbols = new Map<string, string>([
+    ['Session.WorkingDirectory', session.workingDirectory],
+    ['Session.HasPathMappingRules', session.hasPathMappingRules ? 'true' : 'false'],
+    ['Session.PathMappingRulesFile', session.pathMappingRulesFile],
+  ]);
+  for (const [name, { type, value }] of Object.entries(parameters)) {
+    const local = type === 'PATH' ? ownValue(session.pathParameterValues, name) : undefined;
+    symbols.set(`Param.${name}`, local ?? value);
+    symbols.set(`RawParam.${name}`, value);
+  }
+  return symbols;
 }
 
 /** Every symbol a script's format strings may use on the node. */
@@ -44,16 +66,7 @@ export function hostSymbols(
   parameters: TaskParameters,
   session: SessionValues,
 ): Map<string, string> {
-  const symbols = new Map<string, string>([
-    ['Session.WorkingDirectory', session.workingDirectory],
-    ['Session.HasPathMappingRules', session.hasPathMappingRules ? 'true' : 'false'],
-    ['Session.PathMappingRulesFile', session.pathMappingRulesFile],
-  ]);
-  for (const [name, { type, value }] of Object.entries(job.parameters)) {
-    const local = type === 'PATH' ? ownValue(session.pathParameterValues, name) : undefined;
-    symbols.set(`Param.${name}`, local ?? value);
-    symbols.set(`RawParam.${name}`, value);
-  }
+  const symbols = sessionSymbols(job, session);
   for (const [name, { type, value }] of Object.entries(parameters)) {
     const local = type === 'PATH' ? ownValue(session.pathTaskParameterValues, name) : undefined;
     symbols.set(`Task.Param.${name}`, local ?? value);
@@ -74,13 +87,7 @@ export function resolveAction(
   session: SessionValues,
 ): ResolvedAction {
   const symbols = hostSymbols(job, parameters, session);
-  const { command, args, timeoutSeconds, cancelation } = step.script.onRun;
-  return {
-    command: fill(command, symbols),
-    args: args.map((arg) => fill(arg, symbols)),
-    ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
-    cancelation,
-  };
+  return fillAction(step.script.onRun, symbols);
 }
 
 /** The embedded files of one task, to be written before its action runs. Throws as resolveAction. */
@@ -91,15 +98,37 @@ export function resolveEmbeddedFiles(
   session: SessionValues,
 ): ResolvedFile[] {
   const symbols = hostSymbols(job, parameters, session);
-  return step.script.embeddedFiles.map(({ name, filename, runnable, data }) => ({
-    name,
-    filename,
-    runnable,
-    data: fill(data, symbols),
-  }));
+  return step.script.embeddedFiles.map((file) => fillFile(file, symbols, session));
 }
 
-function fill(text: string, symbols: ReadonlyMap<string, string>): string {
+/** An action with its holes filled. Throws when a symbol is missing. */
+export function fillAction(
+  { command, args, timeoutSeconds, cancelation }: ResolvedJobAction,
+  symbols: SymbolTable,
+): ResolvedAction {
+  return {
+    command: fillText(command, symbols),
+    args: args.map((arg) => fillText(arg, symbols)),
+    ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
+    cancelation,
+  };
+}
+
+/** A file with its holes filled and its line ends as asked for. Throws when a symbol is missing. */
+export function fillFile(
+  { name, filename, runnable, data, endOfLine }: ResolvedEmbeddedFile,
+  symbols: SymbolTable,
+  { hostEndOfLine = 'LF' }: Pick<SessionValues, 'hostEndOfLine'>,
+): ResolvedFile {
+  const text = fillText(data, symbols);
+  if (endOfLine === undefined) return { name, filename, runnable, data: text };
+  const wanted = endOfLine === 'AUTO' ? hostEndOfLine : endOfLine;
+  const lines = text.replaceAll(/\r\n|\n/g, wanted === 'LF' ? '\n' : '\r\n');
+  return { name, filename, runnable, data: lines };
+}
+
+/** Throws when a symbol is missing. */
+export function fillText(text: string, symbols: SymbolTable): string {
   const format = parseFormatString(text);
   const resolved = format.ok ? resolveFormatString(format.value, symbols) : format;
   if (!resolved.ok) {

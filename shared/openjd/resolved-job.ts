@@ -1,7 +1,9 @@
 import { z } from 'zod';
 
-/** Seconds an onRun action is given between the notice and the kill when the template says nothing. */
-export const notifyPeriodDefaultSeconds = 120;
+/** Seconds an action is given between the notice and the kill when the template says nothing. */
+export const notifyPeriodDefaultSeconds = { onRun: 120, onEnter: 30, onExit: 30 } as const;
+/** Seconds onExit may take when the template says nothing, so that every session ends. */
+export const exitTimeoutDefaultSeconds = 300;
 
 const cancelationSchema = z.discriminatedUnion('mode', [
   z.strictObject({ mode: z.literal('TERMINATE') }),
@@ -20,9 +22,53 @@ const actionSchema = z.strictObject({
 
 const embeddedFileSchema = z.strictObject({
   name: z.string(),
-  filename: z.string().describe('Base name, unique in the step'),
+  filename: z.string().describe('Base name, unique in its script'),
   runnable: z.boolean(),
   data: z.string().describe('Format string, host scope'),
+  endOfLine: z
+    .enum(['AUTO', 'LF', 'CRLF'])
+    .optional()
+    .describe("Line ends to write; AUTO is the host's own, absent leaves the data as it is"),
+});
+
+const environmentSchema = z.strictObject({
+  name: z.string(),
+  variables: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe('Environment variables; format strings, environment scope'),
+  script: z
+    .strictObject({
+      onEnter: actionSchema.optional(),
+      onExit: actionSchema.optional(),
+      embeddedFiles: z.array(embeddedFileSchema),
+    })
+    .optional(),
+});
+
+const hostRequirementsSchema = z.strictObject({
+  amounts: z
+    .array(
+      z.strictObject({
+        name: z.string().describe('Lower case: amount.worker.vcpu'),
+        min: z.number().min(0).optional(),
+        max: z.number().positive().optional(),
+      }),
+    )
+    .describe('To be had at once, and held by a session while it runs'),
+  attributes: z.array(
+    z.strictObject({
+      name: z.string().describe('Lower case: attr.worker.os.family'),
+      anyOf: z.array(z.string()).min(1).optional().describe('Lower case'),
+      allOf: z.array(z.string()).min(1).optional().describe('Lower case'),
+    }),
+  ),
+});
+
+const chunksSchema = z.strictObject({
+  defaultTaskCount: z.int().min(1).describe('The most values a chunk has'),
+  targetRuntimeSeconds: z.int().min(1).optional().describe('Absent: chunks stay as they are'),
+  rangeConstraint: z.enum(['CONTIGUOUS', 'NONCONTIGUOUS']),
 });
 
 const taskParameterSchema = z.union([
@@ -36,6 +82,18 @@ const taskParameterSchema = z.union([
     type: z.enum(['INT', 'FLOAT', 'STRING', 'PATH']),
     values: z.array(z.string()).min(1).max(1024),
   }),
+  z.strictObject({
+    name: z.string(),
+    type: z.literal('CHUNK[INT]'),
+    range: z.string().describe('Range expression, ascending: 1-240:2'),
+    chunks: chunksSchema,
+  }),
+  z.strictObject({
+    name: z.string(),
+    type: z.literal('CHUNK[INT]'),
+    values: z.array(z.string()).min(1).max(1024).describe('Integers, each once'),
+    chunks: chunksSchema,
+  }),
 ]);
 
 const parameterSpaceSchema = z.strictObject({
@@ -46,7 +104,12 @@ const parameterSpaceSchema = z.strictObject({
 const resolvedStepSchema = z.strictObject({
   name: z.string(),
   dependsOn: z.array(z.int().min(0)).describe('Indices of the steps that must succeed first'),
-  taskCount: z.int().min(1),
+  taskCount: z.int().min(1).describe('Of a step with chunks: the number of chunks'),
+  environments: z
+    .array(environmentSchema)
+    .optional()
+    .describe("Entered after the job's, in this order"),
+  hostRequirements: hostRequirementsSchema.optional(),
   parameterSpace: parameterSpaceSchema.optional().describe('Absent: one task without parameters'),
   script: z.strictObject({ onRun: actionSchema, embeddedFiles: z.array(embeddedFileSchema) }),
 });
@@ -67,6 +130,10 @@ export const resolvedJobSchema = z.strictObject({
   name: z.string(),
   description: z.string().optional(),
   parameters: z.record(z.string(), jobParameterSchema),
+  jobEnvironments: z
+    .array(environmentSchema)
+    .optional()
+    .describe("Entered in this order: those from outside first, then the template's own"),
   steps: z.array(resolvedStepSchema).min(1),
 });
 
@@ -76,6 +143,10 @@ export type ResolvedParameter = z.infer<typeof jobParameterSchema>;
 export type ResolvedParameterSpace = z.infer<typeof parameterSpaceSchema>;
 export type ResolvedTaskParameter = z.infer<typeof taskParameterSchema>;
 export type ResolvedEmbeddedFile = z.infer<typeof embeddedFileSchema>;
+export type ResolvedJobAction = z.infer<typeof actionSchema>;
+export type ResolvedEnvironment = z.infer<typeof environmentSchema>;
+export type ResolvedHostRequirements = z.infer<typeof hostRequirementsSchema>;
+export type ResolvedChunks = z.infer<typeof chunksSchema>;
 export type ResolvedCancelation = z.infer<typeof cancelationSchema>;
 
 /** One task's parameters: `{Frame: {type: 'INT', value: '42'}}`. Empty for a step without a space. */

@@ -16,6 +16,7 @@ export interface Declared {
  * What format strings may refer to at a position.
  * - template: resolved when the job is created; PATH parameters only by RawParam.
  * - host: resolved on the node, within a step's script.
+ * - environment: resolved on the node, within an environment; there is no task yet.
  */
 export type Scope =
   | { readonly kind: 'template'; readonly jobParameters: Declared }
@@ -24,7 +25,8 @@ export type Scope =
       readonly jobParameters: Declared;
       readonly taskParameters: Declared;
       readonly files: Declared;
-    };
+    }
+  | { readonly kind: 'environment'; readonly jobParameters: Declared; readonly files: Declared };
 
 const sessionSymbols = [
   'Session.WorkingDirectory',
@@ -83,18 +85,20 @@ function referenceProblem(name: string, scope: Scope): string | undefined {
       return undeclared(last, scope.jobParameters, 'job parameter');
     case 'Task.Param':
     case 'Task.RawParam':
-      if (scope.kind === 'template') return 'task parameters are known only in a step script';
+      if (scope.kind !== 'host') return 'task parameters are known only in a step script';
       return undeclared(last, scope.taskParameters, 'task parameter', ' in this step');
     case 'Task.File':
-      if (scope.kind === 'template') return 'embedded files are known only in a step script';
+      if (scope.kind !== 'host') return "a step's embedded files are known only in its script";
       return undeclared(last, scope.files, 'embedded file', ' in this step');
     case 'Env.File':
-      return 'Env.File is known only inside an environment';
+      if (scope.kind !== 'environment') return 'Env.File is known only inside an environment';
+      return undeclared(last, scope.files, 'embedded file', ' in this environment');
     case 'Session':
-      if (!sessionSymbols.includes(name)) return unknownSymbol(name);
-      return scope.kind === 'host' ? undefined : `${name} is known only in a step script`;
+      if (!sessionSymbols.includes(name)) return unknownSymbol(name, scope);
+      if (scope.kind !== 'template') return undefined;
+      return `${name} is known only on the node, in a step script or an environment`;
     default:
-      return unknownSymbol(name);
+      return unknownSymbol(name, scope);
   }
 }
 
@@ -117,11 +121,19 @@ function undeclared(
   return `there is no ${what} ${quote(name)}${where}${suggestion(name, declared.types.keys())}`;
 }
 
-function unknownSymbol(name: string): string {
-  const roots = ['Param', 'RawParam', 'Task.Param', 'Task.RawParam', 'Task.File'];
+const rootsOf: Record<Scope['kind'], readonly string[]> = {
+  template: ['Param', 'RawParam'],
+  host: ['Param', 'RawParam', 'Task.Param', 'Task.RawParam', 'Task.File'],
+  environment: ['Param', 'RawParam', 'Env.File'],
+};
+
+function unknownSymbol(name: string, { kind }: Scope): string {
+  const roots = rootsOf[kind];
+  const session = kind === 'template' ? [] : sessionSymbols;
   const parent = name.split('.').slice(0, -1).join('.');
   const meant =
-    suggestion(name, sessionSymbols) ||
+    suggestion(name, session) ||
     (parent === '' ? '' : suggestion(parent, roots).replace('"?', '.…"?'));
-  return `expected ${roots.map((root) => `${root}.<name>`).join(', ')} or ${sessionSymbols.join(', ')}${meant}`;
+  const expected = [...roots.map((root) => `${root}.<name>`), ...session];
+  return `expected ${expected.slice(0, -1).join(', ')} or ${expected.at(-1)}${meant}`;
 }

@@ -1,3 +1,5 @@
+import type { Extension } from './extensions.ts';
+
 /**
  * A validated job template. Plain JSON: integers and floats of parameter definitions are kept as
  * decimal text, so that the whole int64 range survives. Keys are the specification's own, and
@@ -5,11 +7,22 @@
  */
 export interface JobTemplate {
   readonly specificationVersion: 'jobtemplate-2023-09';
+  readonly extensions?: readonly Extension[];
   /** Format string, template scope. */
   readonly name: string;
   readonly description?: string;
   readonly parameterDefinitions?: readonly JobParameterDefinition[];
+  /** Entered in this order by every session of the job, left in reverse. */
+  readonly jobEnvironments?: readonly Environment[];
   readonly steps: readonly Step[];
+}
+
+/** A validated environment template: an environment put around jobs from outside. */
+export interface EnvironmentTemplate {
+  readonly specificationVersion: 'environment-2023-09';
+  readonly extensions?: readonly Extension[];
+  readonly parameterDefinitions?: readonly JobParameterDefinition[];
+  readonly environment: Environment;
 }
 
 export type JobParameterDefinition =
@@ -65,13 +78,17 @@ export interface FloatParameterDefinition extends ParameterDefinitionBase {
   readonly maxValue?: string;
 }
 
-export interface Step {
+/** A step has either `script` or one simple action (bash, cmd, node, powershell, python). */
+export interface Step extends Readonly<Partial<Record<Interpreter, SimpleAction>>> {
   /** Literal text, unique in the template. */
   readonly name: string;
   readonly description?: string;
   readonly dependencies?: readonly StepDependency[];
+  /** Entered after the job's; no name of the job's environments is used again. */
+  readonly stepEnvironments?: readonly Environment[];
+  readonly hostRequirements?: HostRequirements;
   readonly parameterSpace?: StepParameterSpace;
-  readonly script: StepScript;
+  readonly script?: StepScript;
 }
 
 export interface StepDependency {
@@ -79,12 +96,36 @@ export interface StepDependency {
   readonly dependsOn: string;
 }
 
+/** At least one amount or attribute. */
+export interface HostRequirements {
+  readonly amounts?: readonly AmountRequirement[];
+  readonly attributes?: readonly AttributeRequirement[];
+}
+
+/** At least one of min and max. Text is a format string in template scope. */
+export interface AmountRequirement {
+  /** As written; compared without regard to case. */
+  readonly name: string;
+  /** 0 or more. */
+  readonly min?: number | string;
+  /** Above 0. */
+  readonly max?: number | string;
+}
+
+/** Values are format strings in template scope. At least one of anyOf and allOf. */
+export interface AttributeRequirement {
+  /** As written; compared without regard to case. */
+  readonly name: string;
+  readonly anyOf?: readonly string[];
+  readonly allOf?: readonly string[];
+}
+
 export interface StepParameterSpace {
   readonly taskParameterDefinitions: readonly TaskParameterDefinition[];
   readonly combination?: string;
 }
 
-export type TaskParameterType = 'INT' | 'FLOAT' | 'STRING' | 'PATH';
+export type TaskParameterType = 'INT' | 'FLOAT' | 'STRING' | 'PATH' | 'CHUNK[INT]';
 
 /** Every string in a range is a format string in template scope. */
 export type TaskParameterDefinition =
@@ -96,12 +137,60 @@ export type TaskParameterDefinition =
     }
   | {
       readonly name: string;
+      readonly type: 'CHUNK[INT]';
+      /** As of INT. */
+      readonly range: string | readonly string[];
+      readonly chunks: ChunksDefinition;
+    }
+  | {
+      readonly name: string;
       readonly type: 'FLOAT' | 'STRING' | 'PATH';
       readonly range: readonly string[];
     };
 
+export type RangeConstraint = 'CONTIGUOUS' | 'NONCONTIGUOUS';
+
+/** How values are put together into chunks. Numbers may be format strings in template scope. */
+export interface ChunksDefinition {
+  /** 1 or more. */
+  readonly defaultTaskCount: number | string;
+  /** 0 or more; 0 is the same as absent. */
+  readonly targetRuntimeSeconds?: number | string;
+  readonly rangeConstraint: RangeConstraint;
+}
+
 export interface StepScript {
   readonly actions: { readonly onRun: Action };
+  readonly embeddedFiles?: readonly EmbeddedFile[];
+}
+
+export type Interpreter = 'bash' | 'cmd' | 'node' | 'powershell' | 'python';
+
+/** Short for a script in an embedded file and the interpreter that runs it. */
+export interface SimpleAction {
+  /** Format string, host scope. */
+  readonly script: string;
+  /** Format strings, host scope. */
+  readonly args?: readonly string[];
+  readonly timeout?: number | string;
+  readonly cancelation?: Cancelation;
+}
+
+/** Has a script, variables or both. */
+export interface Environment {
+  /** Literal text. */
+  readonly name: string;
+  readonly description?: string;
+  readonly script?: EnvironmentScript;
+  /** Environment variable -> format string, environment scope. */
+  readonly variables?: Readonly<Record<string, string>>;
+}
+
+export type EnvironmentActionName = 'onEnter' | 'onExit';
+
+export interface EnvironmentScript {
+  /** At least one of them. */
+  readonly actions: Readonly<Partial<Record<EnvironmentActionName, Action>>>;
   readonly embeddedFiles?: readonly EmbeddedFile[];
 }
 
@@ -110,18 +199,19 @@ export interface Action {
   readonly command: string;
   /** Format strings, host scope. */
   readonly args?: readonly string[];
-  /** Seconds, 1 or more; no limit when absent. */
-  readonly timeout?: number;
+  /** Seconds, 1 or more, or a format string in template scope; no limit when absent. */
+  readonly timeout?: number | string;
   readonly cancelation?: Cancelation;
 }
 
-export type Cancelation =
-  | { readonly mode: 'TERMINATE' }
-  | {
-      readonly mode: 'NOTIFY_THEN_TERMINATE';
-      /** Seconds, 1 to 600; 120 for onRun when absent. */
-      readonly notifyPeriodInSeconds?: number;
-    };
+export interface Cancelation {
+  /** TERMINATE, NOTIFY_THEN_TERMINATE, or a format string in template scope that gives one of them. */
+  readonly mode: string;
+  /** Seconds, 1 to 600, or a format string in template scope. Never with TERMINATE. */
+  readonly notifyPeriodInSeconds?: number | string;
+}
+
+export type EndOfLine = 'AUTO' | 'LF' | 'CRLF';
 
 export interface EmbeddedFile {
   readonly name: string;
@@ -131,4 +221,6 @@ export interface EmbeddedFile {
   readonly runnable?: boolean;
   /** Format string, host scope. */
   readonly data: string;
+  /** Line ends of the written file: AUTO is the host's own; absent leaves the data as it is. */
+  readonly endOfLine?: EndOfLine;
 }

@@ -1,7 +1,7 @@
-import { interfaceLabelMax, parameterValueMax } from './limits.ts';
+import { parameterValueMax } from './limits.ts';
 import { readFloatText, readIntegerText } from './number-text.ts';
 import { brokenConstraints, compareNumbers } from './parameter-constraints.ts';
-import type { ProblemPath } from './problem.ts';
+import type { ProblemList, ProblemPath } from './problem.ts';
 import {
   checkUnique,
   type MapShape,
@@ -93,7 +93,7 @@ function readDefinition(
   const base = { name: name ?? '', description, ...readValues(validation, map, path, type) };
   const constraints = readConstraints(validation, map, path, type);
   const definition = present<JobParameterDefinition>({ ...base, ...constraints });
-  checkConsistency(validation, definition, path);
+  checkConsistency(validation.problems, definition, path);
   return name === undefined ? undefined : definition;
 }
 
@@ -128,7 +128,7 @@ function readValues(
     default: readKey(map, 'default', path, readValue),
     allowedValues,
     userInterface: readKey(map, 'userInterface', path, (item, at) =>
-      readUserInterface(validation, item, at, type, interfaceLabelMax),
+      readUserInterface(validation, item, at, { type, map, allowedValues }),
     ),
   };
 }
@@ -151,8 +151,10 @@ function readConstraints(
   path: ProblemPath,
   type: JobParameterType,
 ) {
-  const length = (key: string) =>
-    readKey(map, key, path, (item, at) => readCount(validation, item, at, { min: 0 }));
+  const length = (key: 'minLength' | 'maxLength') =>
+    readKey(map, key, path, (item, at) =>
+      readCount(validation, item, at, { min: key === 'minLength' ? 0 : 1 }),
+    );
   const bound = (key: string) =>
     readKey(map, key, path, (item, at) => readTypedValue(validation, item, at, type));
   switch (type) {
@@ -178,8 +180,8 @@ function readConstraints(
 }
 
 /** A definition must not contradict itself: bounds in order, default and allowed values within. */
-function checkConsistency(
-  { problems }: Validation,
+export function checkConsistency(
+  problems: ProblemList,
   definition: JobParameterDefinition,
   path: ProblemPath,
 ): void {

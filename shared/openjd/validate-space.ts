@@ -1,10 +1,12 @@
 import {
   combinationLength,
   combinationLengthMax,
+  isAssociated,
   parameterNames,
   parseCombination,
   productOf,
 } from './combination.ts';
+import { needsExtension } from './extensions.ts';
 import { referencesOf } from './format-string.ts';
 import { parseIntRange } from './int-range.ts';
 import { rangeListMax, taskParametersMax, taskParameterValueMax } from './limits.ts';
@@ -21,15 +23,22 @@ import {
   readList,
   readMap,
   readText,
+  type TextRule,
   type Validation,
 } from './reader.ts';
 import { checkFormatString, type Scope } from './scope.ts';
 import { describe, isList, isMap, type TemplateMap, type TemplateValue } from './template-value.ts';
 import { codePointLength, quote } from './text-rules.ts';
 import type { StepParameterSpace, TaskParameterDefinition, TaskParameterType } from './types.ts';
-import { unsupportedTaskParameterTypes } from './unsupported.ts';
+import { checkChunkValues, readChunks } from './validate-chunks.ts';
 
 const taskTypes: readonly TaskParameterType[] = ['INT', 'FLOAT', 'STRING', 'PATH'];
+
+/** Empty text is a value of STRING, as other implementations have it, and no path anywhere. */
+export function taskValueRule(type: 'STRING' | 'PATH'): TextRule {
+  const min = type === 'PATH' ? 1 : 0;
+  return { what: 'a value', min, max: taskParameterValueMax, control: 'any' };
+}
 
 /** A step's `parameterSpace`. `scope` is the template's: ranges are resolved at creation. */
 export function readParameterSpace(
@@ -69,7 +78,23 @@ function readDefinitions(
     return { name: typeof name === 'string' ? name : undefined, path: [...path, index, 'name'] };
   });
   checkUnique(validation, named, 'task parameters');
+  checkOneChunked(validation, items, path);
   return readItems(items, path, (item, at) => readDefinition(validation, item, at, scope));
+}
+
+function checkOneChunked(
+  { problems }: Validation,
+  items: readonly TemplateValue[],
+  path: ProblemPath,
+): void {
+  let chunked = 0;
+  for (const [index, item] of items.entries()) {
+    if (!isMap(item) || item.get('type') !== 'CHUNK[INT]') continue;
+    chunked++;
+    if (chunked === 1) continue;
+    const expected = 'one task parameter of type CHUNK[INT] in a step';
+    problems.mismatch([...path, index, 'type'], expected, `${chunked}`);
+  }
 }
 
 function readDefinition(
@@ -78,32 +103,42 @@ function readDefinition(
   path: ProblemPath,
   scope: Scope,
 ): TaskParameterDefinition | undefined {
-  const given = isMap(value) ? value.get('type') : undefined;
-  const unsupported =
-    typeof given === 'string' && Object.hasOwn(unsupportedTaskParameterTypes, given)
-      ? unsupportedTaskParameterTypes[given]
-      : undefined;
+  const chunked = isMap(value) && value.get('type') === 'CHUNK[INT]';
   const map = readMap(validation, value, path, {
     what: 'a task parameter definition',
-    required: ['name', 'type', 'range'],
-    optional: unsupported === undefined ? [] : ['chunks'],
+    required: ['name', 'type', 'range', ...(chunked ? ['chunks'] : [])],
+    optional: [],
+    unsupported: { chunks: 'chunks belongs to task parameters of type CHUNK[INT]' },
   });
   if (map === undefined) return undefined;
   const name = readKey(map, 'name', path, (item, at) =>
     readIdentifier(validation, item, at, 'a task parameter name'),
   );
-  if (unsupported !== undefined) {
-    validation.problems.add([...path, 'type'], unsupported, { found: describe(given ?? null) });
-    return undefined;
-  }
-  const type = readKey(map, 'type', path, (item, at) =>
-    readChoice(validation, item, at, taskTypes),
-  );
+  const type = readKey(map, 'type', path, (item, at) => readType(validation, item, at));
   if (type === undefined) return undefined;
   const range = readRange(validation, map, path, type, scope);
+  const chunks = readKey(map, 'chunks', path, (item, at) =>
+    chunked ? readChunks(validation, item, at, scope) : undefined,
+  );
   if (name === undefined || range === undefined) return undefined;
   if (type === 'INT') return { name, type, range };
+  if (type === 'CHUNK[INT]')
+    return chunks === undefined ? undefined : { name, type, range, chunks };
   return typeof range === 'string' ? undefined : { name, type, range };
+}
+
+function readType(
+  validation: Validation,
+  value: TemplateValue,
+  path: ProblemPath,
+): TaskParameterType | undefined {
+  if (validation.extensions.has('TASK_CHUNKING')) {
+    return readChoice(validation, value, path, [...taskTypes, 'CHUNK[INT]']);
+  }
+  if (value !== 'CHUNK[INT]') return readChoice(validation, value, path, taskTypes);
+  const message = needsExtension('the task parameter type CHUNK[INT]', 'TASK_CHUNKING');
+  validation.problems.add(path, message, { found: describe(value) });
+  return undefined;
 }
 
 function readRange(
@@ -114,10 +149,11 @@ function readRange(
   scope: Scope,
 ): string | string[] | undefined {
   return readKey(map, 'range', path, (value, at): string | string[] | undefined => {
-    if (type === 'INT' && typeof value === 'string') {
+    const integers = type === 'INT' || type === 'CHUNK[INT]';
+    if (integers && typeof value === 'string') {
       return readRangeExpression(validation, value, at, scope);
     }
-    if (type === 'INT' && !isList(value)) {
+    if (integers && !isList(value)) {
       const expected = 'a range expression such as "1-240", or a list of integers';
       validation.problems.mismatch(at, expected, describe(value));
       return undefined;
@@ -125,9 +161,11 @@ function readRange(
     const rule = { what: `${type} values`, min: 1, max: rangeListMax };
     const items = readList(validation, value, at, rule);
     if (items === undefined) return undefined;
-    return readItems(items, at, (item, itemAt) =>
+    const values = readItems(items, at, (item, itemAt) =>
       readRangeItem(validation, item, itemAt, type, scope),
     );
+    if (type === 'CHUNK[INT]') checkChunkValues(validation.problems, values ?? [], at);
+    return values;
   });
 }
 
@@ -169,10 +207,9 @@ function readRangeItem(
       return undefined;
     }
   }
-  if (type === 'INT') return readIntegerText(problems, value, path);
+  if (type === 'INT' || type === 'CHUNK[INT]') return readIntegerText(problems, value, path);
   if (type === 'FLOAT') return readFloatText(problems, value, path);
-  const rule = { what: 'a value', min: 1, max: taskParameterValueMax, control: 'any' } as const;
-  return readText(validation, value, path, rule);
+  return readText(validation, value, path, taskValueRule(type));
 }
 
 function readCombination(
@@ -221,6 +258,13 @@ function readCombination(
     problems.add(path, `${quote(name)} does not occur; expected ${expected}`, { expected });
   }
   if (problems.count > before) return undefined;
+  const chunked = definitions.find(({ type }) => type === 'CHUNK[INT]');
+  if (chunked !== undefined && isAssociated(tree.value, chunked.name)) {
+    const expected = 'it only in products: A * B';
+    const message = `the chunked parameter ${quote(chunked.name)} stands inside ( , ); expected ${expected}`;
+    problems.add(path, message, { found: chunked.name, expected });
+    return undefined;
+  }
   const lengths = new Map(definitions.map((each) => [each.name, knownLength(each)]));
   const length = combinationLength(tree.value, (name) => lengths.get(name));
   if (length.ok) return text;

@@ -1,6 +1,7 @@
+import { documentKinds, isOtherKind, readSchemaKey, readVersion } from './document-kind.ts';
+import { declaredExtensions, readExtensions } from './extensions.ts';
 import { referencesOf } from './format-string.ts';
-import { baseLimits } from './limits.ts';
-import { suggestion } from './near-miss.ts';
+import { environmentLimitsOf, limitsOf } from './limits.ts';
 import { ProblemList, type ProblemPath } from './problem.ts';
 import {
   checkText,
@@ -12,44 +13,54 @@ import {
   type Validation,
 } from './reader.ts';
 import { checkFormatString, checkLiteralControls, type Scope } from './scope.ts';
-import { describe, isList, isMap, type TemplateMap, type TemplateValue } from './template-value.ts';
-import { codePointLength, quote } from './text-rules.ts';
-import type { JobTemplate } from './types.ts';
-import { unsupportedRootKeys } from './unsupported.ts';
+import type { TemplateValue } from './template-value.ts';
+import { codePointLength } from './text-rules.ts';
+import type { EnvironmentTemplate, JobTemplate } from './types.ts';
+import { environmentNames, readEnvironment, readEnvironments } from './validate-environment.ts';
 import { declaredNames, readJobParameters } from './validate-parameters.ts';
 import { readSteps } from './validate-steps.ts';
 
-export const templateVersion = 'jobtemplate-2023-09' as const;
+/** A template, or every problem that keeps a document from being one. */
+export interface Checked<T> {
+  /** Undefined when there is any problem. */
+  readonly template: T | undefined;
+  readonly problems: ProblemList;
+}
 
-/** Applies every rule to a document. The template is undefined when there is any problem. */
-export function checkTemplate(value: TemplateValue): {
-  template: JobTemplate | undefined;
-  problems: ProblemList;
-} {
+/** Applies every rule of job templates to a document. */
+export function checkTemplate(value: TemplateValue): Checked<JobTemplate> {
+  const extensions = declaredExtensions(value);
   const problems = new ProblemList();
-  const validation: Validation = { problems, limits: baseLimits };
+  const validation: Validation = { problems, limits: limitsOf(extensions), extensions };
   const template = readTemplate(validation, value);
   return { template: problems.count === 0 ? template : undefined, problems };
 }
 
+/** Applies every rule of environment templates to a document. */
+export function checkEnvironmentTemplate(value: TemplateValue): Checked<EnvironmentTemplate> {
+  const extensions = declaredExtensions(value);
+  const problems = new ProblemList();
+  const validation: Validation = { problems, limits: environmentLimitsOf(extensions), extensions };
+  const template = readEnvironmentTemplate(validation, value);
+  return { template: problems.count === 0 ? template : undefined, problems };
+}
+
 function readTemplate(validation: Validation, value: TemplateValue): JobTemplate | undefined {
-  if (isMap(value) && isEnvironmentTemplate(value)) {
-    validation.problems.add(
-      ['specificationVersion'],
-      'environment templates are not supported yet; expected a job template (jobtemplate-2023-09)',
-      { found: describe(value.get('specificationVersion') ?? null), expected: templateVersion },
-    );
-    return undefined;
-  }
+  const version = 'jobtemplate-2023-09';
+  if (isOtherKind(validation, value, version)) return undefined;
   const map = readMap(validation, value, [], {
-    what: 'a job template',
+    what: documentKinds[version],
     required: ['specificationVersion', 'name', 'steps'],
-    optional: ['$schema', 'description', 'parameterDefinitions'],
-    unsupported: unsupportedRootKeys,
+    optional: ['$schema', 'extensions', 'description', 'parameterDefinitions', 'jobEnvironments'],
   });
   if (map === undefined) return undefined;
-  readKey(map, 'specificationVersion', [], (item, at) => readVersion(validation, item, at));
-  readKey(map, 'extensions', [], (item, at) => refuseExtensions(validation, item, at));
+  readKey(map, 'specificationVersion', [], (item, at) =>
+    readVersion(validation, item, at, version),
+  );
+  readSchemaKey(validation, map);
+  const extensions = readKey(map, 'extensions', [], (item, at) =>
+    readExtensions(validation, item, at),
+  );
   const jobParameters = declaredNames(map.get('parameterDefinitions'));
   const name = readKey(map, 'name', [], (item, at) =>
     readJobName(validation, item, at, { kind: 'template', jobParameters }),
@@ -60,41 +71,46 @@ function readTemplate(validation: Validation, value: TemplateValue): JobTemplate
   const parameterDefinitions = readKey(map, 'parameterDefinitions', [], (item, at) =>
     readJobParameters(validation, item, at),
   );
+  const jobEnvironments = readKey(map, 'jobEnvironments', [], (item, at) =>
+    readEnvironments(validation, item, at, jobParameters),
+  );
+  const taken = environmentNames(map.get('jobEnvironments'));
   const steps = readKey(map, 'steps', [], (item, at) =>
-    readSteps(validation, item, at, jobParameters),
+    readSteps(validation, item, at, jobParameters, taken),
   );
   if (name === undefined || steps === undefined) return undefined;
-  const specificationVersion = templateVersion;
-  return present({ specificationVersion, name, description, parameterDefinitions, steps });
+  const head = { specificationVersion: version, extensions, name, description } as const;
+  return present({ ...head, parameterDefinitions, jobEnvironments, steps });
 }
 
-function isEnvironmentTemplate(map: TemplateMap): boolean {
-  const version = map.get('specificationVersion');
-  return typeof version === 'string' && version.startsWith('environment-');
-}
-
-function readVersion({ problems }: Validation, value: TemplateValue, path: ProblemPath): undefined {
-  if (value === templateVersion) return;
-  const hint = typeof value === 'string' ? suggestion(value, [templateVersion]) : '';
-  const found = describe(value);
-  problems.add(path, `expected ${quote(templateVersion)}, found ${found}${hint}`, {
-    expected: templateVersion,
-    found,
-  });
-}
-
-/** The key itself is refused already; this names each extension. */
-function refuseExtensions(
-  { problems }: Validation,
+function readEnvironmentTemplate(
+  validation: Validation,
   value: TemplateValue,
-  path: ProblemPath,
-): undefined {
-  if (!isList(value)) return;
-  for (const [index, name] of value.entries()) {
-    if (typeof name !== 'string') continue;
-    const message = `the extension ${quote(name)} is not supported yet`;
-    problems.add([...path, index], message, { found: name });
-  }
+): EnvironmentTemplate | undefined {
+  const version = 'environment-2023-09';
+  if (isOtherKind(validation, value, version)) return undefined;
+  const map = readMap(validation, value, [], {
+    what: documentKinds[version],
+    required: ['specificationVersion', 'environment'],
+    optional: ['extensions', 'parameterDefinitions'],
+  });
+  if (map === undefined) return undefined;
+  readKey(map, 'specificationVersion', [], (item, at) =>
+    readVersion(validation, item, at, version),
+  );
+  const extensions = readKey(map, 'extensions', [], (item, at) =>
+    readExtensions(validation, item, at),
+  );
+  const jobParameters = declaredNames(map.get('parameterDefinitions'));
+  const parameterDefinitions = readKey(map, 'parameterDefinitions', [], (item, at) =>
+    readJobParameters(validation, item, at),
+  );
+  const environment = readKey(map, 'environment', [], (item, at) =>
+    readEnvironment(validation, item, at, jobParameters),
+  );
+  if (environment === undefined) return undefined;
+  const head = { specificationVersion: version, extensions } as const;
+  return present({ ...head, parameterDefinitions, environment });
 }
 
 function readJobName(

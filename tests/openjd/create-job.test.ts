@@ -226,7 +226,7 @@ describe('format strings are resolved and checked again', () => {
     [
       'a value that is empty',
       ['{{Param.P}}'],
-      'STRING',
+      'PATH',
       { P: '' },
       `${range}[0]: expected a value of at least 1 character`,
     ],

@@ -324,6 +324,7 @@ describe('userInterface', () => {
     }),
     accepts('file filters', {
       type: 'PATH',
+      objectType: 'FILE',
       userInterface: {
         fileFilters: [{ label: 'All', patterns: ['*'] }],
         fileFilterDefault: { label: 'All', patterns: ['*'] },

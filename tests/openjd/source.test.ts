@@ -91,7 +91,7 @@ describe('YAML and JSON text', () => {
     [
       'a yes that YAML 1.2 takes as text',
       body.replace('"true"', 'yes, timeout: yes'),
-      '5:55 steps.0.script.actions.onRun.timeout expected a number of seconds, found the text "yes"',
+      '5:55 steps.0.script.actions.onRun.timeout expected an integer of 1 or more, found the text "yes"',
     ],
     [
       'a number with underscores, which is text',

@@ -49,6 +49,7 @@ describe('task parameters', () => {
     accepts('floats', 'FLOAT', [1, 1.5, '-2.5e3', '{{Param.N}}.5']),
     accepts('strings', 'STRING', ['a', '{{Param.N}}', '{{RawParam.P}}', 'x'.repeat(1024)]),
     accepts('paths', 'PATH', ['/a/b', 'c']),
+    accepts('empty text, as other implementations do', 'STRING', ['', 'a']),
   ]);
   refuseTable([
     refuses('an empty list', 'INT', [], '', 'at least 1 of INT values'),
@@ -84,7 +85,7 @@ describe('task parameters', () => {
     refuses('a PATH in a range', 'STRING', ['{{Param.P}}'], '[0]', 'use RawParam.P here'),
     refuses('a word among floats', 'FLOAT', [1, 'fast'], '[1]', 'a finite number'),
     refuses('floats as text', 'FLOAT', '1-5', '', 'a list of FLOAT values'),
-    refuses('an empty string', 'STRING', [''], '[0]', 'at least 1 character'),
+    refuses('an empty path', 'PATH', [''], '[0]', 'at least 1 character'),
     refuses('a string of 1025 characters', 'STRING', ['x'.repeat(1025)], '[0]', 'at most 1024'),
     refuses(
       'a number among strings',
@@ -122,7 +123,7 @@ describe('task parameters', () => {
       'chunks on INT',
       { space: { taskParameterDefinitions: [{ name: 'T', type: 'INT', range: '1', chunks: {} }] } },
       `${at}.taskParameterDefinitions[0].chunks`,
-      'unknown key "chunks"',
+      'chunks belongs to task parameters of type CHUNK[INT]',
     ],
     [
       'two parameters of one name',
