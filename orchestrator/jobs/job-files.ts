@@ -62,9 +62,10 @@ export async function checkInputs(
   studio: StudioId,
   job: ResolvedJob,
   locations: Record<string, string>,
-  { inputs }: Submission,
+  { inputs, assets }: Submission,
 ): Promise<void> {
-  const errors = [...unplaced(inputs, locations), ...empty(job, inputs, locations)];
+  const places = new Set([...Object.values(locations), ...assets]);
+  const errors = [...unplaced(inputs, places), ...empty(job, inputs, locations)];
   const pending = [...inputs.entries()];
   const lane = async () => {
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
@@ -89,18 +90,27 @@ export async function checkInputs(
   );
 }
 
-function unplaced(inputs: readonly InputFile[], locations: Record<string, string>): FieldError[] {
+function unplaced(inputs: readonly InputFile[], places: ReadonlySet<string>): FieldError[] {
   const errors: FieldError[] = [];
   const seen = new Set<string>();
   for (const [index, { path }] of inputs.entries()) {
     if (seen.has(path))
       errors.push({ path: ['inputs', index], message: `${path} is listed twice` });
     seen.add(path);
-    if (Object.values(locations).some((location) => isAt(path, location))) continue;
-    const message = `${path} lies at no PATH parameter's location`;
+    if (isPlaced(path, places)) continue;
+    const message = `${path} lies at no PATH parameter's location and at no asset's`;
     errors.push({ path: ['inputs', index, 'path'], message });
   }
   return errors;
+}
+
+/** Whether the path or a directory it lies in is among the places. */
+function isPlaced(path: string, places: ReadonlySet<string>): boolean {
+  if (places.has(path)) return true;
+  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
+    if (places.has(path.slice(0, end))) return true;
+  }
+  return false;
 }
 
 function empty(

@@ -83,7 +83,7 @@ export async function storeSubmission(
 ): Promise<Job> {
   const existing = await parts.jobs.read(jobId);
   const createdAtMs = existing ? Date.parse(existing.createdAt) : parts.clock.nowMs();
-  const { policy, project, inputs } = submission;
+  const { policy, project, inputs, paused } = submission;
   const definition = { job, locations, inputCount: inputs.length };
   const record = { id: jobId, studio, project, policy, definition, createdAtMs };
   await Promise.all([
@@ -92,7 +92,7 @@ export async function storeSubmission(
       ? undefined
       : parts.objects.putJson(objectKeys.inputs(studio, jobId), inputs),
   ]);
-  await parts.jobs.create(record);
+  await parts.jobs.create({ ...record, paused });
   const ready = job.steps.flatMap((step, i) => (step.dependsOn.length === 0 ? [i] : []));
   await parts.aftermath.jobCreated(jobId, ready);
   const stored = await parts.jobs.read(jobId);

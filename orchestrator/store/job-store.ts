@@ -23,6 +23,8 @@ export interface NewJob {
   policy: Policy;
   definition: JobDefinition;
   createdAtMs: number;
+  /** Starts held. Not part of what is kept in storage: like any hold, it ends when Redis is lost. */
+  paused?: boolean;
 }
 
 const flat = (fields: Record<string, string | number>): string[] =>
@@ -58,7 +60,7 @@ function jobFields(job: NewJob): string[] {
     studio: job.studio,
     project: job.project,
     name: resolved.name,
-    state: 'pending',
+    state: job.paused === true ? 'paused' : 'pending',
     priority: job.policy.priority,
     max_retries: job.policy.maxRetriesPerTask,
     max_failed: job.policy.maxFailedTasks,

@@ -81,6 +81,12 @@ export const submissionSchema = z
         "Where each PATH parameter's file or directory stands in the job's file tree. Default: the last component of its value.",
       ),
     inputs: z.array(inputFileSchema).max(200_000).default([]).describe('Files already uploaded.'),
+    assets: z
+      .array(treePathSchema)
+      .max(200_000)
+      .default([])
+      .describe('Places of inputs that no PATH parameter names: files or directories.'),
+    paused: z.boolean().default(false).describe('The job starts paused: resume it to let it run.'),
   })
   .meta({ id: 'Submission' });
 export type Submission = z.infer<typeof submissionSchema>;

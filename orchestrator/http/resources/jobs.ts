@@ -43,7 +43,8 @@ export function jobHandlers(parts: {
       const { jobId } = await withIdempotency(parts.redis, call, () => newJobId(random));
       const existing = await jobs.readOwn(studio, jobId);
       // A job that has started was stored whole; one that has not may have been cut off half-way.
-      if (existing !== undefined && existing.state !== 'pending') return existing;
+      const mayBeHalf = existing?.state === 'pending' || existing?.state === 'paused';
+      if (existing !== undefined && !mayBeHalf) return existing;
       return await storeSubmission(parts.submit, studio, jobId, known);
     },
 

@@ -1,5 +1,5 @@
 -- Creates a job and its steps, once: a second call with the same id changes nothing.
--- From: no such job. To: pending, its steps blocked or ready.
+-- From: no such job. To: pending or paused, as the fields say, its steps blocked or ready.
 -- Returns 1 when created, 0 when it exists. Cost O(steps).
 -- KEYS job_key definition_key
 -- ARGV definition fields_json steps_json
