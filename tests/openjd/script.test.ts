@@ -28,6 +28,7 @@ const refuses = (
 
 describe('actions', () => {
   acceptTable([
+    ['no arguments', { run: { args: [] } }],
     ['an empty argument', { run: { args: [''] } }],
     ['a timeout of a week', { run: { timeout: 604_800 } }],
     ['TERMINATE', { run: { cancelation: { mode: 'TERMINATE' } } }],
@@ -46,7 +47,6 @@ describe('actions', () => {
     refuses('a missing command', { command: undefined }, '.command', 'needs the key "command"'),
     refuses('a command with a line break', { command: 'a\nb' }, '.command', 'U+000A'),
     refuses('a command that is a list', { command: ['a'] }, '.command', 'found a list'),
-    refuses('an empty list of arguments', { args: [] }, '.args', 'at least 1 of arguments'),
     refuses('arguments that are text', { args: '-b' }, '.args', 'a list of arguments'),
     refuses(
       'an argument that is a number',
