@@ -5,6 +5,7 @@ import type { Random } from '@karst/shared/random.ts';
 export interface CliContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  readonly stdin: AsyncIterable<Uint8Array>;
   /** Data. */
   readonly stdout: NodeJS.WriteStream;
   /** Everything said to a person. */

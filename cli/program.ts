@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { addCheckCommand } from './commands/check.ts';
 import { addControlCommands } from './commands/control.ts';
 import { addDownloadCommand } from './commands/download.ts';
 import { addGetCommand } from './commands/get.ts';
@@ -23,6 +24,7 @@ const commands = [
   addUpCommand,
   addServeCommand,
   addAgentCommand,
+  addCheckCommand,
   addSubmitCommand,
   addWaitCommand,
   addGetCommand,

@@ -1,0 +1,63 @@
+import {
+  type AssetReferences,
+  parseAssetReferences,
+} from '@karst/shared/bundle/asset-references.ts';
+import {
+  type ParameterValuesFile,
+  parseParameterValues,
+} from '@karst/shared/bundle/parameter-values.ts';
+import { documentVersion } from '@karst/shared/openjd/document-kind.ts';
+import { parseDocument, type SourceFormat } from '@karst/shared/openjd/parse-template.ts';
+import type { Problem } from '@karst/shared/openjd/problem.ts';
+import type { EnvironmentTemplate, JobTemplate } from '@karst/shared/openjd/types.ts';
+import {
+  type Checked,
+  checkEnvironmentTemplate,
+  checkTemplate,
+} from '@karst/shared/openjd/validate-template.ts';
+import type { Result } from '@karst/shared/result.ts';
+
+export type Template = JobTemplate | EnvironmentTemplate;
+
+/** A file that was looked at, and everything wrong with it. */
+export interface Report {
+  /** As the person named it, or as found below a directory they named. '-' is standard input. */
+  readonly file: string;
+  /** Its text, to show lines of; absent when it could not be read. */
+  readonly text?: string;
+  readonly problems: readonly Problem[];
+}
+
+/** A report that says one thing about a file as a whole. */
+export const fileReport = (file: string, message: string): Report => ({
+  file,
+  problems: [{ path: [], message }],
+});
+
+/** How a file's text is read: JSON strictly when its name says so, else YAML, which holds JSON. */
+export const formatOf = (file: string): SourceFormat => (file.endsWith('.json') ? 'json' : 'yaml');
+
+/** A job or environment template, as its specificationVersion says; without one, a job template. */
+export function parseAnyTemplate(
+  text: string,
+  format: SourceFormat,
+): Result<{ template: Template }, Problem[]> {
+  return parseDocument(text, format, (value): Checked<Template> => {
+    const isEnvironment = documentVersion(value) === 'environment-2023-09';
+    return isEnvironment ? checkEnvironmentTemplate(value) : checkTemplate(value);
+  });
+}
+
+const SIDE_FILE = /(?:^|[\\/])(parameter_values|asset_references)\.(?:yaml|json)$/;
+
+/** Parses a file for what its name says it is: a template, parameter values or asset references. */
+export function parseByName(
+  file: string,
+  text: string,
+): Result<ParameterValuesFile | AssetReferences | { template: Template }, Problem[]> {
+  const format = formatOf(file);
+  const [, side] = SIDE_FILE.exec(file) ?? [];
+  if (side === 'parameter_values') return parseParameterValues(text, format);
+  if (side === 'asset_references') return parseAssetReferences(text, format);
+  return parseAnyTemplate(text, format);
+}
