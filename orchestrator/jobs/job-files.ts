@@ -51,6 +51,27 @@ export function locate(job: ResolvedJob, submission: Submission): Record<string,
   return locations;
 }
 
+/**
+ * The submission's own output directories as PATH parameters that no template can name, so that all
+ * who handle outputs know one kind of them.
+ */
+export function withOutputs(
+  job: ResolvedJob,
+  locations: Record<string, string>,
+  { outputs }: Submission,
+): { job: ResolvedJob; locations: Record<string, string> } {
+  const named = [...new Set(outputs)].map((place, index) => [`outputs:${index}`, place] as const);
+  if (named.length === 0) return { job, locations };
+  const parameters = named.map(([name, value]): [string, ResolvedParameter] => [
+    name,
+    { type: 'PATH', value, dataFlow: 'OUT', objectType: 'DIRECTORY' },
+  ]);
+  return {
+    job: { ...job, parameters: { ...job.parameters, ...Object.fromEntries(parameters) } },
+    locations: { ...locations, ...Object.fromEntries(named) },
+  };
+}
+
 const lastComponent = (value: string) => value.split(/[\\/]/).filter(Boolean).at(-1) ?? '';
 
 /**

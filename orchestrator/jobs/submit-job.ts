@@ -12,7 +12,7 @@ import { objectKeys } from '../objects/keys.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { Aftermath } from './aftermath.ts';
-import { checkInputs, locate } from './job-files.ts';
+import { checkInputs, locate, withOutputs } from './job-files.ts';
 
 export interface SubmitParts {
   jobs: JobStore;
@@ -68,7 +68,7 @@ export async function checkSubmission(
   }
   const locations = locate(created.value, submission);
   await checkInputs(parts.objects, studio, created.value, locations, submission);
-  return { submission, job: created.value, locations };
+  return { submission, ...withOutputs(created.value, locations, submission) };
 }
 
 /**

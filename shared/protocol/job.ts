@@ -86,6 +86,11 @@ export const submissionSchema = z
       .max(200_000)
       .default([])
       .describe('Places of inputs that no PATH parameter names: files or directories.'),
+    outputs: z
+      .array(treePathSchema)
+      .max(1000)
+      .default([])
+      .describe('Directories whose new files are outputs, beside those of PATH parameters.'),
     paused: z.boolean().default(false).describe('The job starts paused: resume it to let it run.'),
   })
   .meta({ id: 'Submission' });
