@@ -1,3 +1,4 @@
+import { sleep } from '@karst/shared/clock.ts';
 import type { JobId, LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Logger } from 'pino';
 import type { JobStore } from '../store/job-store.ts';
@@ -77,19 +78,24 @@ export class Dispatcher {
   }
 
   /** Waits for work or news, `waitMs` at most or until `signal` aborts. */
-  async wait(ask: Ask, signal: AbortSignal): Promise<News> {
+  async wait(ask: Ask, waitMs: number, signal: AbortSignal): Promise<News> {
     if (signal.aborted) return nothing;
+    const answered = new AbortController();
     const news = new Promise<News>((resolve) => {
       const waiter: Waiter = {
         ...ask,
         answer: (told) => {
           this.waiters.leave(waiter);
           signal.removeEventListener('abort', onAbort);
+          answered.abort('answered');
           resolve(told);
         },
       };
       const onAbort = () => waiter.answer(nothing);
       signal.addEventListener('abort', onAbort, { once: true });
+      // Not AbortSignal.timeout: as a source of AbortSignal.any it is held weakly (Node 24), and once it
+      // is collected the call would never be answered.
+      sleep(waitMs, answered.signal).then(onAbort, () => undefined);
       this.waiters.park(waiter);
     });
     // Work may have come between the last look and the parking.

@@ -85,9 +85,8 @@ export class SyncService {
       news.grants.length + redelivered.length + reports.length + answer.lost.length === 0;
     if (silent && call.waitMs > 0) {
       // The node's deadline counts from its call, so the wait must end well before it.
-      const waitMs = Math.floor(Math.min(call.waitMs, this.parts.livenessMs / 3));
-      const timeout = AbortSignal.timeout(waitMs);
-      news = await this.parts.dispatcher.wait(ask, AbortSignal.any([signal(), timeout]));
+      const waitMs = Math.min(call.waitMs, this.parts.livenessMs / 3);
+      news = await this.parts.dispatcher.wait(ask, waitMs, signal());
     }
     const lost = [...answer.lost, ...news.lost];
     const grants = [...redelivered, ...news.grants];

@@ -1,9 +1,10 @@
 import { pipeline } from 'node:stream/promises';
+import { sleep } from '@karst/shared/clock.ts';
 import type { Response } from 'express';
 import { objectKeys } from '../../objects/keys.ts';
 import type { ObjectStore } from '../../objects/store.ts';
 import type { JobStore } from '../../store/job-store.ts';
-import type { LiveLogs } from '../../store/live-log.ts';
+import type { LiveLogRef, LiveLogs } from '../../store/live-log.ts';
 import type { SpanStore } from '../../store/span-store.ts';
 import type { TaskReader } from '../../store/task-reader.ts';
 import type { Handlers } from '../handler.ts';
@@ -43,6 +44,14 @@ export function taskLogHandlers(parts: {
     if (page.text !== '') response.write(page.text);
   }
 
+  /** Until there may be more to send, LOOK_AGAIN_MS at most. */
+  async function changeOrPause(ref: LiveLogRef, signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const changed = logs.changed(ref, AbortSignal.any([signal, over.signal]));
+    await Promise.race([changed, sleep(LOOK_AGAIN_MS, over.signal).catch(() => undefined)]);
+    over.abort('looked');
+  }
+
   return {
     async getTaskLog({ params, query }, { principal, response, signal }) {
       const own = await ownStep(jobs, principal.studio, params.jobId, params.step);
@@ -66,8 +75,7 @@ export function taskLogHandlers(parts: {
         const over =
           facts === undefined || (facts.state !== 'running' && facts.state !== 'waiting');
         if (over || !follow) break;
-        const look = AbortSignal.any([signal, AbortSignal.timeout(LOOK_AGAIN_MS)]);
-        await logs.changed({ jobId: own.jobId, step: own.index, task }, look);
+        await changeOrPause({ jobId: own.jobId, step: own.index, task }, signal);
       }
       if (!signal.aborted) {
         const [facts] = await tasks.read(own.jobId, own.index, [task]);
