@@ -1,7 +1,8 @@
+import { validateEnvironmentTemplate } from '@karst/shared/openjd/parse-environment.ts';
 import { validateTemplate } from '@karst/shared/openjd/parse-template.ts';
 import type { Problem } from '@karst/shared/openjd/problem.ts';
 import { printPath } from '@karst/shared/openjd/problem.ts';
-import type { JobTemplate } from '@karst/shared/openjd/types.ts';
+import type { EnvironmentTemplate, JobTemplate } from '@karst/shared/openjd/types.ts';
 import { expect, test } from 'vitest';
 
 /** Parts of a template; `run` and `space` are short for the places every table changes. */
@@ -43,6 +44,31 @@ export function accepted(value: unknown): JobTemplate {
   const result = validateTemplate(value);
   if (!result.ok) throw new Error(lines(result.error).join('\n'));
   return result.value;
+}
+
+/** A small valid environment template with the given keys put in; undefined leaves one out. */
+export function environmentTemplateWith(root: Record<string, unknown> = {}): unknown {
+  const template = {
+    specificationVersion: 'environment-2023-09',
+    environment: { name: 'Env', variables: { A: 'b' } },
+    ...root,
+  };
+  return JSON.parse(JSON.stringify(template));
+}
+
+/** The environment template when it is valid; otherwise fails, showing why. */
+export function acceptedEnvironment(value: unknown): EnvironmentTemplate {
+  const result = validateEnvironmentTemplate(value);
+  if (!result.ok) throw new Error(lines(result.error).join('\n'));
+  return result.value;
+}
+
+/** As expectRefused, for an environment template. */
+export function expectEnvironmentRefused(value: unknown, path: string, reason: string): void {
+  const result = validateEnvironmentTemplate(value);
+  const found = result.ok ? ['(accepted)'] : lines(result.error);
+  expect(found).toEqual([expect.stringContaining(reason)]);
+  expect(result.ok ? [] : result.error.map((problem) => printPath(problem.path))).toEqual([path]);
 }
 
 /** Fails unless the template is refused at `path`, for `reason`, and for nothing else. */
