@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { addCheckCommand } from './commands/check.ts';
 import { addControlCommands } from './commands/control.ts';
 import { addDownloadCommand } from './commands/download.ts';
+import { addExpandCommand } from './commands/expand.ts';
 import { addGetCommand } from './commands/get.ts';
 import { addKeyCommand, addWhoamiCommand } from './commands/key.ts';
 import { addLogsCommand } from './commands/logs.ts';
@@ -25,6 +26,7 @@ const commands = [
   addServeCommand,
   addAgentCommand,
   addCheckCommand,
+  addExpandCommand,
   addSubmitCommand,
   addWaitCommand,
   addGetCommand,

@@ -1,10 +1,13 @@
-import { lstat, realpath, stat } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import path from 'node:path';
-import { CliError, errnoCode } from '../failure.ts';
-import { chooseLocations } from './locations.ts';
+import { CliError } from '../failure.ts';
+import { type AssetPath, readAssetPaths } from './asset-paths.ts';
+import { collectPath, exists } from './collect-path.ts';
+import { checkTreePath, chooseLocations, placeInside } from './locations.ts';
+import { type OutsideTree, outsideTree, placeOutside } from './outside-tree.ts';
 import { type PathValue, readPathValues, relativeInside } from './path-values.ts';
 import type { Bundle } from './read-bundle.ts';
-import { walkDirectory } from './walk-directory.ts';
+import type { SuppliedValues } from './supplied-values.ts';
 
 /** A file that travels with the job. */
 export interface InputSource {
@@ -17,24 +20,65 @@ export interface InputSource {
 export interface CollectedInputs {
   /** By parameter name. */
   locations: Record<string, string>;
+  /** Places of what asset_references bring. */
+  assets: string[];
+  /** Places of directories that asset_references want collected. */
+  outputs: string[];
   files: InputSource[];
   /** Directories without a file: a job's file tree does not hold them. */
   emptyDirCount: number;
   /** INOUT directories that are not there yet: the job starts without them. */
   absentDirs: string[];
+  /** Where what lies outside the bundle stands, when asset_references brought any. */
+  outside: OutsideTree | undefined;
 }
 
 const INPUTS_MAX = 200_000;
 
-/** Finds every file that the job's PATH parameters bring along. Refuses what is missing or leaves. */
+/**
+ * Finds every file that the job's PATH parameters and asset references bring along. Refuses what is
+ * missing or leaves.
+ */
 export async function collectInputs(
   bundle: Bundle,
-  given: Readonly<Record<string, string>>,
+  supplied: SuppliedValues,
   cwd: string,
 ): Promise<CollectedInputs> {
+  const assets = await readAssetPaths(bundle);
+  const { values, absentDirs } = await presentValues(readPathValues(bundle, supplied, cwd), assets);
+  const bundleName = path.basename(bundle.rootDir) || 'bundle';
+  const outside = treeOutside(values, assets, bundleName);
+  const locations = chooseLocations(values, bundleName, outside);
+  const placed = assets.map((asset) => ({ asset, place: placeOf(asset, bundleName, outside) }));
+  const found = new FoundFiles(await realpath(bundle.rootDir));
+  for (const value of values) {
+    const location = locations.get(value.name);
+    if (value.direction === 'out' || value.direction === 'mentioned') continue;
+    if (location !== undefined) await found.addValue(value, location);
+  }
+  for (const { asset, place } of placed) {
+    if (asset.direction === 'in') await found.addAsset(asset, place);
+  }
+  dropUnfounded(locations, values, found.files);
+  const places = (direction: AssetPath['direction']) =>
+    placed.filter(({ asset }) => asset.direction === direction).map(({ place }) => place);
+  return {
+    locations: Object.fromEntries(locations),
+    assets: [...new Set(places('in'))],
+    outputs: [...new Set(places('out'))],
+    files: [...found.files.values()].sort((a, b) => (a.treePath < b.treePath ? -1 : 1)),
+    emptyDirCount: found.emptyDirCount,
+    absentDirs,
+    outside,
+  };
+}
+
+/** The values that have a place: without what is absent and may be, and mentions of other paths. */
+async function presentValues(all: readonly PathValue[], assets: readonly AssetPath[]) {
   const values: PathValue[] = [];
   const absentDirs: string[] = [];
-  for (const value of readPathValues(bundle, given, cwd)) {
+  for (const value of all) {
+    if (value.direction === 'mentioned' && !overlaps(value.absolutePath, assets)) continue;
     const mayBeAbsent = value.direction === 'inout' && value.objectType === 'DIRECTORY';
     const isAbsent =
       (mayBeAbsent || value.direction === 'bundled') && !(await exists(value.absolutePath));
@@ -42,71 +86,94 @@ export async function collectInputs(
     if (isAbsent) absentDirs.push(value.absolutePath);
     values.push(isAbsent ? { ...value, direction: 'out' } : value);
   }
-  const bundleName = path.basename(bundle.rootDir) || 'bundle';
-  const locations = chooseLocations(values, bundleName);
-  const bundleRealDir = await realpath(bundle.rootDir);
+  return { values, absentDirs };
+}
 
-  const files = new Map<string, InputSource>();
-  let emptyDirCount = 0;
-  for (const value of values) {
-    const location = locations.get(value.name);
-    if (value.direction === 'out' || location === undefined) continue;
-    const found = await collectValue(value, location, bundleRealDir);
-    emptyDirCount += found.emptyDirCount;
-    for (const file of found.files) files.set(file.treePath, file);
-    if (files.size > INPUTS_MAX) {
+const overlaps = (absolutePath: string, assets: readonly AssetPath[]) =>
+  assets.some(
+    (asset) =>
+      relativeInside(absolutePath, asset.absolutePath) !== undefined ||
+      relativeInside(asset.absolutePath, absolutePath) !== undefined,
+  );
+
+function treeOutside(
+  values: readonly PathValue[],
+  assets: readonly AssetPath[],
+  bundleName: string,
+): OutsideTree | undefined {
+  const isOutside = ({ inBundle }: { inBundle: string | undefined }) => inBundle === undefined;
+  // Without references to keep together, each thing stands under its own name.
+  if (!assets.some(isOutside)) return undefined;
+  const all = [...values, ...assets];
+  const inside = all.filter((thing) => !isOutside(thing));
+  const top = (place: string) => place.split('/')[0] ?? place;
+  const taken = new Set(inside.map(({ inBundle }) => top(placeInside(inBundle, bundleName))));
+  return outsideTree(all.filter(isOutside), taken);
+}
+
+function placeOf(asset: AssetPath, bundleName: string, outside: OutsideTree | undefined): string {
+  const { inBundle, absolutePath } = asset;
+  const place =
+    inBundle === undefined && outside !== undefined
+      ? placeOutside(outside, absolutePath)
+      : placeInside(inBundle, bundleName);
+  checkTreePath(place, `Asset ${absolutePath}`);
+  return place;
+}
+
+/** A mention stands only where files of the job do: else its value is a path of the nodes. */
+function dropUnfounded(
+  locations: Map<string, string>,
+  values: readonly PathValue[],
+  files: ReadonlyMap<string, InputSource>,
+): void {
+  for (const { name, direction, objectType } of values) {
+    const location = locations.get(name);
+    if (direction !== 'mentioned' || location === undefined) continue;
+    const isHeld =
+      files.has(location) ||
+      (objectType === 'DIRECTORY' &&
+        [...files.keys()].some((treePath) => treePath.startsWith(`${location}/`)));
+    if (!isHeld) locations.delete(name);
+  }
+}
+
+class FoundFiles {
+  readonly files = new Map<string, InputSource>();
+  emptyDirCount = 0;
+  readonly #bundleRealDir: string;
+
+  constructor(bundleRealDir: string) {
+    this.#bundleRealDir = bundleRealDir;
+  }
+
+  async addValue(value: PathValue, location: string): Promise<void> {
+    const { absolutePath, objectType, direction, source, inBundle, name } = value;
+    await this.#add(location, {
+      absolutePath,
+      objectType,
+      eitherType: direction === 'bundled',
+      mustStayInBundle: source !== 'given' && inBundle !== undefined,
+      told: `Parameter ${name}`,
+    });
+  }
+
+  async addAsset({ absolutePath, objectType, inBundle }: AssetPath, place: string): Promise<void> {
+    await this.#add(place, {
+      absolutePath,
+      objectType,
+      eitherType: false,
+      mustStayInBundle: inBundle !== undefined,
+      told: 'Asset references',
+    });
+  }
+
+  async #add(location: string, travelling: Parameters<typeof collectPath>[0]): Promise<void> {
+    const { files, emptyDirCount } = await collectPath(travelling, location, this.#bundleRealDir);
+    this.emptyDirCount += emptyDirCount;
+    for (const file of files) this.files.set(file.treePath, file);
+    if (this.files.size > INPUTS_MAX) {
       throw new CliError(`The job brings more than ${INPUTS_MAX} files: a job can have no more.`);
     }
-  }
-  return {
-    locations: Object.fromEntries(locations),
-    files: [...files.values()].sort((a, b) => (a.treePath < b.treePath ? -1 : 1)),
-    emptyDirCount,
-    absentDirs,
-  };
-}
-
-async function collectValue(value: PathValue, location: string, bundleRealDir: string) {
-  const { absolutePath, name } = value;
-  const told = `Parameter ${name}: ${absolutePath}`;
-  const realPath = await realpath(absolutePath).catch((error: unknown) => {
-    if (errnoCode(error) === 'ENOENT' || errnoCode(error) === 'ENOTDIR') {
-      throw new CliError(`${told} does not exist.`, { cause: error });
-    }
-    throw new CliError(`${told} can't be read (${errnoCode(error)}).`, { cause: error });
-  });
-  const inBundle = relativeInside(bundleRealDir, realPath) !== undefined;
-  if (value.source === 'default' && !inBundle) {
-    throw new CliError(`${told} is a symbolic link that leads out of the bundle.`);
-  }
-  const found = await stat(realPath);
-  const isDirectory = found.isDirectory();
-  if (!isDirectory && !found.isFile()) {
-    throw new CliError(`${told} is neither a regular file nor a directory.`);
-  }
-  if (isDirectory !== (value.objectType === 'DIRECTORY')) {
-    const [expected, actual] = isDirectory ? ['file', 'directory'] : ['directory', 'file'];
-    throw new CliError(`${told} is a ${actual}, and the template expects a ${expected}.`);
-  }
-  if (!isDirectory) {
-    const executable = (found.mode & 0o111) !== 0;
-    return { files: [{ treePath: location, absolutePath, executable }], emptyDirCount: 0 };
-  }
-  // Links may lead anywhere in what is being submitted: this directory, or the bundle it is part of.
-  return walkDirectory({
-    dir: absolutePath,
-    location,
-    homeDir: inBundle ? bundleRealDir : realPath,
-    told: `Parameter ${name}`,
-  });
-}
-
-async function exists(file: string): Promise<boolean> {
-  try {
-    await lstat(file);
-    return true;
-  } catch (error) {
-    if (errnoCode(error) === 'ENOENT' || errnoCode(error) === 'ENOTDIR') return false;
-    throw new CliError(`${file} can't be read (${errnoCode(error)}).`, { cause: error });
   }
 }

@@ -2,66 +2,64 @@ import path from 'node:path';
 import type { PathParameterDefinition } from '@karst/shared/openjd/types.ts';
 import { CliError } from '../failure.ts';
 import type { Bundle } from './read-bundle.ts';
+import type { SuppliedValue, SuppliedValues } from './supplied-values.ts';
 
-/** A PATH parameter that has a place in the job's file tree. */
+/** A PATH parameter that has, or may get, a place in the job's file tree. */
 export interface PathValue {
   name: string;
   objectType: 'FILE' | 'DIRECTORY';
-  /** Whether its file or directory travels with the job, and must exist here. */
-  direction: 'in' | 'out' | 'inout' | 'bundled';
-  source: 'default' | 'given';
+  /**
+   * in, inout, bundled: its file or directory travels with the job. mentioned: it brings nothing, and
+   * has a place only if other files of the job stand there.
+   */
+  direction: 'in' | 'out' | 'inout' | 'bundled' | 'mentioned';
+  source: 'default' | SuppliedValue['source'];
   absolutePath: string;
   /** Relative to the bundle's root, '/'-separated, where it lies inside; '' is the root itself. */
   inBundle: string | undefined;
 }
 
 /**
- * The PATH parameters that bring files in or out. Defaults resolve against the template's directory
- * and must stay inside when they bring files; given values resolve against `cwd`. A default with
- * dataFlow NONE that points into the bundle is `bundled`: it travels if it exists.
+ * The PATH parameters and their paths here. Defaults resolve against the template's directory and must
+ * stay inside when they bring files; values of the bundle resolve against it as well, values that the
+ * person gives against `cwd`. What has dataFlow NONE, comes from the bundle and points into it is
+ * `bundled`: it travels if it exists.
  */
-export function readPathValues(
-  bundle: Bundle,
-  given: Readonly<Record<string, string>>,
-  cwd: string,
-): PathValue[] {
+export function readPathValues(bundle: Bundle, supplied: SuppliedValues, cwd: string): PathValue[] {
   const values: PathValue[] = [];
   for (const definition of bundle.template.parameterDefinitions ?? []) {
     if (definition.type !== 'PATH') continue;
-    const value = readPathValue(bundle, definition, given[definition.name], cwd);
+    const value = readPathValue(bundle, definition, supplied.get(definition.name), cwd);
     if (value !== undefined) values.push(value);
   }
   return values;
 }
 
+const directions = { NONE: 'mentioned', IN: 'in', OUT: 'out', INOUT: 'inout' } as const;
+
 function readPathValue(
   bundle: Bundle,
   definition: PathParameterDefinition,
-  given: string | undefined,
+  supplied: SuppliedValue | undefined,
   cwd: string,
 ): PathValue | undefined {
-  const text = given ?? definition.default;
+  const { name, objectType = 'DIRECTORY', dataFlow = 'NONE' } = definition;
+  const text = supplied === undefined ? definition.default : String(supplied.value);
   // No value, or an explicit "none": the parameter rules decide whether that is allowed.
   if (text === undefined || text === '') return undefined;
-  const source = given === undefined ? 'default' : 'given';
-  const flow = definition.dataFlow ?? 'NONE';
-  // A path on the node itself: it is not ours to send.
-  if (flow === 'NONE' && (source === 'given' || path.isAbsolute(text))) return undefined;
-
-  const base = source === 'given' ? cwd : bundle.rootDir;
-  const absolutePath = path.resolve(base, text);
+  const source = supplied?.source ?? 'default';
+  const absolutePath = path.resolve(source === 'given' ? cwd : bundle.rootDir, text);
   const inBundle = relativeInside(bundle.rootDir, absolutePath);
-  if (flow === 'NONE' && inBundle === undefined) return undefined;
-  const direction =
-    flow === 'NONE' ? 'bundled' : flow === 'IN' ? 'in' : flow === 'OUT' ? 'out' : 'inout';
-  if (source === 'default' && direction !== 'out' && inBundle === undefined) {
+  const isOwn = inBundle !== undefined && source !== 'given';
+  const direction = dataFlow === 'NONE' && isOwn ? 'bundled' : directions[dataFlow];
+  const brings = direction === 'in' || direction === 'inout';
+  if (source === 'default' && brings && inBundle === undefined) {
     throw new CliError(
-      `Parameter ${definition.name}: its default "${text}" leads out of the template's directory. ` +
-        `Give the path with -p ${definition.name}=PATH.`,
+      `Parameter ${name}: its default "${text}" leads out of the template's directory. ` +
+        `Give the path with -p ${name}=PATH.`,
     );
   }
-  const objectType = definition.objectType ?? 'DIRECTORY';
-  return { name: definition.name, objectType, direction, source, absolutePath, inBundle };
+  return { name, objectType, direction, source, absolutePath, inBundle };
 }
 
 /** The path of `target` from `root`, '/'-separated; undefined where it lies outside. */

@@ -1,8 +1,13 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
+import type { AssetReferences } from '@karst/shared/bundle/asset-references.ts';
+import type { ParameterValuesFile } from '@karst/shared/bundle/parameter-values.ts';
 import { parseTemplate } from '@karst/shared/openjd/parse-template.ts';
 import type { JobTemplate } from '@karst/shared/openjd/types.ts';
 import { fieldErrorLine } from '../api/problem-error.ts';
+import { type BundleFile, readBundleFiles } from '../documents/bundle-files.ts';
+import { formatOf, isSideFile, type Report } from '../documents/document.ts';
+import { readText } from '../documents/read-text.ts';
 import { CliError, errnoCode, usageError } from '../failure.ts';
 
 /** A job bundle as found on disk: its template's text, and the directory its defaults resolve against. */
@@ -12,77 +17,69 @@ export interface Bundle {
   templateName: string;
   source: string;
   template: JobTemplate;
+  parameterValues?: BundleFile<ParameterValuesFile>;
+  assetReferences?: BundleFile<AssetReferences>;
 }
 
-const TEMPLATE_NAMES = ['template.yaml', 'template.json'] as const;
-const TEMPLATE_CHARACTERS_MAX = 1_048_576;
-/** Files of a bundle that mean something to other tools. Ignoring them would run another job. */
-const NOT_SUPPORTED = /^(asset_references|parameter_values)\.(yaml|yml|json)$/;
+/**
+ * Reads and checks a bundle's directory, or a template file alone. Throws CliError with every problem
+ * of every file. `target` is a path as the person gave it, relative to `cwd`.
+ */
+export async function readBundle(target: string, cwd: string): Promise<Bundle> {
+  const absolute = path.resolve(cwd, target);
+  return (await isDirectory(absolute, target))
+    ? readDirectory(absolute, target)
+    : readTemplateFile(absolute, target);
+}
 
-/** Reads and checks the template of a directory (template.yaml or template.json) or a file. */
-export async function readBundle(target: string): Promise<Bundle> {
-  const templateFile = await findTemplate(target);
-  const templateName = path.basename(templateFile);
-  const source = await readTemplateText(templateFile);
-  const parsed = parseTemplate(source, templateName.endsWith('.json') ? 'json' : 'yaml');
+async function readDirectory(rootDir: string, target: string): Promise<Bundle> {
+  const files = await readBundleFiles(rootDir, target);
+  const { template, parameterValues, assetReferences, reports } = files;
+  const bad = reports.filter(({ problems }) => problems.length > 0);
+  if (bad.length > 0 || template === undefined) throw notValid(bad);
+  return {
+    rootDir,
+    templateName: template.file,
+    source: template.text,
+    template: template.value,
+    ...(parameterValues === undefined ? {} : { parameterValues }),
+    ...(assetReferences === undefined ? {} : { assetReferences }),
+  };
+}
+
+async function readTemplateFile(file: string, target: string): Promise<Bundle> {
+  const text = await readText(file);
+  if (!text.ok) throw new CliError(`${target} ${text.error}.`);
+  const parsed = parseTemplate(text.value, formatOf(target));
   if (!parsed.ok) {
-    throw new CliError('The job template is not valid.', {
-      details: parsed.error.map((problem) => fieldErrorLine(problem, templateName)),
-    });
+    throw notValid([{ file: target, text: text.value, problems: parsed.error }]);
   }
-  const { template } = parsed.value;
-  return { rootDir: path.dirname(templateFile), templateName, source, template };
+  return {
+    rootDir: path.dirname(file),
+    templateName: target,
+    source: text.value,
+    template: parsed.value.template,
+  };
 }
 
-async function findTemplate(target: string): Promise<string> {
-  let isDirectory: boolean;
+function notValid(reports: readonly Report[]): CliError {
+  const [only] = reports;
+  const isTemplate = reports.length === 1 && only?.text !== undefined && !isSideFile(only.file);
+  const what = isTemplate ? 'job template' : 'bundle';
+  const details = reports.flatMap(({ file, problems }) =>
+    problems.map((problem) => {
+      const line = fieldErrorLine(problem, file);
+      return problem.line === undefined ? `${file}: ${line}` : line;
+    }),
+  );
+  return new CliError(`The ${what} is not valid.`, { details });
+}
+
+async function isDirectory(file: string, target: string): Promise<boolean> {
   try {
-    isDirectory = (await stat(target)).isDirectory();
+    return (await stat(file)).isDirectory();
   } catch (error) {
     if (errnoCode(error) === 'ENOENT') throw usageError(`${target} does not exist.`);
     throw new CliError(`${target} can't be read (${errnoCode(error)}).`, { cause: error });
   }
-  if (!isDirectory) return target;
-
-  const names = await readdir(target);
-  const unsupported = names.find((name) => NOT_SUPPORTED.test(name));
-  if (unsupported !== undefined) {
-    throw new CliError(`${path.join(target, unsupported)} is not supported yet.`, {
-      details: [
-        'Give parameter values with -p NAME=VALUE and files through PATH parameters,',
-        'or submit the template file itself to leave that file out.',
-      ],
-    });
-  }
-  const found = TEMPLATE_NAMES.filter((name) => names.includes(name));
-  const [first, second] = found;
-  if (first === undefined) {
-    throw usageError(`${target} has no template.yaml or template.json.`);
-  }
-  if (second !== undefined) {
-    throw usageError(`${target} has both ${first} and ${second}: name the one to submit.`);
-  }
-  return path.join(target, first);
 }
-
-async function readTemplateText(file: string): Promise<string> {
-  let text: string;
-  try {
-    // UTF-8 takes at most four bytes a character: larger files need not be read to be refused.
-    if ((await stat(file)).size > 4 * TEMPLATE_CHARACTERS_MAX) throw tooLong(file);
-    text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
-  } catch (error) {
-    if (error instanceof CliError) throw error;
-    if (error instanceof TypeError) {
-      throw new CliError(`${file} is not a text file (its bytes are not UTF-8).`, { cause: error });
-    }
-    throw new CliError(`${file} can't be read (${errnoCode(error)}).`, { cause: error });
-  }
-  if (text.length > TEMPLATE_CHARACTERS_MAX) throw tooLong(file);
-  return text;
-}
-
-const tooLong = (file: string) =>
-  new CliError(
-    `${file} is too long for a job template: more than ${TEMPLATE_CHARACTERS_MAX} characters.`,
-  );

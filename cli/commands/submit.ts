@@ -1,4 +1,3 @@
-import path from 'node:path';
 import { createJob } from '@karst/shared/openjd/create-job.ts';
 import type { Job, SubmissionInput } from '@karst/shared/protocol/job.ts';
 import { routes } from '@karst/shared/protocol/routes.ts';
@@ -6,9 +5,15 @@ import { InvalidArgumentError } from 'commander';
 import { z } from 'zod';
 import { patientRetry } from '../api/backoff.ts';
 import type { ApiClient } from '../api/client.ts';
-import { fieldErrorLine, ProblemResponseError } from '../api/problem-error.ts';
-import { collectInputs } from '../bundle/collect-inputs.ts';
+import { ProblemResponseError } from '../api/problem-error.ts';
+import { type CollectedInputs, collectInputs } from '../bundle/collect-inputs.ts';
 import { type Bundle, readBundle } from '../bundle/read-bundle.ts';
+import {
+  createProblemLine,
+  plainValues,
+  type SuppliedValues,
+  supplyValues,
+} from '../bundle/supplied-values.ts';
 import { type CliContext, say } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { CliError, InterruptedError } from '../failure.ts';
@@ -35,6 +40,7 @@ const optionsSchema = z.object({
   priority: z.int().optional(),
   maxRetries: z.int().optional(),
   maxFailed: z.int().optional(),
+  paused: z.boolean().optional(),
   wait: z.boolean().default(false),
   timeout: z.number().optional(),
   download: z.string().optional(),
@@ -60,6 +66,7 @@ export function addSubmitCommand({ program, context, finish }: CommandLine): voi
     .option('--priority <n>', '0 to 100, higher goes first (default: 50)', integer(0, 100))
     .option('--max-retries <n>', 'retries of a task that fails by itself', integer(0, 100))
     .option('--max-failed <n>', 'the job fails when more tasks failed', integer(0, 1_000_000))
+    .option('--paused', 'the job starts paused; karst resume lets it run')
     .option('--wait', 'show progress until the job is over; Ctrl-C detaches')
     .option('--timeout <duration>', 'with --wait: stop waiting after this long (exit 6)', duration)
     .option('--download <dir>', 'wait, then download the outputs of a job that succeeded');
@@ -73,7 +80,7 @@ export function addSubmitCommand({ program, context, finish }: CommandLine): voi
   command.action(async (target: string) => {
     const options = optionsSchema.parse(command.opts());
     const api = await connectWith(context, command);
-    const job = await submit(context, api, path.resolve(context.cwd, target), options);
+    const job = await submit(context, api, target, options);
     if (!options.wait && options.download === undefined) return;
     const { exitCode } = await waitForJob(context, api, job.id, options.timeout);
     finish(exitCode);
@@ -88,7 +95,7 @@ async function submit(
   target: string,
   options: SubmitOptions,
 ): Promise<Job> {
-  const bundle = await readBundle(target);
+  const bundle = await readBundle(target, context.cwd);
   let interrupted = 'Interrupted. No job was submitted.';
   const job = await withInterrupt(async (signal) => {
     const submission = await prepare(context, api, { bundle, options, signal });
@@ -98,7 +105,8 @@ async function submit(
     throw error instanceof InterruptedError ? new InterruptedError(interrupted) : error;
   });
   const name = plainText(job.name);
-  say(context, `Submitted ${name} as ${job.id}: ${count(taskTotal(job), 'task')}.`);
+  const held = job.state === 'paused' ? `, paused: karst resume ${job.id} lets it run` : '';
+  say(context, `Submitted ${name} as ${job.id}: ${count(taskTotal(job), 'task')}${held}.`);
   printOne(context, options.output, job, { lines: [], name: job.id });
   return job;
 }
@@ -110,12 +118,37 @@ interface Preparation {
 }
 
 /** The same check as the orchestrator's, before gigabytes are uploaded for a typing error. */
-function checkParameters(bundle: Bundle, values: Readonly<Record<string, string>>): void {
-  const created = createJob(bundle.template, values);
+function checkParameters(bundle: Bundle, supplied: SuppliedValues): void {
+  const created = createJob(bundle.template, plainValues(supplied));
   if (created.ok) return;
   throw new CliError('The job parameters are not valid.', {
-    details: created.error.map((problem) => fieldErrorLine(problem, bundle.templateName)),
+    details: created.error.map((problem) => createProblemLine(bundle, supplied, problem)),
   });
+}
+
+/** What the person should know of what goes with the job and what does not. */
+function sayCollected(context: CliContext, bundle: Bundle, collected: CollectedInputs): void {
+  const { outside, outputs, emptyDirCount, absentDirs } = collected;
+  const foreign = bundle.parameterValues?.value.foreign ?? [];
+  if (foreign.length > 0) say(context, `Left out, as other farms' own: ${foreign.join(', ')}.`);
+  if (outside !== undefined) {
+    say(context, `Outside the bundle: ${outside.dir} is ${outside.name} in the job's file tree.`);
+  }
+  if (outputs.length > 0) say(context, `Outputs are also collected from ${outputs.join(', ')}.`);
+  if (emptyDirCount > 0) {
+    say(context, `Not sent, as they hold no file: ${emptyDirCount} empty folders.`);
+  }
+  for (const dir of absentDirs) say(context, `${dir} does not exist: the job starts without it.`);
+}
+
+/** The person's own words go before the bundle's. */
+function policyOf(bundle: Bundle, options: SubmitOptions): SubmissionInput['policy'] {
+  const said = bundle.parameterValues?.value.policy;
+  return {
+    priority: options.priority ?? said?.priority,
+    maxRetriesPerTask: options.maxRetries ?? said?.maxRetriesPerTask,
+    maxFailedTasks: options.maxFailed ?? said?.maxFailedTasks,
+  };
 }
 
 /** Collects and uploads what the job brings; only then is there something to submit. */
@@ -124,22 +157,21 @@ async function prepare(
   api: ApiClient,
   { bundle, options, signal }: Preparation,
 ): Promise<SubmissionInput> {
-  checkParameters(bundle, options.param);
-  const { files, locations, emptyDirCount, absentDirs } = await collectInputs(
-    bundle,
-    options.param,
-    context.cwd,
-  );
-  if (emptyDirCount > 0) {
-    say(context, `Not sent, as they hold no file: ${emptyDirCount} empty folders.`);
-  }
-  for (const dir of absentDirs) say(context, `${dir} does not exist: the job starts without it.`);
-  const { priority, maxRetries, maxFailed, project } = options;
+  const supplied = supplyValues(bundle, options.param);
+  checkParameters(bundle, supplied);
+  const collected = await collectInputs(bundle, supplied, context.cwd);
+  sayCollected(context, bundle, collected);
+  const { files, locations, assets, outputs } = collected;
+  const { project } = options;
+  const paused = options.paused ?? bundle.parameterValues?.value.policy.paused ?? false;
   const submission: SubmissionInput = {
     template: bundle.source,
-    parameters: options.param,
+    parameters: plainValues(supplied),
     locations,
-    policy: { priority, maxRetriesPerTask: maxRetries, maxFailedTasks: maxFailed },
+    policy: policyOf(bundle, options),
+    ...(assets.length === 0 ? {} : { assets }),
+    ...(outputs.length === 0 ? {} : { outputs }),
+    ...(paused ? { paused } : {}),
     ...(project === undefined ? {} : { project }),
   };
   if (files.length === 0) return submission;

@@ -50,6 +50,9 @@ export function parseAnyTemplate(
 
 const SIDE_FILE = /(?:^|[\\/])(parameter_values|asset_references)\.(?:yaml|json)$/;
 
+/** Whether a file's name says that it stands beside a template in a bundle. */
+export const isSideFile = (file: string): boolean => SIDE_FILE.test(file);
+
 /** Parses a file for what its name says it is: a template, parameter values or asset references. */
 export function parseByName(
   file: string,

@@ -215,9 +215,10 @@ describe('karst submit refuses, before anything is sent', () => {
 
   it('bundle files that mean something and are not supported', async () => {
     const { cwd, submit } = await start();
-    await writeBundle(cwd, templateWith(), { 'asset_references.yaml': '{}' });
+    await writeBundle(cwd, templateWith(), { 'hooks.yaml': '{}', 'parameter_values.yml': '{}' });
     const result = await submit('.');
-    expect(result.stderr).toContain('asset_references.yaml is not supported yet.');
+    expect(result.stderr).toContain('hooks.yaml: hooks, programs that rewrite a bundle');
+    expect(result.stderr).toContain('parameter_values.yml: expected parameter_values.yaml');
     expect(result.code).toBe(1);
   });
 });
