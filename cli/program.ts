@@ -9,6 +9,7 @@ import { addLogsCommand } from './commands/logs.ts';
 import { addNodeCommand } from './commands/node.ts';
 import { addAgentCommand, addServeCommand } from './commands/roles.ts';
 import { addSubmitCommand } from './commands/submit.ts';
+import { addSummaryCommand } from './commands/summary.ts';
 import { addUpCommand } from './commands/up.ts';
 import { addWaitCommand } from './commands/wait.ts';
 import { type CliContext, say } from './context.ts';
