@@ -65,14 +65,27 @@ export function readUserInterface(
   if (control !== undefined) checkControl(validation, control, [...path, 'control'], definition);
   readKey(map, 'label', path, (item, at) => readText(validation, item, at, labelRule));
   readKey(map, 'groupLabel', path, (item, at) => readText(validation, item, at, labelRule));
-  readKey(map, 'fileFilters', path, (item, at) => readFilters(validation, item, at));
-  readKey(map, 'fileFilterDefault', path, (item, at) => readFilter(validation, item, at));
-  readKey(map, 'decimals', path, (item, at) => readDecimals(validation, item, at));
-  readKey(map, 'singleStepDelta', path, (item, at) => readDelta(validation, item, at, type));
+  readExtras(validation, map, path, type);
   if (control !== undefined || !map.has('control')) {
     checkExtras(validation, map, path, control ?? defaultControl(definition), type);
   }
   return Object.fromEntries([...map].map(([key, item]) => [key, toJson(item)]));
+}
+
+/** The keys that only some types have; on any other they are unknown, which is said already. */
+function readExtras(
+  validation: Validation,
+  map: TemplateMap,
+  path: ProblemPath,
+  type: JobParameterType,
+): void {
+  const read = (key: string, reader: (value: TemplateValue, at: ProblemPath) => undefined) => {
+    if (Object.hasOwn(extraKeys[type], key)) readKey(map, key, path, reader);
+  };
+  read('fileFilters', (item, at) => readFilters(validation, item, at));
+  read('fileFilterDefault', (item, at) => readFilter(validation, item, at));
+  read('decimals', (item, at) => readDecimals(validation, item, at));
+  read('singleStepDelta', (item, at) => readDelta(validation, item, at, type));
 }
 
 const labelRule: TextRule = { what: 'a label', min: 1, max: interfaceLabelMax, control: 'none' };
