@@ -27,6 +27,7 @@ const commands = [
   addServeCommand,
   addAgentCommand,
   addCheckCommand,
+  addSummaryCommand,
   addExpandCommand,
   addSubmitCommand,
   addWaitCommand,

@@ -1,7 +1,6 @@
 import { createJob } from '@karst/shared/openjd/create-job.ts';
 import type { Job, SubmissionInput } from '@karst/shared/protocol/job.ts';
 import { routes } from '@karst/shared/protocol/routes.ts';
-import { InvalidArgumentError } from 'commander';
 import { z } from 'zod';
 import { patientRetry } from '../api/backoff.ts';
 import type { ApiClient } from '../api/client.ts';
@@ -30,6 +29,7 @@ import {
   duration,
   example,
   integer,
+  nameValue,
 } from './command-line.ts';
 import { downloadJob } from './download.ts';
 import { addOutputOption, outputFormatSchema, printOne } from './output-format.ts';
@@ -48,20 +48,12 @@ const optionsSchema = z.object({
 });
 type SubmitOptions = z.infer<typeof optionsSchema>;
 
-function addParameter(text: string, before: Record<string, string> = {}): Record<string, string> {
-  const equals = text.indexOf('=');
-  if (equals < 1) throw new InvalidArgumentError('Expected NAME=VALUE.');
-  const name = text.slice(0, equals);
-  if (Object.hasOwn(before, name)) throw new InvalidArgumentError(`${name} is given twice.`);
-  return { ...before, [name]: text.slice(equals + 1) };
-}
-
 export function addSubmitCommand({ program, context, finish }: CommandLine): void {
   const command = program
     .command('submit')
     .description('Upload what a job needs and submit it. Prints the job id.')
     .argument('<bundle>', 'a directory with template.yaml or template.json, or the template itself')
-    .option('-p, --param <name=value>', 'a job parameter; repeat it for more', addParameter)
+    .option('-p, --param <name=value>', 'a job parameter; repeat it for more', nameValue)
     .option('--project <name>', 'the project the job belongs to')
     .option('--priority <n>', '0 to 100, higher goes first (default: 50)', integer(0, 100))
     .option('--max-retries <n>', 'retries of a task that fails by itself', integer(0, 100))
