@@ -10,6 +10,7 @@ import type { Leftovers } from './process/leftovers.ts';
 import type { TaskSpawner } from './process/task-spawner.ts';
 import type { FailureJudge } from './session/failure.ts';
 import type { LiveTails } from './session/live-tails.ts';
+import type { SessionPool } from './session/session-pool.ts';
 import type { HostEnvironment } from './session/task-environment.ts';
 import type { LeaseKeeper } from './sync/lease-keeper.ts';
 
@@ -26,6 +27,7 @@ export interface AgentParts {
   judge: FailureJudge;
   keeper: LeaseKeeper;
   host: HostEnvironment;
+  sessions: SessionPool;
   sessionsDir: string;
   clock: Clock;
   random: Random;

@@ -79,6 +79,7 @@ export class Agent implements SyncSide {
     this.#progress = new ProgressBoard(clock);
     this.#answeredAtMs = clock.monotonicMs();
     this.#loop = new SyncLoop(client, this, options.boot, this.#news, this.#parts);
+    this.#parts.sessions.onFreed(() => this.#news.set());
   }
 
   /** Serves until drained, or refused for good. */
@@ -92,6 +93,8 @@ export class Agent implements SyncSide {
     this.#over.abort();
     await Promise.all([kept, watched]);
     for (const run of this.#leases.runs()) run.lose();
+    if (this.#end.kind !== 'drained') this.#parts.sessions.kill();
+    await this.#parts.sessions.close();
     for (const log of this.#freeLogs) await log.close();
     this.#parts.tails.close();
     await this.#parts.spawner.close();
@@ -102,6 +105,7 @@ export class Agent implements SyncSide {
   /** Take nothing new; finish the tasks that run, give back the rest, then end. */
   drain(): void {
     if (this.#phase === 'serving') this.#phase = 'draining';
+    this.#parts.sessions.keep(false);
     for (const run of this.#leases.runs()) run.drain();
     if (this.#failing && this.#leases.size === 0) this.#loop.stop();
     this.#news.set();
@@ -114,11 +118,12 @@ export class Agent implements SyncSide {
       if (atOnce) run.kill(returnedBecause.stopped);
       else run.stop();
     }
-    if (atOnce)
-      void sleep(partingMs, this.#over.signal).then(
-        () => this.#loop.stop(),
-        () => undefined,
-      );
+    if (!atOnce) return;
+    this.#parts.sessions.kill();
+    void sleep(partingMs, this.#over.signal).then(
+      () => this.#loop.stop(),
+      () => undefined,
+    );
   }
 
   wantsWork(): boolean {
@@ -140,8 +145,8 @@ export class Agent implements SyncSide {
     const reports = this.#leases.reports(this.#reportsMax);
     const draining = this.#phase === 'draining';
     // The first call brings liveness and the first grants at once. A node that wants nothing polls too:
-    // so it hears at once of leases it loses, and that it is drained no more.
-    const polls = this.#inventoryTold && reports.length === 0;
+    // so it hears at once of leases it loses, and that it is drained no more. A last call doesn't.
+    const polls = this.#inventoryTold && reports.length === 0 && !this.#isDone();
     return {
       slots: this.#options.slots,
       wanted,
@@ -276,16 +281,22 @@ export class Agent implements SyncSide {
   #lose(leaseId: LeaseId): void {
     const at = this.#waiting.findIndex((grant) => grant.leaseId === leaseId);
     if (at !== -1) this.#waiting.splice(at, 1);
-    if (this.#leases.lose(leaseId)) this.#parts.logger.warn({ leaseId }, 'lease lost');
+    const jobId = this.#leases.lose(leaseId);
+    if (jobId === undefined) return;
+    this.#parts.logger.warn({ leaseId }, 'lease lost');
+    // Most likely its job was canceled: what is kept of it has no use.
+    this.#parts.sessions.endJob(jobId);
   }
 
   #livenessPassed(): void {
     this.#parts.logger.error('no contact for too long: the leases may be lost, killing all tasks');
     for (const run of this.#leases.runs()) run.kill(returnedBecause.expired);
+    this.#parts.sessions.kill();
   }
 
   #operatorDrain(drains: boolean): void {
     this.#operatorDrains = drains;
+    this.#parts.sessions.keep(!drains && this.#phase === 'serving');
     if (drains) for (const run of this.#leases.runs()) run.drain();
   }
 
@@ -301,10 +312,16 @@ export class Agent implements SyncSide {
 
   /** Drained, and nothing left to tell. */
   #isDone(): boolean {
-    return this.#phase === 'draining' && this.#leases.size === 0 && this.#waiting.length === 0;
+    return (
+      this.#phase === 'draining' &&
+      this.#leases.size === 0 &&
+      this.#waiting.length === 0 &&
+      this.#parts.sessions.isEmpty
+    );
   }
 
   #wanted(): number {
+    if (this.#parts.disk.full) this.#parts.sessions.endIdle(() => true);
     if (this.#phase !== 'serving' || this.#operatorDrains || this.#parts.disk.full) return 0;
     return Math.max(0, this.#options.slots - this.#leases.running - this.#waiting.length);
   }

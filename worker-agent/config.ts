@@ -22,6 +22,7 @@ const environmentSchema = z.object({
   KARST_SLOTS: whole(1, 4096).default(1),
   KARST_CACHE_MIB: whole(0, 2 ** 31).default(10_240),
   KARST_DISK_MIN_MIB: whole(0, 2 ** 31).default(512),
+  KARST_SESSION_IDLE_S: whole(0, 86_400).default(60),
   KARST_TASK_PATH: optionalText,
   KARST_EXIT_WITH_PARENT: z.enum(['0', '1']).default('0'),
   KARST_LOG_LEVEL: z.enum(logLevels).default('info'),
@@ -38,6 +39,8 @@ export interface AgentConfig {
   slots: number;
   cacheBytesMax: number;
   diskFreeMibMin: number;
+  /** How long a session without tasks is kept; 0: not at all. */
+  sessionIdleMs: number;
   taskPath: string;
   exitWithParent: boolean;
   logLevel: (typeof logLevels)[number];
@@ -70,6 +73,7 @@ export function readConfig(environment: Record<string, string | undefined>): Age
     slots: values.KARST_SLOTS,
     cacheBytesMax: values.KARST_CACHE_MIB * mebibyte,
     diskFreeMibMin: values.KARST_DISK_MIN_MIB,
+    sessionIdleMs: 1000 * values.KARST_SESSION_IDLE_S,
     taskPath: values.KARST_TASK_PATH ?? values.PATH,
     exitWithParent: values.KARST_EXIT_WITH_PARENT === '1',
     logLevel: values.KARST_LOG_LEVEL,

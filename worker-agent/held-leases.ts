@@ -1,4 +1,4 @@
-import type { LeaseId } from '@karst/shared/protocol/ids.ts';
+import type { JobId, LeaseId } from '@karst/shared/protocol/ids.ts';
 import type { Grant, LeaseReport, TaskResult } from '@karst/shared/protocol/lease.ts';
 import type { LeaseRun } from './lease-run.ts';
 import { ReportBuffer } from './sync/report-buffer.ts';
@@ -7,6 +7,7 @@ interface Held {
   /** Absent once nothing of it runs any more. */
   run?: LeaseRun;
   buffer: ReportBuffer;
+  jobId: JobId;
 }
 
 /** Ids of leases that are over, so that a grant delivered late isn't run again. */
@@ -41,7 +42,7 @@ export class HeldLeases {
   }
 
   take(grant: Grant, run: LeaseRun): void {
-    this.#held.set(grant.leaseId, { run, buffer: new ReportBuffer(grant) });
+    this.#held.set(grant.leaseId, { run, buffer: new ReportBuffer(grant), jobId: grant.jobId });
     this.#running += 1;
   }
 
@@ -89,13 +90,16 @@ export class HeldLeases {
     if (held.run === undefined && held.buffer.isEmpty) this.#close(leaseId);
   }
 
-  /** The lease is somebody else's: ends what runs, forgets its results. False when it isn't held. */
-  lose(leaseId: LeaseId): boolean {
+  /**
+   * The lease is somebody else's: ends what runs, forgets its results. Answers its job; undefined
+   * when the lease isn't held.
+   */
+  lose(leaseId: LeaseId): JobId | undefined {
     const held = this.#held.get(leaseId);
-    if (held === undefined) return false;
+    if (held === undefined) return undefined;
     held.run?.lose();
     this.#close(leaseId);
-    return true;
+    return held.jobId;
   }
 
   #close(leaseId: LeaseId): void {

@@ -6,6 +6,7 @@ import { OutputWatch } from './outputs/output-watch.ts';
 import { Publisher } from './outputs/publisher.ts';
 import type { TaskLog } from './process/task-log.ts';
 import { type Failure, failedResult } from './session/failure.ts';
+import { LiveSession } from './session/live-session.ts';
 import { Session } from './session/session.ts';
 import { runTask, type TaskSurroundings } from './session/task-run.ts';
 
@@ -17,8 +18,9 @@ export const returnedBecause = {
 } as const;
 
 /**
- * Runs the tasks of one lease, one after the other, in one session. Every task gets exactly one
- * result, unless the lease is lost: then nobody wants any.
+ * Runs the tasks of one lease, one after the other, in a session that a lease of the step left behind
+ * or in a new one; a task that fails ends it, and the next one gets another. Every task gets exactly
+ * one result, unless the lease is lost: then nobody wants any.
  */
 export class LeaseRun {
   readonly grant: Grant;
@@ -29,6 +31,10 @@ export class LeaseRun {
   readonly #interrupted = AbortSignal.any([this.#stop.signal, this.#kill.signal]);
   #drained = false;
   #lost = false;
+  /** Killed by us for good: nothing more is run, not even to leave an environment. */
+  #killed = false;
+  /** Sessions opened so far. */
+  #opened = 0;
   #giveBack: string = returnedBecause.draining;
   /** The first task without a result. */
   #next: number;
@@ -55,6 +61,7 @@ export class LeaseRun {
   /** Kill at once; give back what has no result. */
   kill(message: string): void {
     this.#drained = true;
+    this.#killed = true;
     this.#giveBack = message;
     this.#kill.abort();
   }
@@ -82,25 +89,48 @@ export class LeaseRun {
       this.#returnRest(this.#giveBack);
       return;
     }
+    const { sessions } = this.#parts;
+    let live = await sessions.enter(this.grant);
+    try {
+      const definition = await this.#define();
+      while (definition !== undefined && this.#next <= this.grant.last) {
+        live ??= await this.#open(definition);
+        if (live === undefined) return;
+        await this.#runTasks(live, log);
+        if (live.sound) return;
+        const broken: LiveSession = live;
+        live = undefined;
+        await sessions.end(broken, !this.#killed);
+        if (!broken.entered) this.#returnRest('its environments could not be entered here');
+      }
+    } finally {
+      if (live !== undefined && (this.#lost || this.#killed)) live.sound = false;
+      sessions.leave(this.grant, live);
+    }
+  }
+
+  /** What to run. Undefined when that can't be had, and everything is said. */
+  async #define(): Promise<LeaseDefinition | undefined> {
     const startedAtMs = this.#parts.clock.nowMs();
     const definition = await this.#parts.definitions.get(this.grant, this.#interrupted);
-    if (!definition.ok) {
-      const { error } = definition;
-      if (error.kind === 'problem' && error.code === 'lease_lost') this.lose();
-      else if (error.kind === 'aborted') this.#returnRest(this.#giveBack);
-      else this.#failAll({ kind: 'node', message: `no definition: ${error.message}` }, startedAtMs);
-      return;
-    }
-    const dir = join(this.#parts.sessionsDir, this.grant.leaseId);
-    const session = new Session(dir, definition.value);
-    try {
-      if (await this.#prepare(session, definition.value)) await this.#runTasks(session, log);
-    } finally {
-      // The slot goes on meanwhile; what can't be removed is removed at the next start.
-      session
-        .close()
-        .catch((error: unknown) => this.#parts.logger.warn({ error, dir }, 'session left'));
-    }
+    if (definition.ok) return definition.value;
+    const { error } = definition;
+    if (error.kind === 'problem' && error.code === 'lease_lost') this.lose();
+    else if (error.kind === 'aborted') this.#returnRest(this.#giveBack);
+    else this.#failAll({ kind: 'node', message: `no definition: ${error.message}` }, startedAtMs);
+    return undefined;
+  }
+
+  /** A new session, its inputs brought in. Undefined when that failed, and everything is said. */
+  async #open(definition: LeaseDefinition): Promise<LiveSession | undefined> {
+    const { leaseId } = this.grant;
+    const name = this.#opened === 0 ? leaseId : `${leaseId}-${this.#opened}`;
+    this.#opened += 1;
+    const session = new Session(join(this.#parts.sessionsDir, name), definition);
+    const live = new LiveSession(session, this.#parts);
+    if (await this.#prepare(session, definition)) return live;
+    await this.#parts.sessions.end(live, false);
+    return undefined;
   }
 
   async #prepare(session: Session, definition: LeaseDefinition): Promise<boolean> {
@@ -130,32 +160,33 @@ export class LeaseRun {
     return false;
   }
 
-  async #runTasks(session: Session, log: TaskLog): Promise<void> {
-    const { first, last } = this.grant;
-    const around = this.#surroundings(session, log);
-    for (let index = first; index <= last; index++) {
+  /** Until all have run, or the session must be ended. */
+  async #runTasks(live: LiveSession, log: TaskLog): Promise<void> {
+    const around = this.#surroundings(live, log);
+    while (this.#next <= this.grant.last) {
       if (this.#drained || this.#lost) {
         this.#returnRest(this.#giveBack);
         return;
       }
-      const end = await runTask(around, index);
+      const end = await runTask(around, this.#next);
       if (end.kind === 'interrupted') {
         this.#returnRest(this.#giveBack);
         return;
       }
       this.#emit(end.result);
+      if (!live.sound) return;
     }
   }
 
-  #surroundings(session: Session, log: TaskLog): TaskSurroundings {
+  #surroundings(live: LiveSession, log: TaskLog): TaskSurroundings {
     const { client, connections, host, leftovers, spawner, tails, judge, keeper, clock } =
       this.#parts;
     const { leaseId } = this.grant;
     return {
       grant: this.grant,
-      session,
+      live,
       log,
-      outputs: new OutputWatch(session.outputs),
+      outputs: new OutputWatch(live.session.outputs),
       publisher: new Publisher(client, connections, leaseId, this.#kill.signal, this.#parts),
       host,
       leftovers,

@@ -21,6 +21,7 @@ import { Leftovers } from './process/leftovers.ts';
 import { TaskSpawner } from './process/task-spawner.ts';
 import { FailureJudge } from './session/failure.ts';
 import { LiveTails } from './session/live-tails.ts';
+import { SessionPool } from './session/session-pool.ts';
 import { LeaseKeeper } from './sync/lease-keeper.ts';
 
 const agentVersion = '0.1.0';
@@ -86,6 +87,7 @@ export async function startAgent(options: StartOptions): Promise<StartedAgent> {
       agentDir: directory.path,
       devices: config.devices,
     },
+    sessions: new SessionPool({ slots: config.slots, idleMs: config.sessionIdleMs, clock, logger }),
     sessionsDir: directory.sessionsDir,
     clock,
     random,

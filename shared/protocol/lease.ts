@@ -94,6 +94,9 @@ export const leaseDefinitionSchema = z
     step: index,
     parameters: resolvedJobSchema.shape.parameters,
     definition: resolvedJobSchema.shape.steps.element,
+    environments: resolvedJobSchema.shape.jobEnvironments.describe(
+      "Of the job and then of the step: a session's, in the order it enters them.",
+    ),
     locations: z
       .record(z.string(), treePathSchema)
       .describe('PATH parameters that live in the job file tree, and where.'),

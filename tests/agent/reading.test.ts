@@ -1,37 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseDirective } from '../../worker-agent/session/directives.ts';
 import { LineSplitter, lineBytesMax } from '../../worker-agent/session/line-splitter.ts';
 import { parseRendererProgress } from '../../worker-agent/session/renderer-progress.ts';
-
-describe('directives', () => {
-  it('are read at the start of a line only', () => {
-    expect(parseDirective('openjd_progress: 50.5')).toEqual({ kind: 'progress', percent: 50.5 });
-    expect(parseDirective('openjd_status: loading assets')).toEqual({
-      kind: 'status',
-      message: 'loading assets',
-    });
-    expect(parseDirective('openjd_fail: no licence: 3')).toEqual({
-      kind: 'fail',
-      message: 'no licence: 3',
-    });
-    expect(parseDirective(' openjd_progress: 50')).toBeUndefined();
-    expect(parseDirective('it said openjd_progress: 50')).toBeUndefined();
-  });
-
-  it('that are malformed, or meant for environments, are ordinary output', () => {
-    const lines = [
-      'openjd_progress: 101',
-      'openjd_progress: -1',
-      'openjd_progress: half',
-      'openjd_progress: ',
-      'openjd_progress 5',
-      'OPENJD_PROGRESS: 5',
-      'openjd_env: A=B',
-      'openjd_unset_env: A',
-    ];
-    expect(lines.map(parseDirective)).toEqual(lines.map(() => undefined));
-  });
-});
 
 describe('progress of renderers', () => {
   it('is read from what Blender prints', () => {

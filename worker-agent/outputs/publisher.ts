@@ -9,7 +9,6 @@ import type { Connections } from '../http/exchange.ts';
 import type { OrchestratorClient } from '../http/orchestrator-client.ts';
 import { type GivenUp, persist } from '../http/persist.ts';
 import { putFile } from '../http/transfer.ts';
-import type { TaskLog } from '../process/task-log.ts';
 import type { Failure } from '../session/failure.ts';
 import { hashFile } from './hash-file.ts';
 import { type CollectedFile, stampOf } from './output-watch.ts';
@@ -59,16 +58,16 @@ export class Publisher {
     this.#clock = sources.clock;
   }
 
-  /** Uploads a task's outputs and its log, if it printed anything. */
+  /** Uploads a task's outputs and its log, if there is one. */
   async publish(
     task: number,
     files: readonly CollectedFile[],
-    log: TaskLog,
+    logPath: string | undefined,
   ): Promise<Result<{ logSizeBytes: number }, PublishFailure>> {
     const items: UploadItem[] = files.map((file) => ({ kind: 'output', ...file }));
-    if (log.sizeBytes() > 0) {
-      const hashed = await hashFile(log.path);
-      items.push({ kind: 'log', path: 'task.log', localPath: log.path, ...hashed });
+    if (logPath !== undefined) {
+      const hashed = await hashFile(logPath);
+      items.push({ kind: 'log', path: 'task.log', localPath: logPath, ...hashed });
     }
     for (let from = 0; from < items.length; from += filesPerRequest) {
       const sent = await this.#uploadAll(task, items.slice(from, from + filesPerRequest));

@@ -6,6 +6,9 @@ export const marker = {
   agentDir: 'KARST_NODE_DIR',
   lease: 'KARST_LEASE_ID',
   task: 'KARST_TASK',
+  /** Of what an environment's actions start: it lives until the session ends. */
+  session: 'KARST_SESSION',
+  action: 'KARST_ACTION',
 } as const;
 
 export type Belongs = (variables: ReadonlyMap<string, string>) => boolean;

@@ -13,6 +13,7 @@ const sweepEveryMs = 1000;
 export class Leftovers {
   readonly #agentDir: string;
   readonly #running = new Map<LeaseId, number>();
+  readonly #sessions = new Set<string>();
   readonly #closed = new AbortController();
   #sweeping: Promise<void> | undefined;
 
@@ -27,6 +28,23 @@ export class Leftovers {
       variables.get(marker.agentDir) === this.#agentDir &&
       variables.get(marker.lease) === leaseId &&
       variables.get(marker.task) === text;
+  }
+
+  /** Whether a process is one that the action of an environment started. */
+  belongsToAction(sessionId: string, action: string): Belongs {
+    return (variables) =>
+      this.#belongsToSession(variables, sessionId) && variables.get(marker.action) === action;
+  }
+
+  /** From here on what environments of the session start outlives the action that started it. */
+  sessionOpened(sessionId: string): void {
+    this.#sessions.add(sessionId);
+  }
+
+  /** Kills what the session's environments have left running. */
+  async sessionEnded(sessionId: string): Promise<void> {
+    if (!this.#sessions.delete(sessionId)) return;
+    await killMarked((variables) => this.#belongsToSession(variables, sessionId));
   }
 
   /** To be called before the task's process starts. */
@@ -59,8 +77,17 @@ export class Leftovers {
     await this.sweep();
   }
 
+  #belongsToSession(variables: ReadonlyMap<string, string>, sessionId: string): boolean {
+    return (
+      variables.get(marker.agentDir) === this.#agentDir &&
+      variables.get(marker.session) === sessionId
+    );
+  }
+
   readonly #belongsToNoRunningTask: Belongs = (variables) => {
     if (variables.get(marker.agentDir) !== this.#agentDir) return false;
+    const sessionId = variables.get(marker.session);
+    if (sessionId !== undefined && this.#sessions.has(sessionId)) return false;
     for (const [leaseId, task] of this.#running) {
       if (variables.get(marker.lease) === leaseId && variables.get(marker.task) === String(task)) {
         return false;

@@ -17,7 +17,7 @@ const groups = new Map<number, number>();
 let deadline = new AbortController();
 
 function start(order: Extract<SpawnOrder, { kind: 'start' }>): void {
-  const { id, command, args, cwd, env, logPath } = order;
+  const { id, command, args, cwd, env, logPath, keepsGroup } = order;
   let outputFd: number;
   try {
     outputFd = openSync(logPath, 'a', 0o600);
@@ -37,7 +37,7 @@ function start(order: Extract<SpawnOrder, { kind: 'start' }>): void {
   tell({ kind: 'started', id, pid });
   void started.ended.then((end) => {
     groups.delete(id);
-    signalGroup(pid, 'SIGKILL');
+    if (keepsGroup !== true) signalGroup(pid, 'SIGKILL');
     tell({ kind: 'ended', id, end });
   });
 }

@@ -11,6 +11,8 @@ export type SpawnOrder =
       cwd: string;
       env: Record<string, string>;
       logPath: string;
+      /** What it leaves running in its process group may go on. */
+      keepsGroup?: boolean;
     }
   /** Kill everything unless told otherwise within `leftMs`. */
   | { kind: 'deadline'; leftMs: number };

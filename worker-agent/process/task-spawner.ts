@@ -16,6 +16,8 @@ export interface StartOptions {
   /** The whole environment. */
   env: Record<string, string>;
   logPath: string;
+  /** What it leaves running in its process group may go on. */
+  keepsGroup?: boolean;
 }
 
 /** A task's process, on its way or running. */

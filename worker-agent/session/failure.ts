@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
+import type { ResolvedAction } from '@karst/shared/openjd/resolve-task.ts';
 import type { TaskResult } from '@karst/shared/protocol/lease.ts';
 import type { FailureKind } from '@karst/shared/protocol/task.ts';
 import type { DiskGuard } from '../hardware/disk-guard.ts';
 import type { ProcessEnd } from '../process/spawn.ts';
 import type { Supervised } from '../process/supervise.ts';
-import type { Session } from './session.ts';
 import type { TaskOutput } from './task-output.ts';
 
 /** Why a task failed, as the node sees it. */
@@ -46,15 +46,18 @@ export class FailureJudge {
     this.#disk = disk;
   }
 
-  /** Undefined: the task succeeded. */
+  /** Undefined: the action succeeded. */
   async judge(
     { end, cause }: Supervised,
     output: TaskOutput,
-    session: Session,
+    action: ResolvedAction,
   ): Promise<Failure | undefined> {
     if (cause === 'timeout') {
-      const seconds = session.step.script.onRun.timeoutSeconds;
+      const seconds = action.timeoutSeconds;
       return { kind: 'timeout', message: `ran longer than its timeout of ${seconds} s` };
+    }
+    if (output.malformed !== undefined && end.kind !== 'unstartable') {
+      return { kind: 'reported', message: `printed ${output.malformed}` };
     }
     if (end.kind === 'exited' && end.code === 0) return undefined;
     if (end.kind !== 'unstartable' && (await this.#disk.isFull())) {
@@ -70,7 +73,7 @@ export class FailureJudge {
           ? { kind: 'out_of_memory', signal: end.signal, message: 'this machine ran out of memory' }
           : { kind: 'signal', signal: end.signal, message: inWords(end) };
       case 'unstartable':
-        return unstartable(end, session);
+        return unstartable(end, action);
     }
   }
 
@@ -95,8 +98,10 @@ export class FailureJudge {
 /** Start failures that are the node's: no resources, no log, no helper. */
 const nodeErrorCodes = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE', 'LOG', 'HELPER']);
 
-function unstartable(end: Extract<ProcessEnd, { kind: 'unstartable' }>, session: Session): Failure {
-  const { command } = session.step.script.onRun;
+function unstartable(
+  end: Extract<ProcessEnd, { kind: 'unstartable' }>,
+  { command }: ResolvedAction,
+): Failure {
   if (nodeErrorCodes.has(end.code)) {
     return { kind: 'node', message: `this node can't start another process: ${end.message}` };
   }

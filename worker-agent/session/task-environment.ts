@@ -11,6 +11,8 @@ export interface HostEnvironment {
   agentDir: string;
   /** Variables that tell which accelerators may be used, as the agent was given them. */
   devices: Record<string, string>;
+  /** Actions see all of this instead: for a person who runs a template on their own machine. */
+  inherited?: Record<string, string>;
 }
 
 /** Names of the variables passed through in `devices`. */
@@ -29,9 +31,35 @@ export const deviceVariables = [
 export function taskEnvironment(
   host: HostEnvironment,
   session: Session,
-  grant: Grant,
+  grant: Pick<Grant, 'jobId' | 'leaseId'>,
   task: number,
 ): Record<string, string> {
+  return {
+    ...session.variables.applyTo(baseEnvironment(host, session)),
+    KARST_JOB_ID: grant.jobId,
+    KARST_STEP: session.step.name,
+    [marker.agentDir]: host.agentDir,
+    [marker.lease]: grant.leaseId,
+    [marker.task]: String(task),
+  };
+}
+
+/** The whole environment of an environment's action; `action` tells it from the session's others. */
+export function actionEnvironment(
+  host: HostEnvironment,
+  session: Session,
+  action: string,
+): Record<string, string> {
+  return {
+    ...session.variables.applyTo(baseEnvironment(host, session)),
+    [marker.agentDir]: host.agentDir,
+    [marker.session]: session.id,
+    [marker.action]: action,
+  };
+}
+
+function baseEnvironment(host: HostEnvironment, session: Session): Record<string, string> {
+  if (host.inherited !== undefined) return host.inherited;
   return {
     ...host.devices,
     PATH: host.path,
@@ -39,10 +67,5 @@ export function taskEnvironment(
     TMPDIR: session.tmpDir,
     LANG: 'C.UTF-8',
     USER: host.user,
-    KARST_JOB_ID: grant.jobId,
-    KARST_STEP: session.step.name,
-    [marker.agentDir]: host.agentDir,
-    [marker.lease]: grant.leaseId,
-    [marker.task]: String(task),
   };
 }

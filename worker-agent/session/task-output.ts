@@ -1,8 +1,11 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { TaskLog } from '../process/task-log.ts';
-import { parseDirective } from './directives.ts';
+import { type Directive, parseDirective } from './directives.ts';
 import { LineSplitter } from './line-splitter.ts';
+import { Redactor } from './redactor.ts';
 import { parseRendererProgress } from './renderer-progress.ts';
+import type { Secrets } from './secrets.ts';
+import type { SessionVariables } from './session-variables.ts';
 
 /** What a running task has said of itself. */
 export interface TaskProgress {
@@ -16,18 +19,41 @@ const liveTextMax = 100_000;
 const statusCharactersMax = 1024;
 const failCharactersMax = 2000;
 
-/** Reads a task's output as it grows: directives, renderers' progress, text for people who watch. */
+export interface OutputOptions {
+  /** Of the session; those the action tells are added. */
+  secrets: Secrets;
+  /** What came before this position of the log is not this action's. */
+  from?: number;
+  /** What openjd_env and openjd_unset_env change; absent where nobody may change anything. */
+  variables?: SessionVariables;
+}
+
+/** Reads an action's output as it grows: directives, renderers' progress, text for people who watch. */
 export class TaskOutput {
   readonly progress: TaskProgress = {};
   /** The last openjd_fail message. */
   failMessage: string | undefined;
+  /** The first malformed directive that may not be ignored. */
+  malformed: string | undefined;
   readonly #log: TaskLog;
+  readonly #secrets: Secrets;
+  readonly #variables: SessionVariables | undefined;
   readonly #lines = new LineSplitter();
+  readonly #redactor: Redactor;
   readonly #decoder = new StringDecoder('utf8');
-  #position = 0;
+  #position: number;
 
-  constructor(log: TaskLog) {
+  constructor(log: TaskLog, { secrets, from = 0, variables }: OutputOptions) {
     this.#log = log;
+    this.#secrets = secrets;
+    this.#variables = variables;
+    this.#redactor = new Redactor(secrets);
+    this.#position = from;
+  }
+
+  /** Whether the log itself holds something nobody may read. */
+  get isSecret(): boolean {
+    return this.#redactor.masked;
   }
 
   /**
@@ -42,7 +68,7 @@ export class TaskOutput {
       if (piece.length === 0) break;
       this.#position += piece.length;
       for (const line of this.#lines.push(piece)) progressed = this.#read(line) || progressed;
-      text += this.#decoder.write(piece);
+      text += this.#decoder.write(this.#redactor.push(piece));
       if (text.length > 2 * liveTextMax) text = text.slice(-liveTextMax);
     }
     if (text.length > liveTextMax) text = `[…]\n${text.slice(-liveTextMax)}`;
@@ -53,27 +79,45 @@ export class TaskOutput {
   async finish(): Promise<string> {
     const { text } = await this.advance();
     for (const line of this.#lines.end()) this.#read(line);
-    return text + this.#decoder.end();
+    return text + this.#decoder.write(this.#redactor.end()) + this.#decoder.end();
   }
 
+  /** Whether the progress changed. */
   #read(line: string): boolean {
     const directive = parseDirective(line);
-    switch (directive?.kind) {
+    if (directive !== undefined) return this.#obey(directive);
+    const rendered = parseRendererProgress(line);
+    if (rendered === undefined) return false;
+    Object.assign(this.progress, rendered);
+    return true;
+  }
+
+  #obey(directive: Directive): boolean {
+    switch (directive.kind) {
       case 'progress':
         this.progress.percent = directive.percent;
         return true;
       case 'status':
-        this.progress.status = directive.message.slice(0, statusCharactersMax);
+        this.progress.status = this.#told(directive.message, statusCharactersMax);
         return true;
       case 'fail':
-        this.failMessage = directive.message.slice(0, failCharactersMax);
+        this.failMessage = this.#told(directive.message, failCharactersMax);
         return false;
-      case undefined: {
-        const rendered = parseRendererProgress(line);
-        if (rendered === undefined) return false;
-        Object.assign(this.progress, rendered);
-        return true;
-      }
+      case 'env':
+        if (directive.secret) this.#secrets.add(directive.value);
+        this.#variables?.set(directive.name, directive.value);
+        return false;
+      case 'unset_env':
+        this.#variables?.unset(directive.name);
+        return false;
+      case 'malformed':
+        if (directive.secret !== undefined) this.#secrets.add(directive.secret);
+        this.malformed ??= directive.message;
+        return false;
     }
+  }
+
+  #told(message: string, charactersMax: number): string {
+    return this.#secrets.redact(message).slice(0, charactersMax);
   }
 }

@@ -1,23 +1,25 @@
+import { unlink } from 'node:fs/promises';
 import type { Clock } from '@karst/shared/clock.ts';
 import type { Grant, TaskResult } from '@karst/shared/protocol/lease.ts';
 import type { Result } from '@karst/shared/result.ts';
 import type { CollectedFile, OutputWatch } from '../outputs/output-watch.ts';
 import type { Publisher } from '../outputs/publisher.ts';
 import type { Leftovers } from '../process/leftovers.ts';
-import { type Supervised, supervise } from '../process/supervise.ts';
+import { type LogPart, writeStoredLog } from '../process/stored-log.ts';
+import { supervise } from '../process/supervise.ts';
 import type { TaskLog } from '../process/task-log.ts';
 import type { TaskSpawner } from '../process/task-spawner.ts';
 import type { LeaseKeeper } from '../sync/lease-keeper.ts';
 import { type Failure, type FailureJudge, failedResult } from './failure.ts';
+import type { LiveSession } from './live-session.ts';
 import type { LiveTails } from './live-tails.ts';
-import type { Session } from './session.ts';
 import { type HostEnvironment, taskEnvironment } from './task-environment.ts';
 import { TaskOutput } from './task-output.ts';
 
 /** Everything a task needs that it shares with others of its lease. */
 export interface TaskSurroundings {
   grant: Grant;
-  session: Session;
+  live: LiveSession;
   log: TaskLog;
   outputs: OutputWatch;
   publisher: Publisher;
@@ -40,29 +42,40 @@ const thoroughMs = 1000;
 /** How a task ended. `interrupted`: by us, not by its own doing; there is no result. */
 export type TaskEnd = { kind: 'result'; result: TaskResult } | { kind: 'interrupted' };
 
-/** Runs one task to its end, its outputs and log in storage. */
+/** What came of a task's actions. */
+interface Ran {
+  failure?: Failure | undefined;
+  interrupted?: boolean;
+  /** What its environments printed while they were entered for it, bytes. */
+  enteredBytes: number;
+  /** The log holds something nobody may read. */
+  isSecret?: boolean;
+}
+
+/**
+ * Runs one task to its end, its outputs and log in storage. The first task of a session enters its
+ * environments. A session whose task fails is sound no more.
+ */
 export async function runTask(around: TaskSurroundings, index: number): Promise<TaskEnd> {
-  const { clock, log, session } = around;
+  const { clock, live } = around;
   const startedAtMs = clock.nowMs();
-  const ended = await execute(around, index);
-  if (!ended.ok) {
-    const endedAtMs = clock.nowMs();
-    return {
-      kind: 'result',
-      result: failedResult(index, startedAtMs, endedAtMs, ended.error, undefined),
-    };
-  }
-  const { supervised, output } = ended.value;
+  const ran = await execute(around, index);
   // A frozen agent learns of its own lateness here: by now the helper may have killed the task.
   around.keeper.check();
-  if (around.kill.aborted || supervised.cause === 'stop') return { kind: 'interrupted' };
-  const failure = await around.judge.judge(supervised, output, session);
+  if (around.kill.aborted || ran.interrupted) {
+    live.sound = false;
+    return { kind: 'interrupted' };
+  }
+  const { failure } = ran;
   const times = { first: index, last: index, startedAtMs, endedAtMs: clock.nowMs() };
-  const logged = log.sizeBytes() > 0;
-  if (failure === undefined && !logged && session.outputs.length === 0) {
+  const logged = around.log.sizeBytes() + ran.enteredBytes > 0;
+  const { outputs } = live.session;
+  if (failure === undefined && !logged && outputs.length === 0) {
     return { kind: 'result', result: { outcome: 'succeeded', ...times } };
   }
-  return await publish(around, index, times, failure);
+  const end = await publish(around, index, times, ran);
+  if (end.kind === 'interrupted' || end.result.outcome === 'failed') live.sound = false;
+  return end;
 }
 
 /** Uploads what a task made; a failure of that turns success into failure. */
@@ -70,13 +83,15 @@ async function publish(
   around: TaskSurroundings,
   index: number,
   times: { first: number; last: number; startedAtMs: number; endedAtMs: number },
-  failed: Failure | undefined,
+  ran: Ran,
 ): Promise<TaskEnd> {
-  const { publisher, outputs, log } = around;
+  const { publisher, outputs } = around;
   const collected: Result<CollectedFile[], Failure> =
-    failed === undefined ? await outputs.collect() : { ok: false, error: failed };
+    ran.failure === undefined ? await outputs.collect() : { ok: false, error: ran.failure };
   const files = collected.ok ? collected.value : [];
-  const published = await publisher.publish(index, files, log);
+  const published = await withStoredLog(around, ran, (path) =>
+    publisher.publish(index, files, path),
+  );
   if (!published.ok && published.error.kind === 'aborted') return { kind: 'interrupted' };
   const failure = collected.ok
     ? published.ok || published.error.kind === 'aborted'
@@ -102,21 +117,64 @@ async function publish(
 
 const reported = ({ path, sha256, sizeBytes }: CollectedFile) => ({ path, sha256, sizeBytes });
 
+/** The log as it may be stored: the task's own file, unless more belongs to it or less may be read. */
+async function withStoredLog<T>(
+  { log, live }: TaskSurroundings,
+  { enteredBytes, isSecret = false }: Ran,
+  use: (path: string | undefined) => Promise<T>,
+): Promise<T> {
+  const { secrets } = live.session;
+  if (enteredBytes === 0 && !isSecret && secrets.size === 0) {
+    return await use(log.sizeBytes() === 0 ? undefined : log.path);
+  }
+  const parts: LogPart[] = [
+    { log: live.log, sizeBytes: enteredBytes },
+    { log, sizeBytes: log.sizeBytes() },
+  ];
+  if (parts.every(({ sizeBytes }) => sizeBytes === 0)) return await use(undefined);
+  const path = `${log.path}.stored`;
+  await writeStoredLog(path, parts, secrets);
+  try {
+    return await use(path);
+  } finally {
+    await unlink(path);
+  }
+}
+
 /** Prepares and runs the process, and ends whatever it left behind. */
-async function execute(
+async function execute(around: TaskSurroundings, index: number): Promise<Ran> {
+  const { live, log, judge } = around;
+  let enteredBytes = 0;
+  try {
+    await log.begin();
+    if (!live.entered) {
+      const failure = await enter(around, index);
+      enteredBytes = live.log.sizeBytes();
+      if (failure === 'interrupted') return { interrupted: true, enteredBytes };
+      if (failure !== undefined) return { failure, enteredBytes };
+    }
+    await live.session.writeEmbeddedFiles(index);
+    await around.outputs.begin();
+  } catch (error) {
+    return { failure: judge.nodeFailure(error), enteredBytes };
+  }
+  return { ...(await runAction(around, index)), enteredBytes };
+}
+
+/** People who watch the task see its environments being entered. */
+function enter({ live, tails, grant, stop, kill }: TaskSurroundings, index: number) {
+  const { leaseId } = grant;
+  return live.enter({ follow: (output) => tails.follow(leaseId, index, output), stop, kill });
+}
+
+async function runAction(
   around: TaskSurroundings,
   index: number,
-): Promise<Result<{ supervised: Supervised; output: TaskOutput }, Failure>> {
-  const { grant, session, log, host, leftovers, spawner, tails, clock, judge } = around;
-  try {
-    await session.writeEmbeddedFiles(index);
-    await around.outputs.begin();
-    await log.begin();
-  } catch (error) {
-    return { ok: false, error: judge.nodeFailure(error) };
-  }
+): Promise<Pick<Ran, 'failure' | 'interrupted' | 'isSecret'>> {
+  const { grant, live, log, host, leftovers, spawner, tails, clock, judge } = around;
+  const { session } = live;
   const action = session.action(index);
-  const output = new TaskOutput(log);
+  const output = new TaskOutput(log, { secrets: session.secrets });
   const { leaseId } = grant;
   leftovers.started(leaseId, index);
   const process = spawner.start({
@@ -143,5 +201,8 @@ async function execute(
     clock.monotonicMs() - startedMonotonicMs > thoroughMs;
   await leftovers.ended(leaseId, thorough);
   await tail.end();
-  return { ok: true, value: { supervised, output } };
+  around.keeper.check();
+  if (around.kill.aborted || supervised.cause === 'stop') return { interrupted: true };
+  const failure = await judge.judge(supervised, output, action);
+  return { failure, isSecret: output.isSecret };
 }

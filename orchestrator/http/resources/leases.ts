@@ -77,12 +77,14 @@ export function leaseHandlers(parts: LeaseParts): LeaseHandlers {
       const { job, locations, inputCount } = lease.definition;
       const definition = job.steps[lease.step];
       if (definition === undefined) throw lost();
+      const environments = [...(job.jobEnvironments ?? []), ...(definition.environments ?? [])];
       return {
         jobId: lease.jobId,
         jobName: job.name,
         step: lease.step,
         parameters: job.parameters,
         definition,
+        ...(environments.length === 0 ? {} : { environments }),
         locations,
         hasInputs: inputCount > 0 || definition.dependsOn.length > 0,
       };

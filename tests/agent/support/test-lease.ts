@@ -19,4 +19,6 @@ export interface LeaseOptions {
   parameters?: LeaseDefinition['parameters'];
   locations?: LeaseDefinition['locations'];
   inputs?: TestLease['inputs'];
+  /** Of job and step, in the order they are entered. */
+  environments?: LeaseDefinition['environments'];
 }

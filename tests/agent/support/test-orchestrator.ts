@@ -128,6 +128,7 @@ export class TestOrchestrator {
           script: { onRun: idle, embeddedFiles: [] },
           ...options.step,
         },
+        ...(options.environments === undefined ? {} : { environments: options.environments }),
         locations: options.locations ?? {},
         hasInputs: options.inputs !== undefined,
       },

@@ -1,0 +1,184 @@
+import type { Clock } from '@karst/shared/clock.ts';
+import type { ResolvedAction } from '@karst/shared/openjd/resolve-task.ts';
+import type { ResolvedEnvironment } from '@karst/shared/openjd/resolved-job.ts';
+import type { EnvironmentActionName } from '@karst/shared/openjd/types.ts';
+import type { Leftovers } from '../process/leftovers.ts';
+import { supervise } from '../process/supervise.ts';
+import { TaskLog } from '../process/task-log.ts';
+import type { TaskSpawner } from '../process/task-spawner.ts';
+import type { Failure, FailureJudge } from './failure.ts';
+import type { Session } from './session.ts';
+import { actionEnvironment, type HostEnvironment } from './task-environment.ts';
+import { TaskOutput } from './task-output.ts';
+
+export interface LiveSessionParts {
+  spawner: TaskSpawner;
+  leftovers: Leftovers;
+  host: HostEnvironment;
+  judge: FailureJudge;
+  clock: Clock;
+}
+
+/** Who follows an action of an environment, and what ends it. */
+export interface ActionWatch {
+  /** `end` reads the output to its end. */
+  follow(output: TaskOutput): { end(): Promise<void> };
+  stop: AbortSignal;
+  kill: AbortSignal;
+}
+
+/** A failure in an environment's action. */
+export interface EnvironmentFailure extends Failure {
+  environment: string;
+  action: EnvironmentActionName;
+}
+
+const never = new AbortController().signal;
+
+/**
+ * A session with its environments: entered once, in order, and exited in reverse. A failure or a
+ * cancel ends it, as nobody knows what state that leaves it in: no more tasks, and everything that was
+ * entered, or that was attempted, is exited.
+ */
+export class LiveSession {
+  readonly session: Session;
+  /** What the environments' actions print. */
+  readonly log: TaskLog;
+  /** False once a task failed or was canceled: it must be ended. */
+  sound = true;
+  readonly #parts: LiveSessionParts;
+  #entered = false;
+  /** How many environments were entered, or attempted. */
+  #attempted = 0;
+
+  constructor(session: Session, parts: LiveSessionParts) {
+    this.session = session;
+    this.#parts = parts;
+    this.log = new TaskLog(`${session.dir}.log`);
+  }
+
+  get entered(): boolean {
+    return this.#entered;
+  }
+
+  /** Enters every environment, unless that was done. Stops at the first that fails or is canceled. */
+  async enter(watch: ActionWatch): Promise<EnvironmentFailure | 'interrupted' | undefined> {
+    if (this.#entered) return undefined;
+    const { session } = this;
+    if (this.#hasScripts) {
+      await this.log.begin();
+      this.#parts.leftovers.sessionOpened(session.id);
+    }
+    for (const environment of session.environments) {
+      this.#attempted += 1;
+      session.variables.push(session.environmentVariables(environment));
+      const ended = await this.#act(environment, 'onEnter', watch);
+      if (ended === undefined) continue;
+      this.sound = false;
+      return ended;
+    }
+    this.#entered = true;
+    return undefined;
+  }
+
+  /**
+   * Exits the environments, ends what they left running and removes the directory. Without `exits`
+   * nothing more is run. Resolves to what went wrong; throws when the directory can't be removed.
+   */
+  async end(exits: boolean, watch: ActionWatch = quiet): Promise<EnvironmentFailure[]> {
+    const failures: EnvironmentFailure[] = [];
+    this.sound = false;
+    while (this.#attempted > 0) {
+      this.#attempted -= 1;
+      const environment = this.session.environments[this.#attempted];
+      if (exits && environment !== undefined && !watch.kill.aborted) {
+        const failure = await this.#act(environment, 'onExit', watch);
+        if (failure !== undefined && failure !== 'interrupted') failures.push(failure);
+      }
+      this.session.variables.pop();
+    }
+    if (this.#hasScripts) {
+      await this.#parts.leftovers.sessionEnded(this.session.id);
+      await this.log.close();
+    }
+    await this.session.close();
+    return failures;
+  }
+
+  get #hasScripts(): boolean {
+    return this.session.environments.some(({ script }) => script !== undefined);
+  }
+
+  async #act(
+    environment: ResolvedEnvironment,
+    name: EnvironmentActionName,
+    watch: ActionWatch,
+  ): Promise<EnvironmentFailure | 'interrupted' | undefined> {
+    const { session } = this;
+    const told = (failure: Failure): EnvironmentFailure => ({
+      ...failure,
+      environment: environment.name,
+      action: name,
+      message: `${name} of the environment ${JSON.stringify(environment.name)}: ${failure.message}`,
+    });
+    try {
+      const action = await session.environmentAction(environment, name);
+      if (action === undefined) return undefined;
+      const mark = `${name} ${session.environments.indexOf(environment)}`;
+      const failure = await this.#run(action, name, mark, watch);
+      return failure === undefined || failure === 'interrupted' ? failure : told(failure);
+    } catch (error) {
+      return told(this.#parts.judge.nodeFailure(error));
+    }
+  }
+
+  async #run(
+    action: ResolvedAction,
+    name: EnvironmentActionName,
+    mark: string,
+    watch: ActionWatch,
+  ): Promise<Failure | 'interrupted' | undefined> {
+    const { spawner, leftovers, host, judge, clock } = this.#parts;
+    const { session, log } = this;
+    const output = new TaskOutput(log, {
+      secrets: session.secrets,
+      from: log.sizeBytes(),
+      ...(name === 'onEnter' ? { variables: session.variables } : {}),
+    });
+    const process = spawner.start({
+      command: action.command,
+      args: action.args,
+      cwd: session.dir,
+      env: actionEnvironment(host, session, mark),
+      logPath: log.path,
+      keepsGroup: true,
+    });
+    const tail = watch.follow(output);
+    const supervised = await supervise(process, {
+      timeoutSeconds: action.timeoutSeconds,
+      cancelation: action.cancelation,
+      sessionDir: session.dir,
+      belongs: leftovers.belongsToAction(session.id, mark),
+      stop: watch.stop,
+      kill: watch.kill,
+      clock,
+    });
+    await tail.end();
+    if (supervised.cause === 'stop' || supervised.cause === 'kill') return 'interrupted';
+    return await judge.judge(supervised, output, action);
+  }
+}
+
+/** Nobody looks, and nothing ends it but its timeout. */
+const quiet: ActionWatch = {
+  follow: (output) => ({
+    end: async () => {
+      await output.finish();
+    },
+  }),
+  stop: never,
+  kill: never,
+};
+
+/** As quiet, and ended at once when `kill` aborts. */
+export const quietUntil = (kill: AbortSignal): ActionWatch => ({ ...quiet, kill });

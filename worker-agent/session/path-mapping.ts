@@ -1,0 +1,46 @@
+import { z } from 'zod';
+
+/** One of OpenJD's path mapping rules: where paths of the submitter's machine are on this one. */
+export const pathMappingRuleSchema = z.strictObject({
+  source_path_format: z.enum(['POSIX', 'WINDOWS']),
+  source_path: z.string().min(1),
+  destination_path: z.string().min(1),
+});
+export type PathMappingRule = z.infer<typeof pathMappingRuleSchema>;
+
+/** The file that `Session.PathMappingRulesFile` names. */
+export const pathMappingFileSchema = z.object({
+  version: z.literal('pathmapping-1.0'),
+  path_mapping_rules: z.array(pathMappingRuleSchema).default([]),
+});
+
+/** The file's text. */
+export const pathMappingText = (rules: readonly PathMappingRule[]): string =>
+  JSON.stringify({ version: 'pathmapping-1.0', path_mapping_rules: rules });
+
+/** A path as the first rule that matches maps it, longest source first; else as it is. */
+export function mapPath(rules: readonly PathMappingRule[], path: string): string {
+  const ordered = rules.toSorted((a, b) => b.source_path.length - a.source_path.length);
+  for (const rule of ordered) {
+    const mapped = applyRule(rule, path);
+    if (mapped !== undefined) return mapped;
+  }
+  return path;
+}
+
+/** Sources match whole path components, on Windows in any case and with either slash. */
+function applyRule(rule: PathMappingRule, path: string): string | undefined {
+  const windows = rule.source_path_format === 'WINDOWS';
+  const split = (text: string) => text.split(windows ? /[\\/]+/ : /\/+/);
+  const same = (a: string | undefined, b: string) =>
+    windows ? a?.toLowerCase() === b.toLowerCase() : a === b;
+  const source = split(rule.source_path);
+  if (source.at(-1) === '') source.pop();
+  const parts = split(path);
+  if (!source.every((part, at) => same(parts[at], part))) return undefined;
+  const rest = parts.slice(source.length).filter((part) => part !== '');
+  if (rest.length === 0) return rule.destination_path;
+  const separator = /^[A-Za-z]:|\\/.test(rule.destination_path) ? '\\' : '/';
+  const base = rule.destination_path.replace(/[\\/]+$/, '');
+  return [base, ...rest].join(separator);
+}

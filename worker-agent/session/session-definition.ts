@@ -1,0 +1,11 @@
+import type { ResolvedEnvironment } from '@karst/shared/openjd/resolved-job.ts';
+import type { LeaseDefinition } from '@karst/shared/protocol/lease.ts';
+import type { PathMappingRule } from './path-mapping.ts';
+
+/** What a session is made of. */
+export interface SessionDefinition
+  extends Pick<LeaseDefinition, 'jobName' | 'parameters' | 'definition' | 'locations'> {
+  /** Of job and step, in the order they are entered. */
+  environments?: readonly ResolvedEnvironment[] | undefined;
+  pathMappingRules?: readonly PathMappingRule[];
+}

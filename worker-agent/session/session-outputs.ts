@@ -1,0 +1,29 @@
+import { join } from 'node:path';
+import { parseFormatString, referencesOf } from '@karst/shared/openjd/format-string.ts';
+import type { ResolvedStep } from '@karst/shared/openjd/resolved-job.ts';
+import type { OutputLocation } from '../outputs/output-location.ts';
+import type { SessionDefinition } from './session-definition.ts';
+
+const scriptTexts = ({ script }: ResolvedStep): string[] => [
+  script.onRun.command,
+  ...script.onRun.args,
+  ...script.embeddedFiles.map(({ data }) => data),
+];
+
+/** Where tasks of a step may leave results; those that its script names must be written. */
+export function outputLocations(definition: SessionDefinition, filesDir: string): OutputLocation[] {
+  const referenced = new Set(
+    scriptTexts(definition.definition).flatMap((text) => {
+      const format = parseFormatString(text);
+      return format.ok ? referencesOf(format.value) : [];
+    }),
+  );
+  const locations: OutputLocation[] = [];
+  for (const [parameter, location] of Object.entries(definition.locations)) {
+    const { dataFlow, objectType = 'DIRECTORY' } = definition.parameters[parameter] ?? {};
+    if (dataFlow !== 'OUT' && dataFlow !== 'INOUT') continue;
+    const required = dataFlow === 'OUT' && referenced.has(`Param.${parameter}`);
+    locations.push({ parameter, location, path: join(filesDir, location), objectType, required });
+  }
+  return locations;
+}
