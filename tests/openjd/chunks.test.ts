@@ -1,0 +1,270 @@
+import { adaptedTaskCount, takeChunk } from '@karst/shared/openjd/adaptive-chunks.ts';
+import { type ChunkedParameter, chunksOf, printIntegers } from '@karst/shared/openjd/chunks.ts';
+import { chunkStart, splitEvenly } from '@karst/shared/openjd/even-split.ts';
+import {
+  indexInRange,
+  nthInRange,
+  parseIntRange,
+  printIntRange,
+  sliceRange,
+} from '@karst/shared/openjd/int-range.ts';
+import { taskCount, taskParameters, tasksOf } from '@karst/shared/openjd/parameter-space.ts';
+import type { ResolvedChunks } from '@karst/shared/openjd/resolved-job.ts';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+type Constraint = ResolvedChunks['rangeConstraint'];
+
+const ranged = (range: string, size: number, rangeConstraint: Constraint): ChunkedParameter => ({
+  name: 'F',
+  type: 'CHUNK[INT]',
+  range,
+  chunks: { defaultTaskCount: size, rangeConstraint },
+});
+const listed = (values: number[], size: number, rangeConstraint: Constraint): ChunkedParameter => ({
+  name: 'F',
+  type: 'CHUNK[INT]',
+  values: values.map(String),
+  chunks: { defaultTaskCount: size, rangeConstraint },
+});
+function chunks(parameter: ChunkedParameter): string[] {
+  const list = chunksOf(parameter);
+  return Array.from({ length: Number(list.length) }, (_, index) => list.at(BigInt(index)));
+}
+function valuesOf(text: string): bigint[] {
+  const range = parseIntRange(text);
+  if (!range.ok) throw new Error(range.error.message);
+  return Array.from({ length: Number(range.value.length) }, (_, i) => {
+    return nthInRange(range.value, BigInt(i)) ?? 0n;
+  });
+}
+
+describe('chunks of a range', () => {
+  test.each<[string, number, string[]]>([
+    ['1-10', 10, ['1-10']],
+    ['1-10', 100, ['1-10']],
+    ['1-10', 4, ['1-4', '5-7', '8-10']],
+    ['1-10', 3, ['1-3', '4-5', '6-8', '9-10']],
+    ['1-11', 4, ['1-4', '5-8', '9-11']],
+    ['1-3', 1, ['1-1', '2-2', '3-3']],
+    ['5', 10, ['5-5']],
+    ['1,10-12,18-50', 10, ['1-1', '10-12', '18-26', '27-34', '35-42', '43-50']],
+    ['1-9:2', 10, ['1-1', '3-3', '5-5', '7-7', '9-9']],
+    ['1-2,3-9:2', 10, ['1-3', '5-5', '7-7', '9-9']],
+    ['1-5:2,6-8', 10, ['1-1', '3-3', '5-8']],
+    ['-5--1', 2, ['-5--4', '-3--2', '-1--1']],
+    ['1-2,3-4', 10, ['1-4']],
+  ])('contiguous: %s by %d', (range, size, wanted) => {
+    expect(chunks(ranged(range, size, 'CONTIGUOUS'))).toEqual(wanted);
+  });
+
+  test.each<[string, number, string[]]>([
+    ['1-10', 4, ['1-4', '5-7', '8-10']],
+    ['1-20:2', 4, ['1-7:2', '9-13:2', '15-19:2']],
+    ['1,5,9-12', 3, ['1,5,9', '10-12']],
+    ['1-3,10-12', 6, ['1-3,10-12']],
+    ['7', 3, ['7']],
+  ])('not contiguous: %s by %d', (range, size, wanted) => {
+    expect(chunks(ranged(range, size, 'NONCONTIGUOUS'))).toEqual(wanted);
+  });
+
+  test('a list keeps its order from chunk to chunk', () => {
+    expect(chunks(listed([7, 8, 1, 2, 3, 9], 2, 'CONTIGUOUS'))).toEqual([
+      '7-8',
+      '1-2',
+      '3-3',
+      '9-9',
+    ]);
+    expect(chunks(listed([9, 1, 5, 3], 2, 'NONCONTIGUOUS'))).toEqual(['1,9', '3,5']);
+  });
+
+  test('10^12 values are split without being listed', () => {
+    const list = chunksOf(ranged('1-1000000000000', 1000, 'CONTIGUOUS'));
+    expect(list.length).toBe(1_000_000_000n);
+    expect(list.at(999_999_999n)).toBe('999999999001-1000000000000');
+    expect(list.indexOf(42_000n)).toBe(41n);
+    const even = chunksOf(ranged('0-1000000000000:2', 1000, 'NONCONTIGUOUS'));
+    expect(even.at(even.length - 1n)).toMatch(/^\d+-1000000000000:2$/);
+  });
+});
+
+const size = fc.integer({ min: 1, max: 12 });
+const constraint = fc.constantFrom<Constraint>('CONTIGUOUS', 'NONCONTIGUOUS');
+/** Disjoint spans with gaps, as text: what a range expression may be. */
+const rangeText = fc
+  .array(fc.tuple(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 9 }), size), {
+    minLength: 1,
+    maxLength: 6,
+  })
+  .map((spans) => {
+    let next = -20;
+    return spans
+      .map(([gap, length, step]) => {
+        const start = next + gap;
+        next = start + length * step + 1;
+        return length === 0 ? `${start}` : `${start}-${next - 1}:${step}`;
+      })
+      .join(',');
+  });
+
+describe('any split', () => {
+  test('is even, complete and no larger than asked for', () => {
+    fc.assert(
+      fc.property(fc.bigInt(1n, 2n ** 63n), fc.bigInt(1n, 2n ** 40n), (length, taskCountMax) => {
+        const split = splitEvenly(length, taskCountMax);
+        expect(chunkStart(split, 0n)).toBe(0n);
+        expect(chunkStart(split, split.chunkCount)).toBe(length);
+        const last = split.chunkCount - 1n;
+        for (const index of [0n, last / 3n, last / 2n, last]) {
+          const size = chunkStart(split, index + 1n) - chunkStart(split, index);
+          expect(size === split.base || size === split.base + 1n).toBe(true);
+          expect(size <= taskCountMax).toBe(true);
+        }
+      }),
+    );
+  });
+
+  test('spreads what is left over as the reference does', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 200 }), size, (length, taskCountMax) => {
+        const count = Math.ceil(length / taskCountMax);
+        const base = Math.floor(length / count);
+        const left = length - base * count;
+        const sizes = Array.from({ length: count }, () => base);
+        for (let i = 0; i < left; i++) {
+          const at = Math.floor((i * count) / left);
+          sizes[at] = (sizes[at] ?? 0) + 1;
+        }
+        const split = splitEvenly(BigInt(length), BigInt(taskCountMax));
+        const found = sizes.map((_, i) =>
+          Number(chunkStart(split, BigInt(i + 1)) - chunkStart(split, BigInt(i))),
+        );
+        expect(found).toEqual(sizes);
+      }),
+    );
+  });
+
+  test('of a range covers each value once, in order, and finds it again', () => {
+    fc.assert(
+      fc.property(rangeText, size, constraint, (text, most, rangeConstraint) => {
+        const list = chunksOf(ranged(text, most, rangeConstraint));
+        const all = chunks(ranged(text, most, rangeConstraint)).map(valuesOf);
+        expect(all.flat()).toEqual(valuesOf(text));
+        for (const [index, values] of all.entries()) {
+          expect(values.length).toBeLessThanOrEqual(most);
+          for (const value of values) expect(list.indexOf(value)).toBe(BigInt(index));
+          if (rangeConstraint === 'CONTIGUOUS') {
+            expect(list.at(BigInt(index))).toBe(`${values[0]}-${values.at(-1)}`);
+          }
+        }
+        expect(list.indexOf(10_000n)).toBeUndefined();
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('of a list covers each value once, and finds it again', () => {
+    const values = fc.uniqueArray(fc.integer({ min: -30, max: 30 }), { minLength: 1 });
+    fc.assert(
+      fc.property(values, size, constraint, (list, most, rangeConstraint) => {
+        const parameter = listed(list, most, rangeConstraint);
+        const all = chunks(parameter).map(valuesOf);
+        const sorted = list.map(BigInt).toSorted((a, b) => Number(a - b));
+        expect(all.flat().toSorted((a, b) => Number(a - b))).toEqual(sorted);
+        for (const [index, chunk] of all.entries()) {
+          for (const value of chunk) expect(chunksOf(parameter).indexOf(value)).toBe(BigInt(index));
+        }
+      }),
+    );
+  });
+
+  test('integers print as a range of just them', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.bigInt(-50n, 50n), { minLength: 1 }), (values) => {
+        const sorted = values.toSorted((a, b) => Number(a - b));
+        expect(valuesOf(printIntegers(values))).toEqual(sorted);
+      }),
+    );
+    expect(printIntegers([1n, 3n, 5n, 7n, 8n, 20n])).toBe('1-7:2,8,20');
+    expect(printIntegers([1n, 5n, 6n])).toBe('1,5-6');
+  });
+
+  test('a slice of a range is the values between', () => {
+    fc.assert(
+      fc.property(rangeText, fc.nat(60), fc.nat(60), (text, a, b) => {
+        const range = parseIntRange(text);
+        if (!range.ok) throw new Error(range.error.message);
+        const all = valuesOf(text);
+        const from = Math.min(a, all.length - 1);
+        const to = Math.min(from + b + 1, all.length);
+        const slice = sliceRange(range.value, BigInt(from), BigInt(to));
+        expect(valuesOf(printIntRange(slice))).toEqual(all.slice(from, to));
+      }),
+    );
+  });
+});
+
+describe('chunks of changing size', () => {
+  test('one after the other they cover the range', () => {
+    const sizes = fc.array(size, { minLength: 1, maxLength: 5 });
+    fc.assert(
+      fc.property(rangeText, sizes, constraint, (text, sizesInTurn, rangeConstraint) => {
+        const range = parseIntRange(text);
+        if (!range.ok) throw new Error(range.error.message);
+        const found: bigint[] = [];
+        let from = 0n;
+        for (let turn = 0; from < range.value.length; turn++) {
+          const most = BigInt(sizesInTurn[turn % sizesInTurn.length] ?? 1);
+          const { value, valueCount } = takeChunk(range.value, rangeConstraint, from, most);
+          expect(valueCount > 0n && valueCount <= most).toBe(true);
+          expect(indexInRange(range.value, valuesOf(value)[0] ?? 0n)).toBe(from);
+          found.push(...valuesOf(value));
+          from += valueCount;
+        }
+        expect(found).toEqual(valuesOf(text));
+      }),
+    );
+    const range = parseIntRange('1-3');
+    if (range.ok) expect(() => takeChunk(range.value, 'CONTIGUOUS', 3n, 1n)).toThrow(RangeError);
+  });
+
+  test.each([
+    [10, undefined, 50, 500, 10],
+    [10, 0, 50, 500, 10],
+    [10, 600, 0, 0, 10],
+    [10, 600, 20, 0, 10],
+    [10, 600, 20, 200, 60],
+    [100, 600, 20, 2000, 6],
+    [10, 600, 5, 50, 22],
+    [10, 1, 50, 500, 1],
+    [8, 600, 9, 90, 21],
+  ])(
+    '%d values with a target of %s s, %d done in %d s: next %d',
+    (current, target, done, seconds, next) => {
+      const measured = { finishedTaskCount: done, finishedSeconds: seconds };
+      expect(adaptedTaskCount(current, target, measured)).toBe(next);
+    },
+  );
+});
+
+describe('a space with chunks', () => {
+  const space = {
+    parameters: [
+      ranged('1-10', 4, 'CONTIGUOUS'),
+      { name: 'Tile', type: 'STRING' as const, values: ['a', 'b'] },
+    ],
+    combination: 'F * Tile',
+  };
+  test('has a task for each chunk', () => {
+    expect(taskCount(space)).toBe(6);
+    expect([...tasksOf(space)].map((task) => `${task.F?.value} ${task.Tile?.value}`)).toEqual([
+      '1-4 a',
+      '1-4 b',
+      '5-7 a',
+      '5-7 b',
+      '8-10 a',
+      '8-10 b',
+    ]);
+    expect(taskParameters(space, 5).F).toEqual({ type: 'CHUNK[INT]', value: '8-10' });
+  });
+});
