@@ -6,7 +6,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 
-const entry = fileURLToPath(new URL('../../../cli/main.ts', import.meta.url));
+/** The program, for tests that start it in their own way. */
+export const cliEntry = fileURLToPath(new URL('../../../cli/main.ts', import.meta.url));
 
 export interface CliOptions {
   cwd: string;
@@ -26,7 +27,7 @@ export class Cli {
   constructor(args: readonly string[], options: CliOptions) {
     const [program = process.execPath, ...before] = options.under ?? [];
     const inner = options.under === undefined ? [] : [process.execPath];
-    this.#process = spawn(program, [...before, ...inner, entry, ...args], {
+    this.#process = spawn(program, [...before, ...inner, cliEntry, ...args], {
       cwd: options.cwd,
       env: { PATH: process.env.PATH, ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
