@@ -1,19 +1,39 @@
 import { createJob, resolvedJobSchema } from '@karst/shared/openjd/create-job.ts';
 import { taskCount, taskParameters } from '@karst/shared/openjd/parameter-space.ts';
+import { validateEnvironmentTemplate } from '@karst/shared/openjd/parse-environment.ts';
 import { parseTemplate, validateTemplate } from '@karst/shared/openjd/parse-template.ts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 const source = `specificationVersion: jobtemplate-2023-09
+extensions: [FEATURE_BUNDLE_1, TASK_CHUNKING, REDACTED_ENV_VARS]
 name: "Shot {{Param.Shot}}"
 description: A demo
 parameterDefinitions:
   - {name: Shot, type: STRING, default: a10, allowedValues: [a10, a20], minLength: 1}
-  - {name: Scene, type: PATH, default: scene.blend, objectType: FILE, dataFlow: IN}
+  - name: Scene
+    type: PATH
+    default: scene.blend
+    objectType: FILE
+    dataFlow: IN
+    userInterface: {control: CHOOSE_INPUT_FILE, fileFilters: [{label: Blend, patterns: ["*.blend"]}]}
   - {name: Last, type: INT, default: 24, minValue: 1, maxValue: 1000}
   - {name: Scale, type: FLOAT, default: 0.5, userInterface: {decimals: 2}}
+jobEnvironments:
+  - name: Session
+    variables: {SHOT: "{{Param.Shot}}", HOME: "{{Session.WorkingDirectory}}"}
+  - name: Blender
+    script:
+      actions:
+        onEnter: {command: "{{Env.File.Start}}", timeout: "{{Param.Last}}"}
+        onExit: {command: stop, cancelation: {mode: NOTIFY_THEN_TERMINATE}}
+      embeddedFiles: [{name: Start, type: TEXT, data: "x {{Param.Scene}}", endOfLine: LF}]
 steps:
   - name: Render
+    stepEnvironments: [{name: Tile, variables: {A: b}}]
+    hostRequirements:
+      amounts: [{name: amount.worker.vcpu, min: "{{Param.Last}}"}, {name: amount.seats, max: 2}]
+      attributes: [{name: attr.worker.os.family, anyOf: [linux, macos]}, {name: attr.x, allOf: ["{{Param.Shot}}"]}]
     parameterSpace:
       combination: (Frame, Cam) * Tile
       taskParameterDefinitions:
@@ -31,7 +51,13 @@ steps:
         - {name: Run, type: TEXT, filename: run.sh, runnable: true, data: "echo {{Task.Param.Cam}}"}
   - name: Film
     dependencies: [{dependsOn: Render}]
-    script: {actions: {onRun: {command: ffmpeg}}}
+    parameterSpace:
+      taskParameterDefinitions:
+        - name: Part
+          type: CHUNK[INT]
+          range: "1-{{Param.Last}},100"
+          chunks: {defaultTaskCount: 10, targetRuntimeSeconds: 60, rangeConstraint: CONTIGUOUS}
+    bash: {script: "ffmpeg {{Task.Param.Part}}", args: [-v], timeout: 60}
 `;
 
 function original(): unknown {
@@ -76,6 +102,10 @@ const strange = fc.oneof(
     '{{Param.Shot}}',
     '1-5,3',
     '__proto__',
+    'CHUNK[INT]',
+    '{{Param.Last}}',
+    '{{Env.File.Start}}',
+    'amount.worker.x',
     '',
     '\0',
     'Render',
@@ -85,11 +115,25 @@ const strange = fc.oneof(
   fc.constant(undefined),
 );
 
+const environmentSource = {
+  specificationVersion: 'environment-2023-09',
+  extensions: ['FEATURE_BUNDLE_1'],
+  parameterDefinitions: [{ name: 'Last', type: 'INT', default: 9, maxValue: 30 }],
+  environment: {
+    name: 'Conda',
+    variables: { A: '{{Param.Last}}' },
+    script: {
+      actions: { onEnter: { command: 'conda', args: ['{{Env.File.Setup}}'], timeout: '60' } },
+      embeddedFiles: [{ name: 'Setup', type: 'TEXT', data: 'x' }],
+    },
+  },
+};
+
 describe('whatever the template', () => {
   test('the unchanged template is accepted and makes a job', () => {
     const valid = validateTemplate(template);
     const job = valid.ok ? createJob(valid.value, {}) : valid;
-    expect(job.ok && job.value.steps.map((step) => step.taskCount)).toEqual([6, 1]);
+    expect(job.ok && job.value.steps.map((step) => step.taskCount)).toEqual([6, 4]);
   });
 
   test('data with one or two places replaced is accepted whole or refused with paths', () => {
@@ -119,6 +163,25 @@ describe('whatever the template', () => {
         }
       }),
       { numRuns: 1500 },
+    );
+  });
+
+  test('an environment template with a place replaced is accepted or refused with paths, and merged', () => {
+    const valid = validateTemplate(template);
+    if (!valid.ok) throw new Error('refused');
+    const inEnvironment = places(environmentSource);
+    fc.assert(
+      fc.property(fc.constantFrom(...inEnvironment), strange, (path, by) => {
+        const result = validateEnvironmentTemplate(replaced(environmentSource, path, by));
+        if (!result.ok) {
+          expect(result.error.every(({ message }) => message !== '')).toBe(true);
+          return;
+        }
+        const job = createJob(valid.value, {}, { environments: [result.value] });
+        if (!job.ok) expect(job.error.every((problem) => problem.path.length > 0)).toBe(true);
+        else expect(resolvedJobSchema.parse(job.value)).toEqual(job.value);
+      }),
+      { numRuns: 500 },
     );
   });
 
