@@ -1,5 +1,6 @@
 import { realpath } from 'node:fs/promises';
 import path from 'node:path';
+import { boundedParallel } from '../bounded-parallel.ts';
 import { CliError } from '../failure.ts';
 import { type AssetPath, readAssetPaths } from './asset-paths.ts';
 import { collectPath, exists } from './collect-path.ts';
@@ -34,6 +35,7 @@ export interface CollectedInputs {
 }
 
 const INPUTS_MAX = 200_000;
+const ASSETS_AT_ONCE = 32;
 
 /**
  * Finds every file that the job's PATH parameters and asset references bring along. Refuses what is
@@ -56,9 +58,11 @@ export async function collectInputs(
     if (value.direction === 'out' || value.direction === 'mentioned') continue;
     if (location !== undefined) await found.addValue(value, location);
   }
-  for (const { asset, place } of placed) {
-    if (asset.direction === 'in') await found.addAsset(asset, place);
-  }
+  // A submitter may list each of thousands of textures.
+  const brought = placed.filter(({ asset }) => asset.direction === 'in');
+  await boundedParallel(brought, ASSETS_AT_ONCE, ({ asset, place }) =>
+    found.addAsset(asset, place),
+  );
   dropUnfounded(locations, values, found.files);
   const places = (direction: AssetPath['direction']) =>
     placed.filter(({ asset }) => asset.direction === direction).map(({ place }) => place);
