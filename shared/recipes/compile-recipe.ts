@@ -181,7 +181,7 @@ function rendererOf(fields: TemplateValue | undefined): 'blender' | 'povray' {
   const renderer = fields.get('renderer');
   if (renderer !== undefined) return renderer === 'povray' ? 'povray' : 'blender';
   const scene = fields.get('scene');
-  return typeof scene === 'string' && /\.(?:pov|ini)$/i.test(scene) ? 'povray' : 'blender';
+  return typeof scene === 'string' && /\.pov$/i.test(scene) ? 'povray' : 'blender';
 }
 
 function encode(request: RecipeRequest, root: TemplateMap): RecipeJob | undefined {
