@@ -22,7 +22,7 @@ export function failedResult(
   index: number,
   startedAtMs: number,
   endedAtMs: number,
-  failure: Failure,
+  { kind, message, exitCode, signal }: Failure,
   logSizeBytes: number | undefined,
 ): TaskResult {
   return {
@@ -31,8 +31,10 @@ export function failedResult(
     last: index,
     startedAtMs,
     endedAtMs,
-    ...failure,
-    message: failure.message.slice(0, messageCharactersMax),
+    kind,
+    message: message.slice(0, messageCharactersMax),
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(signal === undefined ? {} : { signal }),
     ...(logSizeBytes ? { log: { sizeBytes: logSizeBytes } } : {}),
   };
 }
