@@ -58,15 +58,16 @@ export class Dispatcher {
       this.runnable.remove({ jobId, step });
       return;
     }
-    this.runnable.add({
-      ...(known ?? { buffered: 0, wakes: 0, feeding: undefined }),
-      jobId,
-      step,
-      studio: job.studio,
-      priority: job.policy.priority,
-      createdAtMs: Date.parse(job.createdAt),
-      allFed: false,
-    });
+    const now = { priority: job.policy.priority, allFed: false };
+    const current = this.runnable.get(jobId, step);
+    // One object a step while it is listed: a grant or a feed under way must go on with it, not with
+    // a copy whose feed never ends.
+    if (current !== undefined) this.runnable.update(current, now);
+    else {
+      const createdAtMs = Date.parse(job.createdAt);
+      const idle = { buffered: 0, wakes: 0, feeding: undefined };
+      this.runnable.add({ jobId, step, studio: job.studio, createdAtMs, ...idle, ...now });
+    }
     this.serve();
   }
 
@@ -93,8 +94,6 @@ export class Dispatcher {
       };
       const onAbort = () => waiter.answer(nothing);
       signal.addEventListener('abort', onAbort, { once: true });
-      // Not AbortSignal.timeout: as a source of AbortSignal.any it is held weakly (Node 24), and once it
-      // is collected the call would never be answered.
       sleep(waitMs, answered.signal).then(onAbort, () => undefined);
       this.waiters.park(waiter);
     });

@@ -4,6 +4,8 @@ import { compareSteps, type RankedStep } from '../scheduler/rank.ts';
 /** A step that may have spans to grant, as this replica knows it. */
 export interface RunnableStep extends RankedStep {
   readonly studio: string;
+  /** Changed by RunnableSteps.update alone, which keeps the order. */
+  priority: number;
   /** Spans thought to wait on the queue: a hint, other replicas take from it too. */
   buffered: number;
   /** Nothing is left behind the step's cursor: only requeued spans can come. */
@@ -33,6 +35,13 @@ export class RunnableSteps {
     this.remove(step);
     this.byName.set(nameOf(step.jobId, step.step), step);
     this.ranked.splice(this.placeOf(step), 0, step);
+  }
+
+  /** Changes a listed step and puts it where it belongs now. */
+  update(step: RunnableStep, change: Pick<RunnableStep, 'priority' | 'allFed'>): void {
+    this.remove(step);
+    Object.assign(step, change);
+    this.add(step);
   }
 
   remove({ jobId, step }: Pick<RankedStep, 'jobId' | 'step'>): void {
