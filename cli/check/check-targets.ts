@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
+import type { UserRecipe } from '@karst/shared/recipes/user-recipe.ts';
 import { boundedParallel } from '../bounded-parallel.ts';
 import { type BundleFiles, readBundleFiles } from '../documents/bundle-files.ts';
-import { fileReport, parseByName, type Report } from '../documents/document.ts';
+import { fileReport, parseFile, type Report } from '../documents/document.ts';
 import { decodeText, readText } from '../documents/read-text.ts';
 import { valueProblems } from '../documents/value-problems.ts';
 
@@ -10,6 +11,8 @@ const FILES_PARALLEL_MAX = 16;
 
 export interface CheckInputs {
   cwd: string;
+  /** The studio's own, which recipe files may use. */
+  recipes: readonly UserRecipe[];
   /** Standard input, for the target '-'. */
   stdin: AsyncIterable<Uint8Array>;
 }
@@ -29,24 +32,25 @@ export async function checkTargets(
   return reports.flat();
 }
 
-async function checkTarget(target: string, { cwd, stdin }: CheckInputs): Promise<Report[]> {
-  if (target === '-') return [await checkStdin(stdin)];
+async function checkTarget(target: string, inputs: CheckInputs): Promise<Report[]> {
+  const { cwd, recipes } = inputs;
+  if (target === '-') return [await checkStdin(inputs)];
   const file = path.resolve(cwd, target);
   if (await isDirectory(file)) return checkBundle(await readBundleFiles(file, target));
   const text = await readText(file);
-  return [text.ok ? checkText(target, text.value) : fileReport(target, text.error)];
+  return [text.ok ? checkText(target, text.value, recipes) : fileReport(target, text.error)];
 }
 
-function checkText(file: string, text: string): Report {
-  const parsed = parseByName(file, text);
+function checkText(file: string, text: string, recipes: readonly UserRecipe[]): Report {
+  const parsed = parseFile(file, text, recipes);
   return { file, text, problems: parsed.ok ? [] : parsed.error };
 }
 
-async function checkStdin(stdin: AsyncIterable<Uint8Array>): Promise<Report> {
+async function checkStdin({ stdin, recipes }: CheckInputs): Promise<Report> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of stdin) chunks.push(chunk);
   const text = decodeText(Buffer.concat(chunks));
-  return text.ok ? checkText('-', text.value) : fileReport('-', text.error);
+  return text.ok ? checkText('-', text.value, recipes) : fileReport('-', text.error);
 }
 
 /** A bundle's values are held against its template as well. */

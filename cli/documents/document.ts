@@ -1,11 +1,5 @@
-import {
-  type AssetReferences,
-  parseAssetReferences,
-} from '@karst/shared/bundle/asset-references.ts';
-import {
-  type ParameterValuesFile,
-  parseParameterValues,
-} from '@karst/shared/bundle/parameter-values.ts';
+import { parseAssetReferences } from '@karst/shared/bundle/asset-references.ts';
+import { parseParameterValues } from '@karst/shared/bundle/parameter-values.ts';
 import { documentVersion } from '@karst/shared/openjd/document-kind.ts';
 import { parseDocument, type SourceFormat } from '@karst/shared/openjd/parse-template.ts';
 import type { Problem } from '@karst/shared/openjd/problem.ts';
@@ -15,6 +9,8 @@ import {
   checkEnvironmentTemplate,
   checkTemplate,
 } from '@karst/shared/openjd/validate-template.ts';
+import { compileRecipe, isRecipe } from '@karst/shared/recipes/compile-recipe.ts';
+import { parseUserRecipe, type UserRecipe } from '@karst/shared/recipes/user-recipe.ts';
 import type { Result } from '@karst/shared/result.ts';
 
 export type Template = JobTemplate | EnvironmentTemplate;
@@ -53,14 +49,21 @@ const SIDE_FILE = /(?:^|[\\/])(parameter_values|asset_references)\.(?:yaml|json)
 /** Whether a file's name says that it stands beside a template in a bundle. */
 export const isSideFile = (file: string): boolean => SIDE_FILE.test(file);
 
-/** Parses a file for what its name says it is: a template, parameter values or asset references. */
-export function parseByName(
-  file: string,
-  text: string,
-): Result<ParameterValuesFile | AssetReferences | { template: Template }, Problem[]> {
+/** What a file turned out to be; problems where it is not valid. */
+type Parsed = Result<unknown, readonly Problem[]>;
+
+/**
+ * Parses a file for what it is: parameter values and asset references by their name; else a template,
+ * a recipe file that uses `recipes` or built-in ones, or a recipe of the studio's own.
+ */
+export function parseFile(file: string, text: string, recipes: readonly UserRecipe[]): Parsed {
   const format = formatOf(file);
   const [, side] = SIDE_FILE.exec(file) ?? [];
   if (side === 'parameter_values') return parseParameterValues(text, format);
   if (side === 'asset_references') return parseAssetReferences(text, format);
-  return parseAnyTemplate(text, format);
+  const template = parseAnyTemplate(text, format);
+  if (template.ok) return template;
+  if (isRecipe(text, { format, recipes })) return compileRecipe(text, { format, recipes });
+  const hasHeader = template.error.some(({ path }) => path.length === 1 && path[0] === 'recipe');
+  return hasHeader ? parseUserRecipe(text, { folder: '.', format }) : template;
 }

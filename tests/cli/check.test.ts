@@ -132,6 +132,25 @@ describe('karst check', () => {
     expect(reports[0]?.errors[0]?.message).toContain('not valid JSON');
   });
 
+  it('checks recipe files as recipes, with the studio’s own beside the built-in ones', async () => {
+    const cwd = await testDir();
+    const own = `recipe: {name: greet, fields: {whom: Name}}
+specificationVersion: jobtemplate-2023-09
+name: hello
+parameterDefinitions: [{name: Name, type: STRING, default: farm}]
+steps: [{name: A, script: {actions: {onRun: {command: echo, args: ["{{Param.Name}}"]}}}}]
+`;
+    await mkdir(path.join(cwd, 'studio'));
+    await writeFile(path.join(cwd, 'studio/greet.yaml'), own);
+    await writeFile(path.join(cwd, 'greet.yaml'), 'greet: {whom: you}');
+    await writeFile(path.join(cwd, 'shot.yaml'), 'render: {scene: a.blend, frmaes: 1-4}');
+    await writeFile(path.join(cwd, 'good.yaml'), 'render: {scene: a.blend, frames: 1-4}');
+    const targets = ['studio/greet.yaml', 'greet.yaml', 'shot.yaml', 'good.yaml'];
+    const { reports } = await check(cwd, ...targets, '--recipes', 'studio');
+    expect(reports.map(({ ok }) => ok)).toEqual([true, true, false, true]);
+    expect(reports[2]?.errors[0]).toMatchObject({ path: ['render', 'frmaes'], line: 1 });
+  });
+
   it('keeps the caret below its column in long, wide and oddly ended lines', async () => {
     const cwd = await testDir();
     const long = `${' '.repeat(200)}stpes: []`;
