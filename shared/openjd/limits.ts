@@ -39,6 +39,15 @@ export function environmentLimitsOf(extensions: ReadonlySet<Extension>): Limits 
   return { ...limitsOf(extensions), parameterDefinitionsMax };
 }
 
+/** What to add to a message about a limit that the template could have raised; else nothing. */
+export function raisedLimitHint(
+  extensions: ReadonlySet<Extension>,
+  limit: Exclude<keyof Limits, 'parameterDefinitionsMax'>,
+): string {
+  if (extensions.has('FEATURE_BUNDLE_1')) return '';
+  return ` (${featureBundle1Limits[limit]} with the FEATURE_BUNDLE_1 extension)`;
+}
+
 export const descriptionMax = 2048;
 export const parameterValueMax = 1024;
 export const taskParametersMax = 16;

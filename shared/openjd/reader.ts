@@ -1,5 +1,5 @@
 import type { Extension } from './extensions.ts';
-import { descriptionMax, type Limits } from './limits.ts';
+import { descriptionMax, type Limits, raisedLimitHint } from './limits.ts';
 import { suggestion } from './near-miss.ts';
 import type { ProblemList, ProblemPath } from './problem.ts';
 import { describe, isList, isMap, type TemplateMap, type TemplateValue } from './template-value.ts';
@@ -115,6 +115,8 @@ export interface TextRule {
   /** Code points. */
   readonly min?: number;
   readonly max?: number;
+  /** Said after the maximum, when there is a way to have more. */
+  readonly maxHint?: string;
   /** Control characters: none, only line breaks and tabs, or any. */
   readonly control: 'none' | 'lines' | 'any';
 }
@@ -144,7 +146,7 @@ export function checkText(
   problems: ProblemList,
   text: string,
   path: ProblemPath,
-  { what, min = 0, max, control }: TextRule,
+  { what, min = 0, max, maxHint = '', control }: TextRule,
 ): boolean {
   const length = codePointLength(text);
   if (length < min) {
@@ -153,7 +155,8 @@ export function checkText(
     return false;
   }
   if (max !== undefined && length > max) {
-    problems.mismatch(path, `${what} of at most ${max} characters`, `${length} characters`);
+    const expected = `${what} of at most ${max} characters${maxHint}`;
+    problems.mismatch(path, expected, `${length} characters`);
     return false;
   }
   const bad = control === 'any' ? undefined : findControlCharacter(text, controlAllowed[control]);
@@ -180,7 +183,8 @@ export function readIdentifier(
   what: string,
 ): string | undefined {
   const max = validation.limits.identifierMax;
-  const text = readText(validation, value, path, { what, min: 1, max, control: 'any' });
+  const maxHint = raisedLimitHint(validation.extensions, 'identifierMax');
+  const text = readText(validation, value, path, { what, min: 1, max, maxHint, control: 'any' });
   if (text === undefined) return undefined;
   if (!isIdentifier(text)) {
     const expected = `${what} of letters A-Z a-z, digits and _, not starting with a digit`;

@@ -1,5 +1,6 @@
 import { needsExtension } from './extensions.ts';
 import { readFormat } from './format-field.ts';
+import { raisedLimitHint } from './limits.ts';
 import type { ProblemPath } from './problem.ts';
 import {
   checkUnique,
@@ -80,7 +81,8 @@ function readFilename(
   path: ProblemPath,
 ): string | undefined {
   const max = validation.limits.filenameMax;
-  const rule: TextRule = { what: 'a file name', min: 1, max, control: 'none' };
+  const maxHint = raisedLimitHint(validation.extensions, 'filenameMax');
+  const rule: TextRule = { what: 'a file name', min: 1, max, maxHint, control: 'none' };
   const text = readText(validation, value, path, rule);
   if (text === undefined) return undefined;
   if (text === '.' || text === '..' || /[/\\]/.test(text)) {

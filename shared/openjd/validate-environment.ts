@@ -1,5 +1,9 @@
 import { readFormat } from './format-field.ts';
-import { environmentVariableNameMax, environmentVariableValueMax } from './limits.ts';
+import {
+  environmentVariableNameMax,
+  environmentVariableValueMax,
+  raisedLimitHint,
+} from './limits.ts';
 import type { ProblemPath } from './problem.ts';
 import {
   checkUnique,
@@ -84,7 +88,8 @@ export function readEnvironment(
     });
   }
   const max = validation.limits.environmentNameMax;
-  const nameRule: TextRule = { what: 'an environment name', min: 1, max, control: 'none' };
+  const maxHint = raisedLimitHint(validation.extensions, 'environmentNameMax');
+  const nameRule: TextRule = { what: 'an environment name', min: 1, max, maxHint, control: 'none' };
   const name = readKey(map, 'name', path, (item, at) => readText(validation, item, at, nameRule));
   const description = readKey(map, 'description', path, (item, at) =>
     readDescription(validation, item, at),

@@ -138,7 +138,8 @@ function readType(
   if (value !== 'CHUNK[INT]') return readChoice(validation, value, path, taskTypes);
   const message = needsExtension('the task parameter type CHUNK[INT]', 'TASK_CHUNKING');
   validation.problems.add(path, message, { found: describe(value) });
-  return undefined;
+  // Read on as what it is, so that every other problem of it is told as well.
+  return value;
 }
 
 function readRange(

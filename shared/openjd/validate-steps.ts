@@ -1,4 +1,5 @@
 import { readHostRequirements } from './host-requirements.ts';
+import { raisedLimitHint } from './limits.ts';
 import type { ProblemPath } from './problem.ts';
 import {
   checkUnique,
@@ -135,9 +136,9 @@ function readRun(
   return { script, ...run };
 }
 
-function stepNameRule(validation: Validation): TextRule {
-  const max = validation.limits.stepNameMax;
-  return { what: 'a step name', min: 1, max, control: 'none' };
+function stepNameRule({ limits, extensions }: Validation): TextRule {
+  const maxHint = raisedLimitHint(extensions, 'stepNameMax');
+  return { what: 'a step name', min: 1, max: limits.stepNameMax, maxHint, control: 'none' };
 }
 
 /** A step with bash: or python: lacks no script. */

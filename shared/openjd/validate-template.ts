@@ -1,7 +1,7 @@
 import { documentKinds, isOtherKind, readSchemaKey, readVersion } from './document-kind.ts';
 import { declaredExtensions, readExtensions } from './extensions.ts';
 import { referencesOf } from './format-string.ts';
-import { environmentLimitsOf, limitsOf } from './limits.ts';
+import { environmentLimitsOf, limitsOf, raisedLimitHint } from './limits.ts';
 import { ProblemList, type ProblemPath } from './problem.ts';
 import {
   checkText,
@@ -127,7 +127,14 @@ function readJobName(
   if (!checkLiteralControls(validation, format, path, what)) return undefined;
   const max = validation.limits.jobNameMax;
   if (referencesOf(format).length === 0) {
-    return checkText(validation.problems, text, path, { what, min: 1, max, control: 'none' })
+    const maxHint = raisedLimitHint(validation.extensions, 'jobNameMax');
+    return checkText(validation.problems, text, path, {
+      what,
+      min: 1,
+      max,
+      maxHint,
+      control: 'none',
+    })
       ? text
       : undefined;
   }

@@ -48,6 +48,7 @@ describe('the root of a template', () => {
     ],
     ['a description with BEL', { root: { description: '\u0007' } }, 'description', 'U+0007'],
     ['a description that is a list', { root: { description: [] } }, 'description', 'an empty list'],
+    ['a $schema that is no text', { root: { $schema: 5 } }, '$schema', 'found the integer 5'],
     ['a missing name', { root: { name: undefined } }, 'name', 'needs the key "name"'],
     ['missing steps', { root: { steps: undefined } }, 'steps', 'needs the key "steps"'],
     ['an empty list of steps', { root: { steps: [] } }, 'steps', 'at least 1 of steps'],

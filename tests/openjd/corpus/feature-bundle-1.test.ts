@@ -73,6 +73,14 @@ const limits: [string, string, (length: number) => TemplateParts, number, number
   ],
 ];
 
+test('a name that is too long is told of the extension that allows it', () => {
+  expectRefused(
+    templateWith({ step: { name: text(65) } }),
+    'steps[0].name',
+    'at most 64 characters (512 with the FEATURE_BUNDLE_1 extension), found 65 characters',
+  );
+});
+
 describe.each(limits)('the %s', (_what, path, parts, base, raised) => {
   test('has its base limit without the extension', () => {
     accepted(templateWith(parts(base)));
