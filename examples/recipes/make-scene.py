@@ -1,5 +1,6 @@
 # Makes the scene that the Blender recipes here render: a cube that turns on a plane, 24 frames.
 #   blender -b --factory-startup -noaudio --python-exit-code 1 --python make-scene.py -- cube.blend
+import os
 import sys
 
 import bpy
@@ -19,4 +20,4 @@ scene.cycles.use_denoising = False
 scene.render.dither_intensity = 0
 scene.render.resolution_x, scene.render.resolution_y = 96, 54
 scene.render.resolution_percentage = 100
-bpy.ops.wm.save_as_mainfile(filepath=sys.argv[sys.argv.index("--") + 1])
+bpy.ops.wm.save_as_mainfile(filepath=os.path.abspath(sys.argv[sys.argv.index("--") + 1]))

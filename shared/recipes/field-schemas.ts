@@ -37,7 +37,11 @@ export const movieField = z
     fieldMap('a movie', {
       fps: fpsField.default(24),
       crf: crfField.default(18),
-      output: pathField.optional(),
+      // In the folder of the pictures: a step must write to each folder it is given to write to.
+      output: z
+        .string()
+        .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/, 'a name of letters, digits, ".", "_" and "-"')
+        .optional(),
     }).optional(),
   )
   .optional();

@@ -140,7 +140,7 @@ function build(
         name: 'Movie',
         dependsOn: steps.map(({ name }) => String(name)),
         folder: '{{Param.OutputDir}}',
-        movie: parts.output('Movie', 'FILE', movie, 'The film.'),
+        movie: `{{Param.OutputDir}}/${movie}`,
         pattern,
         fps: parts.text('Fps', String(fps), 'Frames a second in the film.'),
         crf: parts.integer('Crf', crf, 'Quality of the film: 0 loses nothing, 51 is worst.', 0),

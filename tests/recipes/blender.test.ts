@@ -26,7 +26,7 @@ async function session(fields: string, step = 'Render', dir?: string) {
   const job = recipeJob(`render: {scene: cube.blend, ${fields}}`);
   const out = path.join(home, 'out');
   await mkdir(out, { recursive: true });
-  const paths = { Scene: scene, OutputDir: out, TileDir: path.join(home, 'tiles') };
+  const paths = { Scene: scene, OutputDir: out };
   return { hand: new HandSession(job, step, home, paths), out, home };
 }
 

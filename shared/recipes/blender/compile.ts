@@ -100,7 +100,7 @@ function build(
         name: 'Movie',
         dependsOn: steps.flatMap(({ name }) => (name === 'Tile' ? [] : [String(name)])),
         folder: outputDir,
-        movie: parts.output('Movie', 'FILE', movie, 'The film.'),
+        movie: `${outputDir}/${movie}`,
         pattern,
         fps: parts.text('Fps', String(fps), 'Frames a second in the film.'),
         crf: parts.integer('Crf', crf, 'Quality of the film: 0 loses nothing, 51 is worst.', 0),
@@ -198,7 +198,7 @@ function tileSteps(fields: BlenderFields, around: Surroundings): Record<string, 
   if (tiles === undefined) return [];
   const { command, outputDir, frames, pattern, parts } = around;
   const range = parts.frames('Frames', frames.expression, 'Frames to render.');
-  const tileDir = parts.output('TileDir', 'DIRECTORY', 'tiles', 'Where single tiles go.');
+  const tileDir = `${outputDir}/tiles`;
   const step = { name: 'Tile', frames: '{{Task.Param.Frame}}', ...tileSpace(range, tiles) };
   return [
     blenderStep(command, { ...step, output: tilePattern(tileDir) }, fields),
