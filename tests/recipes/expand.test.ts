@@ -9,26 +9,21 @@ const examples = path.resolve(import.meta.dirname, '../../examples/recipes');
 const recipes = (await readdir(examples)).filter((name) => name.endsWith('.yaml'));
 
 describe('karst expand', () => {
-  it.each(recipes)(
-    'makes a template of examples/recipes/%s that karst check accepts',
-    async (name) => {
-      const cwd = await testDir();
-      const args = [
-        'expand',
-        path.join(examples, name),
-        '--recipes',
-        path.join(examples, 'studio'),
-      ];
-      const expanded = await runCli(args, { cwd });
+  it('makes templates of all examples that karst check accepts', async () => {
+    const cwd = await testDir();
+    for (const name of recipes) {
+      const args = ['expand', path.join(examples, name)];
+      const own = name === 'turntable.yaml' ? ['--recipes', path.join(examples, 'studio')] : [];
+      const expanded = await runCli([...args, ...own], { cwd });
       expect(expanded.stderr).not.toContain('karst:');
       expect(expanded.code).toBe(0);
-      await writeFile(path.join(cwd, 'template.yaml'), expanded.stdout);
-      const checked = await runCli(['check', 'template.yaml'], { cwd });
-      expect(checked.stdout + checked.stderr).toContain('1 file is valid.');
       // For people: scripts line by line, no references.
       expect(expanded.stdout).not.toMatch(/[&*]a1\b|data: >/);
-    },
-  );
+      await writeFile(path.join(cwd, name), expanded.stdout);
+    }
+    const checked = await runCli(['check', ...recipes], { cwd });
+    expect(checked.stderr).toContain(`${recipes.length} files are valid.`);
+  });
 
   it('prints the same template as JSON', async () => {
     const cwd = await testDir();
