@@ -18,7 +18,8 @@ import type {
 } from './resolved-job.ts';
 import type { ChunksDefinition, StepParameterSpace, TaskParameterDefinition } from './types.ts';
 import { checkChunkValues } from './validate-chunks.ts';
-import { combinationOf, taskValueRule } from './validate-space.ts';
+import { combinationOf } from './validate-combination.ts';
+import { taskValueRule } from './validate-space.ts';
 
 /** A step's space with its ranges resolved, and how many tasks it stands for. */
 export interface CreatedSpace {
