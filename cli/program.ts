@@ -8,6 +8,7 @@ import { addKeyCommand, addWhoamiCommand } from './commands/key.ts';
 import { addLogsCommand } from './commands/logs.ts';
 import { addNodeCommand } from './commands/node.ts';
 import { addAgentCommand, addServeCommand } from './commands/roles.ts';
+import { addRunCommand } from './commands/run.ts';
 import { addSubmitCommand } from './commands/submit.ts';
 import { addSummaryCommand } from './commands/summary.ts';
 import { addUpCommand } from './commands/up.ts';
@@ -29,6 +30,7 @@ const commands = [
   addCheckCommand,
   addSummaryCommand,
   addExpandCommand,
+  addRunCommand,
   addSubmitCommand,
   addWaitCommand,
   addGetCommand,

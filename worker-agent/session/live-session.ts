@@ -25,6 +25,8 @@ export interface ActionWatch {
   follow(output: TaskOutput): { end(): Promise<void> };
   stop: AbortSignal;
   kill: AbortSignal;
+  /** Of TaskOutput. */
+  textMax?: number;
 }
 
 /** A failure in an environment's action. */
@@ -144,6 +146,7 @@ export class LiveSession {
       secrets: session.secrets,
       from: log.sizeBytes(),
       ...(name === 'onEnter' ? { variables: session.variables } : {}),
+      ...(watch.textMax === undefined ? {} : { textMax: watch.textMax }),
     });
     const process = spawner.start({
       command: action.command,

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import type { LeaseDefinition } from '@karst/shared/protocol/lease.ts';
 import { z } from 'zod';
 
 /** One of OpenJD's path mapping rules: where paths of the submitter's machine are on this one. */
@@ -17,6 +19,28 @@ export const pathMappingFileSchema = z.object({
 /** The file's text. */
 export const pathMappingText = (rules: readonly PathMappingRule[]): string =>
   JSON.stringify({ version: 'pathmapping-1.0', path_mapping_rules: rules });
+
+/**
+ * The rules of a job whose files are in a tree on this node: PATH parameters given as absolute paths,
+ * and what lies below them, are found at their place in it.
+ */
+export function treeRules(
+  { parameters, locations }: Pick<LeaseDefinition, 'parameters' | 'locations'>,
+  filesDir: string,
+): PathMappingRule[] {
+  const rules: PathMappingRule[] = [];
+  for (const [name, at] of Object.entries(locations)) {
+    const value = parameters[name]?.value ?? '';
+    const windows = /^(?:[A-Za-z]:[\\/]|\\\\)/.test(value);
+    if (!windows && !value.startsWith('/')) continue;
+    rules.push({
+      source_path_format: windows ? 'WINDOWS' : 'POSIX',
+      source_path: value,
+      destination_path: join(filesDir, at),
+    });
+  }
+  return rules;
+}
 
 /** A path as the first rule that matches maps it, longest source first; else as it is. */
 export function mapPath(rules: readonly PathMappingRule[], path: string): string {

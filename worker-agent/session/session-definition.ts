@@ -7,5 +7,6 @@ export interface SessionDefinition
   extends Pick<LeaseDefinition, 'jobName' | 'parameters' | 'definition' | 'locations'> {
   /** Of job and step, in the order they are entered. */
   environments?: readonly ResolvedEnvironment[] | undefined;
+  /** Absent: those of the job's file tree. */
   pathMappingRules?: readonly PathMappingRule[];
 }

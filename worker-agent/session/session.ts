@@ -21,7 +21,7 @@ import type {
 } from '@karst/shared/openjd/resolved-job.ts';
 import type { EnvironmentActionName } from '@karst/shared/openjd/types.ts';
 import type { OutputLocation } from '../outputs/output-location.ts';
-import { mapPath, type PathMappingRule, pathMappingText } from './path-mapping.ts';
+import { mapPath, type PathMappingRule, pathMappingText, treeRules } from './path-mapping.ts';
 import { Secrets } from './secrets.ts';
 import type { SessionDefinition } from './session-definition.ts';
 import { outputLocations } from './session-outputs.ts';
@@ -57,7 +57,7 @@ export class Session {
     this.tmpDir = join(dir, 'tmp');
     this.step = definition.definition;
     this.environments = definition.environments ?? [];
-    this.#rules = definition.pathMappingRules ?? [];
+    this.#rules = definition.pathMappingRules ?? treeRules(definition, this.filesDir);
     this.#job = {
       name: definition.jobName,
       parameters: definition.parameters,

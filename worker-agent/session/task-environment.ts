@@ -1,3 +1,4 @@
+import type { LeaseId } from '@karst/shared/protocol/ids.ts';
 import type { Grant } from '@karst/shared/protocol/lease.ts';
 import { marker } from '../process/kill-tree.ts';
 import type { Session } from './session.ts';
@@ -40,6 +41,22 @@ export function taskEnvironment(
     KARST_STEP: session.step.name,
     [marker.agentDir]: host.agentDir,
     [marker.lease]: grant.leaseId,
+    [marker.task]: String(task),
+  };
+}
+
+/** As taskEnvironment, for a task that no farm knows. */
+export function localTaskEnvironment(
+  host: HostEnvironment,
+  session: Session,
+  leaseId: LeaseId,
+  task: number,
+): Record<string, string> {
+  return {
+    ...session.variables.applyTo(baseEnvironment(host, session)),
+    KARST_STEP: session.step.name,
+    [marker.agentDir]: host.agentDir,
+    [marker.lease]: leaseId,
     [marker.task]: String(task),
   };
 }

@@ -14,7 +14,7 @@ export interface TaskProgress {
 }
 
 const pieceBytes = 256 * 1024;
-/** More than this between two looks is cut from the live tail; the full log has it. Characters. */
+/** Of the live tail. */
 const liveTextMax = 100_000;
 const statusCharactersMax = 1024;
 const failCharactersMax = 2000;
@@ -26,6 +26,8 @@ export interface OutputOptions {
   from?: number;
   /** What openjd_env and openjd_unset_env change; absent where nobody may change anything. */
   variables?: SessionVariables;
+  /** More text than this between two looks is cut in front, characters; the full log has it. */
+  textMax?: number;
 }
 
 /** Reads an action's output as it grows: directives, renderers' progress, text for people who watch. */
@@ -41,14 +43,19 @@ export class TaskOutput {
   readonly #lines = new LineSplitter();
   readonly #redactor: Redactor;
   readonly #decoder = new StringDecoder('utf8');
+  readonly #textMax: number;
   #position: number;
 
-  constructor(log: TaskLog, { secrets, from = 0, variables }: OutputOptions) {
+  constructor(
+    log: TaskLog,
+    { secrets, from = 0, variables, textMax = liveTextMax }: OutputOptions,
+  ) {
     this.#log = log;
     this.#secrets = secrets;
     this.#variables = variables;
     this.#redactor = new Redactor(secrets);
     this.#position = from;
+    this.#textMax = textMax;
   }
 
   /** Whether the log itself holds something nobody may read. */
@@ -69,9 +76,9 @@ export class TaskOutput {
       this.#position += piece.length;
       for (const line of this.#lines.push(piece)) progressed = this.#read(line) || progressed;
       text += this.#decoder.write(this.#redactor.push(piece));
-      if (text.length > 2 * liveTextMax) text = text.slice(-liveTextMax);
+      if (text.length > 2 * this.#textMax) text = text.slice(-this.#textMax);
     }
-    if (text.length > liveTextMax) text = `[…]\n${text.slice(-liveTextMax)}`;
+    if (text.length > this.#textMax) text = `[…]\n${text.slice(-this.#textMax)}`;
     return { text, progressed };
   }
 

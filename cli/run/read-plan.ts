@@ -1,0 +1,117 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { createJob } from '@karst/shared/openjd/create-job.ts';
+import { parseEnvironmentTemplate } from '@karst/shared/openjd/parse-environment.ts';
+import type { ResolvedJob, ResolvedStep } from '@karst/shared/openjd/resolved-job.ts';
+import type { EnvironmentTemplate } from '@karst/shared/openjd/types.ts';
+import { fieldErrorLine } from '../api/problem-error.ts';
+import { readBundle } from '../bundle/read-bundle.ts';
+import { createProblemLine, plainValues, supplyValues } from '../bundle/supplied-values.ts';
+import { formatOf } from '../documents/document.ts';
+import { readText } from '../documents/read-text.ts';
+import { CliError, messageOf, usageError } from '../failure.ts';
+import { selectTasks } from './select-tasks.ts';
+
+export interface RunOptions {
+  param: Readonly<Record<string, string>>;
+  /** Files of environment templates, outermost first. */
+  env: readonly string[];
+  pathMappingRules: string | undefined;
+  step: string | undefined;
+  runDependencies: boolean;
+  /** As given: JSON, file://PATH or NAME=VALUE,… */
+  tasks: string | undefined;
+  maximumTasks: number | undefined;
+}
+
+/** What the agent's run entry reads; it checks every part again. */
+export interface Plan {
+  job: ResolvedJob;
+  steps: { step: number; tasks?: number[] }[];
+  tasksMax?: number;
+  pathMappingRules: unknown;
+}
+
+/** Makes the job on this machine and chooses what of it to run. Throws CliError with every problem. */
+export async function readPlan(target: string, options: RunOptions, cwd: string): Promise<Plan> {
+  const bundle = await readBundle(target, cwd);
+  const environments: EnvironmentTemplate[] = [];
+  for (const file of options.env) environments.push(await readEnvironment(file, cwd));
+  const supplied = supplyValues(bundle, options.param);
+  const created = createJob(bundle.template, plainValues(supplied), {
+    templateDir: bundle.rootDir,
+    currentDir: cwd,
+    environments,
+  });
+  if (!created.ok) {
+    throw new CliError('The job can not be made.', {
+      details: created.error.map((problem) => createProblemLine(bundle, supplied, problem)),
+    });
+  }
+  const job = created.value;
+  const steps = chosenSteps(job, options.step, options.runDependencies);
+  const { tasks, maximumTasks } = options;
+  const last = steps.at(-1);
+  if (tasks !== undefined && last !== undefined) {
+    if (options.step === undefined && job.steps.length > 1) {
+      throw usageError('--tasks needs --step: the job has several steps.');
+    }
+    last.tasks = await selectTasks(stepAt(job, last.step), tasks, cwd);
+  }
+  return {
+    job,
+    steps,
+    ...(maximumTasks === undefined ? {} : { tasksMax: maximumTasks }),
+    pathMappingRules: await readRules(options.pathMappingRules, cwd),
+  };
+}
+
+async function readEnvironment(file: string, cwd: string): Promise<EnvironmentTemplate> {
+  const text = await readText(path.resolve(cwd, file));
+  if (!text.ok) throw new CliError(`${file} ${text.error}.`);
+  const parsed = parseEnvironmentTemplate(text.value, formatOf(file));
+  if (parsed.ok) return parsed.value.template;
+  throw new CliError('The environment template is not valid.', {
+    details: parsed.error.map((problem) => fieldErrorLine(problem, file)),
+  });
+}
+
+/** All steps, or one (with those it depends on), each after those it depends on. */
+function chosenSteps(job: ResolvedJob, name: string | undefined, dependencies: boolean) {
+  const at = job.steps.findIndex((step) => step.name === name);
+  if (name !== undefined && at === -1) {
+    const names = job.steps.map((step) => step.name).join(', ');
+    throw usageError(`The job has no step ${name} (it has ${names}).`);
+  }
+  if (name !== undefined && !dependencies) return [{ step: at }];
+  const chosen = new Set<number>();
+  const add = (index: number): void => {
+    if (chosen.has(index)) return;
+    for (const before of stepAt(job, index).dependsOn) add(before);
+    chosen.add(index);
+  };
+  if (name === undefined) for (const index of job.steps.keys()) add(index);
+  else add(at);
+  return [...chosen].map((step): { step: number; tasks?: number[] } => ({ step }));
+}
+
+function stepAt(job: ResolvedJob, index: number): ResolvedStep {
+  const step = job.steps[index];
+  if (step === undefined) throw new Error(`the job has no step ${index}`);
+  return step;
+}
+
+/** The rules of OpenJD's file, or a list of them. */
+async function readRules(file: string | undefined, cwd: string): Promise<unknown> {
+  if (file === undefined) return [];
+  try {
+    const rules: unknown = JSON.parse(await readFile(path.resolve(cwd, file), 'utf8'));
+    if (Array.isArray(rules)) return rules;
+    if (typeof rules === 'object' && rules !== null && 'path_mapping_rules' in rules) {
+      return rules.path_mapping_rules;
+    }
+  } catch (error) {
+    throw new CliError(`${file} can't be read: ${messageOf(error)}.`, { cause: error });
+  }
+  throw new CliError(`${file} holds no path mapping rules: expected "path_mapping_rules".`);
+}

@@ -1,0 +1,141 @@
+import { join } from 'node:path';
+import type { Clock } from '@karst/shared/clock.ts';
+import { taskCount, taskParameters } from '@karst/shared/openjd/parameter-space.ts';
+import { type LeaseId, leaseIdSchema } from '@karst/shared/protocol/ids.ts';
+import type { Random } from '@karst/shared/random.ts';
+import { supervise } from '../process/supervise.ts';
+import { TaskLog } from '../process/task-log.ts';
+import type { Failure } from '../session/failure.ts';
+import { type ActionWatch, LiveSession, type LiveSessionParts } from '../session/live-session.ts';
+import { Session } from '../session/session.ts';
+import { localTaskEnvironment } from '../session/task-environment.ts';
+import { TaskOutput } from '../session/task-output.ts';
+import { OutputPrinter, type PrintTo } from './output-printer.ts';
+import type { RunPlan } from './run-plan.ts';
+
+export interface LocalRunOptions {
+  plan: RunPlan;
+  parts: LiveSessionParts;
+  /** Sessions and logs go here. */
+  dir: string;
+  to: PrintTo;
+  clock: Clock;
+  random: Random;
+  /** Ends what runs the way the template says, then leaves the environments. */
+  stop: AbortSignal;
+  /** Ends everything at once. */
+  kill: AbortSignal;
+}
+
+/** Runs tasks of a job on this machine, one after the other, until one fails. */
+export class LocalRun {
+  readonly #options: LocalRunOptions;
+  readonly #printer: OutputPrinter;
+  readonly #log: TaskLog;
+  readonly #leaseId: LeaseId;
+  #ran = 0;
+
+  constructor(options: LocalRunOptions) {
+    this.#options = options;
+    this.#printer = new OutputPrinter(options.to);
+    this.#log = new TaskLog(join(options.dir, 'task.log'));
+    this.#leaseId = leaseIdSchema.parse(options.random.uuid());
+  }
+
+  /** Whether everything succeeded; what did not has been said. */
+  async run(): Promise<boolean> {
+    const { plan, to, clock } = this.#options;
+    const startedMs = clock.monotonicMs();
+    let good = true;
+    for (const { step, tasks } of plan.steps) {
+      good = await this.#runStep(step, tasks);
+      if (!good) break;
+    }
+    await this.#log.close();
+    const seconds = ((clock.monotonicMs() - startedMs) / 1000).toFixed(1);
+    const tasks = this.#ran === 1 ? '1 task' : `${this.#ran} tasks`;
+    to.say(
+      good ? `Succeeded: ${tasks} in ${seconds} s.` : `Failed after ${tasks} in ${seconds} s.`,
+    );
+    return good;
+  }
+
+  async #runStep(index: number, tasks: readonly number[] | undefined): Promise<boolean> {
+    const { plan, parts, dir, to, stop, kill } = this.#options;
+    const { job, tasksMax = Number.POSITIVE_INFINITY } = plan;
+    const definition = job.steps[index];
+    if (definition === undefined) throw new Error(`the job has no step ${index}`);
+    const session = new Session(join(dir, `session-${index}`), {
+      jobName: job.name,
+      parameters: job.parameters,
+      definition,
+      environments: [...(job.jobEnvironments ?? []), ...(definition.environments ?? [])],
+      locations: {},
+      pathMappingRules: plan.pathMappingRules,
+    });
+    const live = new LiveSession(session, parts);
+    await session.open();
+    let good = true;
+    const total = Math.min(tasks?.length ?? taskCount(definition.parameterSpace), tasksMax);
+    for (let at = 0; at < total && good; at++) {
+      const failure = await this.#runTask(live, tasks?.[at] ?? at);
+      good = failure === undefined;
+      if (failure === 'interrupted') to.say('Canceled.');
+      else if (failure !== undefined) to.say(`The task failed: ${failure.message}.`);
+    }
+    const never = new AbortController().signal;
+    const failures = await live.end(true, this.#watch(never, kill));
+    for (const { message } of failures) to.say(`Failed: ${message}.`);
+    return good && failures.length === 0 && !stop.aborted;
+  }
+
+  async #runTask(live: LiveSession, index: number): Promise<Failure | 'interrupted' | undefined> {
+    const { parts, to, stop, kill, clock } = this.#options;
+    const { session } = live;
+    if (stop.aborted || kill.aborted) return 'interrupted';
+    const entered = await live.enter(this.#watch(stop, kill));
+    if (entered !== undefined) return entered;
+    to.say(taskTitle(live, index));
+    await session.writeEmbeddedFiles(index);
+    await this.#log.begin();
+    const action = session.action(index);
+    const output = new TaskOutput(this.#log, {
+      secrets: session.secrets,
+      textMax: Number.POSITIVE_INFINITY,
+    });
+    parts.leftovers.started(this.#leaseId, index);
+    const process = parts.spawner.start({
+      command: action.command,
+      args: action.args,
+      cwd: session.dir,
+      env: localTaskEnvironment(parts.host, session, this.#leaseId, index),
+      logPath: this.#log.path,
+    });
+    const tail = this.#printer.follow(output);
+    const supervised = await supervise(process, {
+      timeoutSeconds: action.timeoutSeconds,
+      cancelation: action.cancelation,
+      sessionDir: session.dir,
+      belongs: parts.leftovers.belongsTo(this.#leaseId, index),
+      stop,
+      kill,
+      clock,
+    });
+    await parts.leftovers.ended(this.#leaseId, true);
+    await tail.end();
+    this.#ran += 1;
+    if (supervised.cause === 'stop' || supervised.cause === 'kill') return 'interrupted';
+    return await parts.judge.judge(supervised, output, action);
+  }
+
+  #watch(stop: AbortSignal, kill: AbortSignal): ActionWatch {
+    const follow = (output: TaskOutput) => this.#printer.follow(output);
+    return { follow, stop, kill, textMax: Number.POSITIVE_INFINITY };
+  }
+}
+
+function taskTitle({ session: { step } }: LiveSession, index: number): string {
+  const values = Object.entries(taskParameters(step.parameterSpace, index));
+  const told = values.map(([name, { value }]) => `${name}=${value}`).join(' ');
+  return told === '' ? `Step ${step.name}` : `Step ${step.name}, task ${index}: ${told}`;
+}
