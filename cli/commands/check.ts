@@ -5,7 +5,7 @@ import { renderReport, reportData, summaryLine } from '../check/print-reports.ts
 import { print, say } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { readRecipeFolders } from '../recipes/recipe-folder.ts';
-import { type CommandLine, example } from './command-line.ts';
+import { addRecipesOption, type CommandLine, example } from './command-line.ts';
 import { addOutputOption, outputFormatSchema, printList } from './output-format.ts';
 
 const optionsSchema = z.object({
@@ -20,12 +20,8 @@ export function addCheckCommand({ program, context, finish }: CommandLine): void
     .description(
       'Check templates, recipes and bundles without a farm. Exits with 1 if any is not valid.',
     )
-    .argument('<file...>', 'templates, recipe files, bundle directories, or - for standard input')
-    .option(
-      '--recipes <dir>',
-      'a folder with recipes of your own; repeat it for more',
-      (dir: string, before: string[] = []) => [...before, dir],
-    );
+    .argument('<file...>', 'templates, recipe files, bundle directories, or - for standard input');
+  addRecipesOption(command);
   addOutputOption(command, ['table', 'json', 'yaml', 'name']);
   example(command, 'karst check examples/orbit shots/*.yaml', 'karst check - -o json < shot.yaml');
   command.action(async (targets: string[]) => {

@@ -41,6 +41,15 @@ export function nameValue(
   return { ...before, [name]: text.slice(equals + 1) };
 }
 
+/** The flag of commands that read recipe files. */
+export function addRecipesOption(command: Command): Command {
+  return command.option(
+    '--recipes <dir>',
+    'a folder with recipes of your own; repeat it for more',
+    (dir: string, before: string[] = []) => [...before, dir],
+  );
+}
+
 /** Parser of an integer flag within bounds. */
 export function integer(min: number, max: number): (text: string) => number {
   return (text) => {

@@ -1,10 +1,12 @@
+import path from 'node:path';
 import { z } from 'zod';
 import { printSummary } from '../summary/print-summary.ts';
 import { readSummary } from '../summary/read-summary.ts';
-import { type CommandLine, example, nameValue } from './command-line.ts';
+import { addRecipesOption, type CommandLine, example, nameValue } from './command-line.ts';
 import { addOutputOption, outputFormatSchema, printOne } from './output-format.ts';
 
 const optionsSchema = z.object({
+  recipes: z.array(z.string()).default([]),
   param: z.record(z.string(), z.string()).default({}),
   output: outputFormatSchema,
 });
@@ -13,9 +15,12 @@ const optionsSchema = z.object({
 export function addSummaryCommand({ program, context }: CommandLine): void {
   const command = program
     .command('summary')
-    .description('Tell the parameters, environments, steps and tasks of a template or bundle.')
-    .argument('<file>', 'a job or environment template, or a bundle’s directory')
+    .description(
+      'Tell the parameters, environments, steps and tasks of a template, recipe or bundle.',
+    )
+    .argument('<file>', 'a job or environment template, a recipe file, or a bundle’s directory')
     .option('-p, --param <name=value>', 'a job parameter; repeat it for more', nameValue);
+  addRecipesOption(command);
   addOutputOption(command, ['table', 'json', 'yaml', 'name']);
   example(
     command,
@@ -23,8 +28,10 @@ export function addSummaryCommand({ program, context }: CommandLine): void {
     'karst summary shot.yaml -p Frames=1-240 -o json',
   );
   command.action(async (target: string) => {
-    const { param, output } = optionsSchema.parse(command.opts());
-    const summary = await readSummary(target, param, context.cwd);
+    const { param, recipes, output } = optionsSchema.parse(command.opts());
+    const { cwd } = context;
+    const recipeDirs = recipes.map((dir) => path.resolve(cwd, dir));
+    const summary = await readSummary({ target, cwd, given: param, recipeDirs });
     if (output === 'table') printSummary(context, summary);
     else printOne(context, output, summary, { lines: [], name: summary.name });
   });

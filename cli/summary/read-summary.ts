@@ -1,40 +1,76 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
+import { validateTemplate } from '@karst/shared/openjd/parse-template.ts';
 import type { EnvironmentTemplate } from '@karst/shared/openjd/types.ts';
-import { readBundle } from '../bundle/read-bundle.ts';
+import { isRecipe } from '@karst/shared/recipes/compile-recipe.ts';
+import { fieldErrorLine } from '../api/problem-error.ts';
+import { type Bundle, readBundle } from '../bundle/read-bundle.ts';
 import { createProblemLine, plainValues, supplyValues } from '../bundle/supplied-values.ts';
 import { formatOf, parseAnyTemplate } from '../documents/document.ts';
 import { readText } from '../documents/read-text.ts';
 import { CliError } from '../failure.ts';
+import { readRecipe } from '../recipes/read-recipe.ts';
+import { readRecipeFolders } from '../recipes/recipe-folder.ts';
 import { type Summary, summarizeEnvironment, summarizeJob } from './summarize.ts';
 
-/** The summary of a template or bundle with these values. Throws CliError with every problem. */
-export async function readSummary(
-  target: string,
-  given: Readonly<Record<string, string>>,
-  cwd: string,
-): Promise<Summary> {
-  const environment = await readEnvironment(path.resolve(cwd, target), target);
-  if (environment !== undefined) return summarizeEnvironment(environment, given);
-  const bundle = await readBundle(target, cwd);
-  const supplied = supplyValues(bundle, given);
-  const summary = summarizeJob(bundle.template, plainValues(supplied));
-  if (summary.ok) return summary.value;
-  throw new CliError('The job parameters are not valid.', {
-    details: summary.error.map((problem) => createProblemLine(bundle, supplied, problem)),
-  });
+export interface SummaryTarget {
+  /** A template, a recipe file or a bundle's directory, as the person gave it. */
+  target: string;
+  cwd: string;
+  /** Parameter values. */
+  given: Readonly<Record<string, string>>;
+  /** Absolute paths of folders with recipes of the studio's own. */
+  recipeDirs: readonly string[];
 }
 
-/** A file that is an environment template; whatever else it is, the bundle's reader tells. */
-async function readEnvironment(
-  file: string,
-  target: string,
-): Promise<EnvironmentTemplate | undefined> {
+/** The summary of what a target makes with these values. Throws CliError with every problem. */
+export async function readSummary(from: SummaryTarget): Promise<Summary> {
+  const { target, cwd, given, recipeDirs } = from;
+  const file = path.resolve(cwd, target);
+  const text = await readFileText(file);
+  if (text !== undefined) {
+    const environment = asEnvironment(text, target);
+    if (environment !== undefined) return summarizeEnvironment(environment, given);
+    const recipes = await readRecipeFolders(recipeDirs, cwd);
+    if (isRecipe(text, { format: formatOf(target), recipes })) {
+      return summarizeRecipe(file, from);
+    }
+  }
+  return summarizeBundle(await readBundle(target, cwd), given);
+}
+
+/** A file's text; undefined for whatever else there is: the bundle's reader tells what is wrong. */
+async function readFileText(file: string): Promise<string | undefined> {
   const stats = await stat(file).catch(() => undefined);
   if (stats?.isFile() !== true) return undefined;
   const text = await readText(file);
-  if (!text.ok) return undefined;
-  const parsed = parseAnyTemplate(text.value, formatOf(target));
+  return text.ok ? text.value : undefined;
+}
+
+function asEnvironment(text: string, target: string): EnvironmentTemplate | undefined {
+  const parsed = parseAnyTemplate(text, formatOf(target));
   if (!parsed.ok || !('environment' in parsed.value.template)) return undefined;
   return parsed.value.template;
 }
+
+async function summarizeRecipe(
+  file: string,
+  { given, recipeDirs }: SummaryTarget,
+): Promise<Summary> {
+  const recipe = await readRecipe(file, recipeDirs);
+  const template = validateTemplate(recipe.template);
+  if (!template.ok) throw new Error(`a recipe made no valid template: ${file}`);
+  const summary = summarizeJob(template.value, { ...recipe.parameters, ...given });
+  if (summary.ok) return summary.value;
+  throw notValid(summary.error.map((problem) => fieldErrorLine(problem, 'the expanded template')));
+}
+
+function summarizeBundle(bundle: Bundle, given: Readonly<Record<string, string>>): Summary {
+  const supplied = supplyValues(bundle, given);
+  const summary = summarizeJob(bundle.template, plainValues(supplied));
+  if (summary.ok) return summary.value;
+  throw notValid(summary.error.map((problem) => createProblemLine(bundle, supplied, problem)));
+}
+
+const notValid = (details: readonly string[]) =>
+  new CliError('The job parameters are not valid.', { details });

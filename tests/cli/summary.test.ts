@@ -94,6 +94,14 @@ environment: {name: Blender, variables: {V: "{{Param.Version}}"}}
     expect(result.stdout).toMatch(/^Version +STRING +4\.2$/m);
   });
 
+  it('tells what a recipe file makes', async () => {
+    const cwd = await testDir();
+    await writeFile(path.join(cwd, 'shot.yaml'), 'render: {scene: cube.blend, frames: 1-24x2}');
+    const { stdout, code } = await runCli(['summary', 'shot.yaml', '-o', 'json'], { cwd });
+    expect(JSON.parse(stdout)).toMatchObject({ kind: 'job', tasks: 12 });
+    expect(code).toBe(0);
+  });
+
   it('refuses values the template does not take, each at its place', async () => {
     const cwd = await testDir();
     const values = 'parameterValues:\n- name: Samples\n  value: many\n';
