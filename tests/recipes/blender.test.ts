@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,7 +8,7 @@ import { type CommandResult, runCommand } from '../../scripts/run-command.ts';
 import { ensureSystemPackages } from '../../scripts/system-packages.ts';
 import { Child } from '../support/child.ts';
 import { HandSession, recipeJob, succeeded } from './support/hand-session.ts';
-import { makeScene, testDir } from './support/scenes.ts';
+import { makeScene, makeSceneWithScript, testDir } from './support/scenes.ts';
 
 let sceneDir: string;
 let scene: string;
@@ -103,6 +104,17 @@ describe('render with Blender', { timeout: 120_000 }, () => {
     const result = await new HandSession(job, 'Render', dir, paths).run(0);
     expect(result.code).toBe(1);
     expect(`${said(result)}${result.stderr}`).toMatch(/no\.blend.*No such file/);
+  });
+
+  it('runs a script of the scene only where the recipe allows it', async () => {
+    const dir = await testDir();
+    const proof = path.join(dir, 'proof');
+    const paths = { Scene: await makeSceneWithScript(dir, proof), OutputDir: dir };
+    for (const scripts of [false, true]) {
+      const job = recipeJob(`render: {scene: a.blend, width: 16, height: 16, scripts: ${scripts}}`);
+      succeeded(await new HandSession(job, 'Render', dir, paths).run(0));
+      expect(existsSync(proof)).toBe(scripts);
+    }
   });
 
   it('puts tiles together to the very pixels of the whole picture', async () => {

@@ -21,3 +21,23 @@ export async function makeScene(dir: string): Promise<string> {
   succeeded(await runCommand('blender', [...args, '--python', script, '--', file]));
   return file;
 }
+
+/** A scene whose own script, if it may run, writes `proof`. */
+export async function makeSceneWithScript(dir: string, proof: string): Promise<string> {
+  const file = path.join(dir, 'scripted.blend');
+  const code = `
+import bpy, sys
+scene_file, proof = sys.argv[-2:]
+text = bpy.data.texts.new("auto.py")
+text.write("open(%r, 'w').write('ran')" % proof)
+text.use_module = True
+bpy.context.scene.render.engine = "CYCLES"
+bpy.context.scene.cycles.samples = 1
+bpy.context.scene.cycles.use_denoising = False
+bpy.ops.wm.save_as_mainfile(filepath=scene_file)
+`;
+  const args = ['--background', '--factory-startup', '-noaudio', '--python-exit-code', '1'];
+  succeeded(await runCommand('blender', [...args, '--python-expr', code, '--', file, proof]));
+  await rm(proof, { force: true });
+  return file;
+}
