@@ -6,6 +6,7 @@ const needs: Record<string, ('redis' | 'blender')[]> = {
   submit: ['redis'],
   dispatch: ['redis'],
   agent: ['redis'],
+  openjd: [],
 };
 const packages = needs[name];
 if (packages === undefined) {

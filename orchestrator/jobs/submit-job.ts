@@ -3,7 +3,7 @@ import { createJob } from '@karst/shared/openjd/create-job.ts';
 import { parseTemplate, validateTemplate } from '@karst/shared/openjd/parse-template.ts';
 import type { Problem } from '@karst/shared/openjd/problem.ts';
 import type { ResolvedJob } from '@karst/shared/openjd/resolved-job.ts';
-import { type Feature, unsupportedFeatures } from '@karst/shared/openjd/unsupported-features.ts';
+import { farmFeatures, unsupportedFeatures } from '@karst/shared/openjd/unsupported-features.ts';
 import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
 import type { Job, Submission } from '@karst/shared/protocol/job.ts';
 import type { FieldError, ProblemCode } from '@karst/shared/protocol/problem.ts';
@@ -21,9 +21,6 @@ export interface SubmitParts {
   clock: Clock;
   tasksPerJobMax: number;
 }
-
-/** What agents of this release can run beyond the base of the specification. */
-const SUPPORTED: ReadonlySet<Feature> = new Set(['environments']);
 
 /** A submission that has passed every check and changed nothing yet. */
 export interface CheckedSubmission {
@@ -60,7 +57,7 @@ export async function checkSubmission(
       : validateTemplate(submission.template);
   if (!template.ok) refuse('invalid_template', template.error);
   const parsed = 'template' in template.value ? template.value.template : template.value;
-  const unsupported = unsupportedFeatures(parsed, SUPPORTED);
+  const unsupported = unsupportedFeatures(parsed, farmFeatures);
   if (unsupported.length > 0) refuse('invalid_template', unsupported);
   const created = createJob(parsed, submission.parameters, {
     tasksPerJobMax: parts.tasksPerJobMax,

@@ -4,6 +4,9 @@ import type { JobTemplate } from './types.ts';
 /** What a template may ask for and a farm may not be able to run yet. */
 export type Feature = 'environments' | 'hostRequirements' | 'chunks';
 
+/** What a farm of this version runs. */
+export const farmFeatures: ReadonlySet<Feature> = new Set(['environments', 'chunks']);
+
 /** Every place where a template asks for a feature that is not in `supported`. */
 export function unsupportedFeatures(
   template: JobTemplate,
