@@ -4,7 +4,7 @@ import type { UserRecipe } from '@karst/shared/recipes/user-recipe.ts';
 import { boundedParallel } from '../bounded-parallel.ts';
 import { type BundleFiles, readBundleFiles } from '../documents/bundle-files.ts';
 import { fileReport, parseFile, type Report } from '../documents/document.ts';
-import { decodeText, readText } from '../documents/read-text.ts';
+import { readText, readTextStream } from '../documents/read-text.ts';
 import { valueProblems } from '../documents/value-problems.ts';
 
 const FILES_PARALLEL_MAX = 16;
@@ -47,9 +47,7 @@ function checkText(file: string, text: string, recipes: readonly UserRecipe[]): 
 }
 
 async function checkStdin({ stdin, recipes }: CheckInputs): Promise<Report> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of stdin) chunks.push(chunk);
-  const text = decodeText(Buffer.concat(chunks));
+  const text = await readTextStream(stdin);
   return text.ok ? checkText('-', text.value, recipes) : fileReport('-', text.error);
 }
 

@@ -105,13 +105,22 @@ describe('karst check', () => {
     await writeFile(path.join(cwd, 'good.json'), templateWith());
     await writeFile(path.join(cwd, 'image.yaml'), Buffer.from([0xff, 0xd8, 0xff]));
     await writeFile(path.join(cwd, 'huge.yaml'), Buffer.alloc(1024 * 1024 + 1, 32));
-    const targets = ['none.yaml', 'empty', 'image.yaml', 'huge.yaml', 'good.json/x', 'good.json'];
+    const targets = [
+      'none.yaml',
+      'empty',
+      'image.yaml',
+      'huge.yaml',
+      '/dev/zero',
+      'good.json/x',
+      'good.json',
+    ];
     const { code, reports } = await check(cwd, ...targets);
     expect(reports.map(({ errors }) => errors[0]?.message ?? 'ok')).toEqual([
       'does not exist',
       'has no template.yaml or template.json',
       'is not a text file (its bytes are not UTF-8)',
-      'is too long: 1048577 bytes, expected at most 1048576 (1 MiB)',
+      'is too long: more than 1048576 bytes (1 MiB)',
+      'is too long: more than 1048576 bytes (1 MiB)',
       "can't be read (ENOTDIR)",
       'ok',
     ]);
