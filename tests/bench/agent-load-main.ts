@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { percentile } from './process-cpu.ts';
 import { SimulatedAgents } from './simulated-agents.ts';
 
 /** The load generator as a process of its own, so that it does not share the bench's thread. */
@@ -16,6 +17,12 @@ const settings = z
 const agents = await SimulatedAgents.enroll(settings);
 process.stdout.write(`${JSON.stringify({ event: 'enrolled' })}\n`);
 const result = await agents.run(settings.warmSeconds, settings.seconds);
-process.stdout.write(`${JSON.stringify({ event: 'result', ...result })}\n`);
+const { grantMs, ...rates } = result;
+const summary = {
+  ...rates,
+  grantMsP50: percentile(grantMs, 0.5),
+  grantMsP99: percentile(grantMs, 0.99),
+};
+process.stdout.write(`${JSON.stringify({ event: 'result', ...summary })}\n`);
 agents.close();
 process.exit(0);
