@@ -30,7 +30,7 @@ const template = JSON.stringify({
   parameterDefinitions: [
     path('Tool', 'IN', 'FILE'),
     path('Textures', 'IN', 'DIRECTORY'),
-    path('Work', 'OUT', 'DIRECTORY'),
+    path('Stage', 'OUT', 'DIRECTORY'),
   ],
   steps: [
     {
@@ -40,7 +40,7 @@ const template = JSON.stringify({
         '"$1" < "$2/stone/floor.txt" > "$3/cache-$4.txt"; echo "$4" >> "$3/cache-$4.txt"',
         '{{Param.Tool}}',
         '{{Param.Textures}}',
-        '{{Param.Work}}',
+        '{{Param.Stage}}',
         '{{Task.Param.N}}',
       ),
     },
@@ -49,7 +49,7 @@ const template = JSON.stringify({
       dependencies: [{ dependsOn: 'Simulate' }],
       script: action(
         'mkdir "$1/final"; cat "$1"/cache-*.txt > "$1/final/film.txt"',
-        '{{Param.Work}}',
+        '{{Param.Stage}}',
       ),
     },
   ],
@@ -72,10 +72,10 @@ it('brings inputs to tasks as they were uploaded, and outputs of one step to the
   const caches = [0, 1, 2].map((n) => `MARBLE\n${n}\n`);
   const film = caches.join('');
   expect(await new StudioView(farm().storage).outputs(job.id)).toEqual({
-    'Simulate/work/cache-0.txt': caches[0],
-    'Simulate/work/cache-1.txt': caches[1],
-    'Simulate/work/cache-2.txt': caches[2],
-    'Render/work/final/film.txt': film,
+    'Simulate/stage/cache-0.txt': caches[0],
+    'Simulate/stage/cache-1.txt': caches[1],
+    'Simulate/stage/cache-2.txt': caches[2],
+    'Render/stage/final/film.txt': film,
   });
 
   const outputs = await acceptedOutputs(farm(), job.id);
@@ -84,7 +84,7 @@ it('brings inputs to tasks as they were uploaded, and outputs of one step to the
   const bytes = Buffer.from(await (await fetch(last?.url ?? '')).arrayBuffer());
   expect(bytes.toString()).toBe(film);
   expect(last).toMatchObject({
-    path: 'work/final/film.txt',
+    path: 'stage/final/film.txt',
     sizeBytes: film.length,
     sha256: createHash('sha256').update(film).digest('hex'),
   });
