@@ -25,7 +25,7 @@ const effectsSchema = z.object({
     )
     .default([]),
   /** Spans of failed tasks, to be queued after a delay. */
-  retries: z.array(z.object({ spanId: z.int(), failures: z.int() })).default([]),
+  retries: z.array(z.object({ spanId: z.int(), task: z.int(), failures: z.int() })).default([]),
 });
 export type Effects = z.infer<typeof effectsSchema>;
 

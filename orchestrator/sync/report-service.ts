@@ -126,7 +126,7 @@ export class ReportService {
   private async tell(report: LeaseReport, result: TaskResult, reported: Reported): Promise<void> {
     const { jobId, step } = report;
     const { first, last, outcome } = result;
-    const retried = reported.effects.retries.length > 0;
+    const retried = reported.effects.retries.some(({ task }) => task === first);
     const state =
       outcome === 'succeeded'
         ? 'succeeded'

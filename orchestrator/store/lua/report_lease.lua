@@ -30,6 +30,13 @@ for k = 1, #results, 7 do
   end
 end
 
+-- A task that was requeued and succeeds without outputs no longer has those of its former attempt.
+local has_outputs = redis.call('EXISTS', step_key .. ':outputs') == 1
+local function withdraw_outputs(first, last)
+  if not has_outputs then return end
+  for task = first, last do redis.call('HDEL', step_key .. ':outputs', task) end
+end
+
 local policy = redis.call('HMGET', job_key, 'max_retries', 'max_failed')
 local done, run_ms, returned, failed_any = 0, 0, false, false
 next_task = span.first
@@ -43,9 +50,12 @@ for k = 1, #results, 7 do
       run_ms = run_ms + tonumber(results[k + 3])
       if code == 'b' then
         redis.call('ZADD', step_key .. ':runs', first, results[k + 4])
+        withdraw_outputs(first, last)
       else
         redis.call('HSET', step_key .. ':attempts', first, results[k + 4])
-        if results[k + 5] ~= '' then
+        if results[k + 5] == '' then
+          withdraw_outputs(first, last)
+        else
           redis.call('HSET', step_key .. ':outputs', first, results[k + 5])
           redis.call('HINCRBY', job_key, 'outputs_accepted', results[k + 6])
           redis.call('RPUSH', prefix .. 'unpublished',

@@ -3,6 +3,7 @@ import {
   processIds,
   readEnvironment,
 } from '../../../worker-agent/process/process-table.ts';
+import { eventually as until } from '../../support/eventually.ts';
 
 /** Live processes started with `name=value` in their environment. */
 export function processesWith(name: string, value: string): number[] {
@@ -10,7 +11,7 @@ export function processesWith(name: string, value: string): number[] {
   return processIds().filter((pid) => live.has(pid) && readEnvironment(pid)?.get(name) === value);
 }
 
-/** Resolves when `ask` is true; asks again every few milliseconds, as processes send no events. */
+/** Resolves when `ask` is true; processes send no events, so it is asked again and again. */
 export async function eventually(ask: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await ask())) await new Promise((resolve) => setTimeout(resolve, 10));
+  await until('what the test waits for', ask);
 }

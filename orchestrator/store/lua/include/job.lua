@@ -111,7 +111,7 @@ local function fail_task(i, step, task, by_task, limit)
   if count <= limit then
     local id = queue_span(step, task, task)
     move(step, 'running', 'waiting', 1)
-    effects.retries[#effects.retries + 1] = { spanId = id, failures = count }
+    effects.retries[#effects.retries + 1] = { spanId = id, task = tonumber(task), failures = count }
   else
     redis.call('SETBIT', step .. ':failed', task, 1)
     move(step, 'running', 'failed', 1)

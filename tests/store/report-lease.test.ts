@@ -1,0 +1,107 @@
+import { ControlStore } from '@karst/orchestrator/store/control-store.ts';
+import { JobStore } from '@karst/orchestrator/store/job-store.ts';
+import { OutputReader } from '@karst/orchestrator/store/output-reader.ts';
+import { type ResultWords, SpanStore } from '@karst/orchestrator/store/span-store.ts';
+import { createJob } from '@karst/shared/openjd/create-job.ts';
+import { validateTemplate } from '@karst/shared/openjd/parse-template.ts';
+import { newJobId, newLeaseId, newNodeId, studioIdSchema } from '@karst/shared/protocol/ids.ts';
+import { systemRandom } from '@karst/shared/random.ts';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startRedis, type TestRedis } from '../support/redis.ts';
+
+let server: TestRedis;
+let redis: Redis;
+beforeAll(async () => {
+  server = await startRedis();
+  redis = new Redis(server.url);
+});
+afterAll(async () => {
+  redis.disconnect();
+  await server.stop();
+});
+
+const nodeId = newNodeId(systemRandom);
+const NOW_MS = 1_000_000;
+
+/** A stored job of one step with `tasks` tasks and no retries but those named. */
+async function storedJob(tasks: number, maxRetriesPerTask: number) {
+  const range = `1-${tasks}`;
+  const template = validateTemplate({
+    specificationVersion: 'jobtemplate-2023-09',
+    name: 'reports',
+    steps: [
+      {
+        name: 'Render',
+        parameterSpace: { taskParameterDefinitions: [{ name: 'N', type: 'INT', range }] },
+        script: { actions: { onRun: { command: 'true' } } },
+      },
+    ],
+  });
+  if (!template.ok) throw new Error('the template is not valid');
+  const job = createJob(template.value, {});
+  if (!job.ok) throw new Error('the job is not valid');
+  const id = newJobId(systemRandom);
+  await new JobStore(redis).create({
+    id,
+    studio: studioIdSchema.parse('default'),
+    project: 'default',
+    policy: { priority: 50, maxRetriesPerTask, maxFailedTasks: 100 },
+    definition: { job: job.value, locations: {}, inputCount: 0 },
+    createdAtMs: NOW_MS,
+  });
+  return id;
+}
+
+const words = (code: ResultWords['code'], task: number, outputs = ''): ResultWords => ({
+  code,
+  first: task,
+  last: task,
+  runMs: 1,
+  record: '{}',
+  outputs,
+  outputsCount: outputs === '' ? 0 : 1,
+});
+
+/** Leases a span and reports its results. */
+async function runSpan(
+  jobId: Awaited<ReturnType<typeof storedJob>>,
+  spanId: number,
+  results: ResultWords[],
+) {
+  const spans = new SpanStore(redis);
+  const leaseId = newLeaseId(systemRandom);
+  const granted = await spans.grant(jobId, 0, nodeId, NOW_MS, [{ spanId, leaseId }]);
+  const epoch = granted.status === 'granted' ? (granted.spans[0]?.epoch ?? 0) : 0;
+  return await spans.report(nodeId, { jobId, step: 0, spanId, leaseId, epoch }, NOW_MS, results);
+}
+
+it('tells which of several failed tasks are retried, and which are failed for good', async () => {
+  const jobId = await storedJob(2, 1);
+  const { spanIds } = await new SpanStore(redis).createSpans(jobId, 0, 2, 1);
+  const first = await runSpan(jobId, spanIds[0] ?? 0, [words('t', 0), words('n', 1)]);
+  expect(first.effects.retries.map(({ task }) => task)).toEqual([0, 1]);
+  const again = first.effects.retries.find(({ task }) => task === 0);
+  const second = await runSpan(jobId, again?.spanId ?? 0, [words('t', 0)]);
+  expect(second.effects.retries).toEqual([]);
+  expect((await new JobStore(redis).read(jobId))?.taskCounts.failed).toBe(1);
+});
+
+it.each(['b', 's'] as const)(
+  'a task run again that succeeds (%s) without outputs no longer has its former ones',
+  async (code) => {
+    const jobId = await storedJob(1, 0);
+    const outputs = new OutputReader(redis);
+    const listed = async () =>
+      (await outputs.page(jobId, { step: 0, task: 0, file: 0 }, 0, 10, () => 1)).files.length;
+    const { spanIds } = await new SpanStore(redis).createSpans(jobId, 0, 1, 1);
+    const file = { path: 'out/a.txt', sha256: 'a'.repeat(64), sizeBytes: 1 };
+    const accepted = JSON.stringify({ epoch: 1, files: [file] });
+    await runSpan(jobId, spanIds[0] ?? 0, [words('s', 0, accepted)]);
+    expect(await listed()).toBe(1);
+    const requeued = await new ControlStore(redis).requeueTask(jobId, 0, 0, NOW_MS);
+    const report = await runSpan(jobId, requeued.spanId, [words(code, 0)]);
+    expect(report.status).toBe('accepted');
+    expect(await listed()).toBe(0);
+  },
+);
