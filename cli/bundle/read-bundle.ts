@@ -2,34 +2,48 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { AssetReferences } from '@karst/shared/bundle/asset-references.ts';
 import type { ParameterValuesFile } from '@karst/shared/bundle/parameter-values.ts';
-import { parseTemplate } from '@karst/shared/openjd/parse-template.ts';
+import { parseTemplate, validateTemplate } from '@karst/shared/openjd/parse-template.ts';
 import type { JobTemplate } from '@karst/shared/openjd/types.ts';
+import type { TemplateJson } from '@karst/shared/recipes/recipe.ts';
 import { fieldErrorLine } from '../api/problem-error.ts';
 import { type BundleFile, readBundleFiles } from '../documents/bundle-files.ts';
 import { formatOf, isSideFile, type Report } from '../documents/document.ts';
 import { readText } from '../documents/read-text.ts';
 import { CliError, errnoCode, usageError } from '../failure.ts';
+import { asRecipe, type ReadRecipe } from '../recipes/read-recipe.ts';
 
-/** A job bundle as found on disk: its template's text, and the directory its defaults resolve against. */
+/** A job bundle as found on disk: its template, and the directory its defaults resolve against. */
 export interface Bundle {
   rootDir: string;
   /** The template's file name, for messages. */
   templateName: string;
-  source: string;
+  /** The template as it is submitted: its text, or what a recipe made. */
+  source: string | TemplateJson;
   template: JobTemplate;
+  /** The recipe file that it is. */
+  recipe?: ReadRecipe;
   parameterValues?: BundleFile<ParameterValuesFile>;
   assetReferences?: BundleFile<AssetReferences>;
 }
 
 /**
- * Reads and checks a bundle's directory, or a template file alone. Throws CliError with every problem
- * of every file. `target` is a path as the person gave it, relative to `cwd`.
+ * Reads and checks a bundle's directory, or a template or recipe file alone. Throws CliError with
+ * every problem of every file. `target` is a path as the person gave it, relative to `cwd`, as are the
+ * folders with recipes of the studio's own.
  */
-export async function readBundle(target: string, cwd: string): Promise<Bundle> {
+export async function readBundle(
+  target: string,
+  cwd: string,
+  recipeDirs: readonly string[] = [],
+): Promise<Bundle> {
   const absolute = path.resolve(cwd, target);
   return (await isDirectory(absolute, target))
     ? readDirectory(absolute, target)
-    : readTemplateFile(absolute, target);
+    : readFileAlone(
+        absolute,
+        target,
+        recipeDirs.map((dir) => path.resolve(cwd, dir)),
+      );
 }
 
 async function readDirectory(rootDir: string, target: string): Promise<Bundle> {
@@ -47,9 +61,15 @@ async function readDirectory(rootDir: string, target: string): Promise<Bundle> {
   };
 }
 
-async function readTemplateFile(file: string, target: string): Promise<Bundle> {
+async function readFileAlone(
+  file: string,
+  target: string,
+  recipeDirs: readonly string[],
+): Promise<Bundle> {
   const text = await readText(file);
   if (!text.ok) throw new CliError(`${target} ${text.error}.`);
+  const recipe = await asRecipe(text.value, { file, shown: target, recipeDirs });
+  if (recipe !== undefined) return recipeBundle(recipe);
   const parsed = parseTemplate(text.value, formatOf(target));
   if (!parsed.ok) {
     throw notValid([{ file: target, text: text.value, problems: parsed.error }]);
@@ -59,6 +79,18 @@ async function readTemplateFile(file: string, target: string): Promise<Bundle> {
     templateName: target,
     source: text.value,
     template: parsed.value.template,
+  };
+}
+
+function recipeBundle(recipe: ReadRecipe): Bundle {
+  const template = validateTemplate(recipe.template);
+  if (!template.ok) throw new Error(`a recipe made no valid template: ${recipe.shown}`);
+  return {
+    rootDir: recipe.rootDir,
+    templateName: recipe.shown,
+    source: recipe.template,
+    template: template.value,
+    recipe,
   };
 }
 

@@ -13,12 +13,15 @@ export interface SuppliedValue {
 
 export type SuppliedValues = ReadonlyMap<string, SuppliedValue>;
 
-/** The bundle's own values, overridden by those that the person gives. */
+/** The bundle's own values, or those of its recipe, overridden by those that the person gives. */
 export function supplyValues(
   bundle: Bundle,
   given: Readonly<Record<string, string>>,
 ): SuppliedValues {
   const supplied = new Map<string, SuppliedValue>();
+  for (const [name, value] of Object.entries(bundle.recipe?.parameters ?? {})) {
+    supplied.set(name, { value, source: 'bundle' });
+  }
   for (const [name, { value, line, column }] of bundle.parameterValues?.value.values ?? []) {
     supplied.set(name, { value, source: 'bundle', place: { line, column } });
   }
@@ -32,7 +35,7 @@ export function supplyValues(
 export const plainValues = (supplied: SuppliedValues): Record<string, string | number> =>
   Object.fromEntries([...supplied].map(([name, { value }]) => [name, value]));
 
-/** A problem of creating the job, at its place in parameter_values if the value came from there. */
+/** A problem of creating the job, at its place in parameter_values or in the recipe file it comes from. */
 export function createProblemLine(
   bundle: Bundle,
   supplied: SuppliedValues,
@@ -40,6 +43,10 @@ export function createProblemLine(
 ): string {
   const [root, name] = problem.path;
   const place = root === 'parameters' ? supplied.get(String(name))?.place : undefined;
-  if (place === undefined) return fieldErrorLine(problem, bundle.templateName);
+  if (place === undefined) {
+    const isGiven = root === 'parameters' && supplied.get(String(name))?.source === 'given';
+    const ofRecipe = isGiven ? undefined : bundle.recipe?.placeProblem(problem);
+    return fieldErrorLine(ofRecipe ?? problem, bundle.templateName);
+  }
   return fieldErrorLine({ ...problem, ...place }, bundle.parameterValues?.file);
 }

@@ -2,11 +2,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { fieldErrorLine } from '../api/problem-error.ts';
 import { type CliContext, print, say } from '../context.ts';
 import { CliError, errnoCode } from '../failure.ts';
-import { type ReadRecipe, readRecipe } from '../recipes/read-recipe.ts';
-import { type CommandLine, example } from './command-line.ts';
+import { type ReadRecipe, readRecipe, sayWarnings } from '../recipes/read-recipe.ts';
+import { addRecipesOption, type CommandLine, example } from './command-line.ts';
 import { addOutputOption, outputFormatSchema } from './output-format.ts';
 
 const optionsSchema = z.object({
@@ -21,16 +20,12 @@ export function addExpandCommand({ program, context }: CommandLine): void {
     .command('expand')
     .description('Print the job template that a recipe file ({render: …}) stands for.')
     .argument('<file>', 'a recipe file, YAML or JSON')
-    .option(
-      '--recipes <dir>',
-      'a folder with recipes of your own; repeat it for more',
-      (dir: string, before: string[] = []) => [...before, dir],
-    )
     .option('--bundle <dir>', 'write a bundle there, with parameter values and policy');
+  addRecipesOption(command);
   addOutputOption(command, ['yaml', 'json']);
   example(
     command,
-    'karst expand shot.yaml > template.yaml && karst submit template.yaml',
+    'karst expand shot.yaml > template.yaml',
     'karst expand turntable.yaml --recipes studio/recipes --bundle out/turntable',
   );
   command.action(async (target: string) => {
@@ -38,9 +33,7 @@ export function addExpandCommand({ program, context }: CommandLine): void {
     const file = path.resolve(context.cwd, target);
     const dirs = options.recipes.map((dir) => path.resolve(context.cwd, dir));
     const recipe = await readRecipe(file, dirs);
-    for (const warning of recipe.warnings) {
-      say(context, `warning: ${fieldErrorLine(warning, path.basename(file))}`);
-    }
+    sayWarnings(context, recipe);
     if (options.bundle !== undefined) {
       await writeBundle(recipe, path.resolve(context.cwd, options.bundle), options.output);
       return;

@@ -4,10 +4,11 @@ import type { CliContext } from '../context.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { type Plan, readPlan } from '../run/read-plan.ts';
 import { entryFile } from '../up/parts.ts';
-import { type CommandLine, example, integer, nameValue } from './command-line.ts';
+import { addRecipesOption, type CommandLine, example, integer, nameValue } from './command-line.ts';
 
 const optionsSchema = z.object({
   param: z.record(z.string(), z.string()).default({}),
+  recipes: z.array(z.string()).default([]),
   env: z.array(z.string()).default([]),
   pathMappingRules: z.string().optional(),
   step: z.string().optional(),
@@ -23,7 +24,7 @@ export function addRunCommand({ program, context, finish }: CommandLine): void {
   const command = program
     .command('run')
     .description('Run a template on this machine, without a farm: to try it before submitting.')
-    .argument('<file>', 'a job template, or a bundle’s directory')
+    .argument('<file>', 'a job template, a recipe file, or a bundle’s directory')
     .option('-p, --param <name=value>', 'a job parameter; repeat it for more', nameValue)
     .option('--env <file>', 'an environment template to run it in; repeat it for more', collect)
     .option('--path-mapping-rules <file>', 'OpenJD path mapping rules (JSON)')
@@ -31,6 +32,7 @@ export function addRunCommand({ program, context, finish }: CommandLine): void {
     .option('--run-dependencies', 'with --step: first the steps it depends on')
     .option('--tasks <selection>', 'only these: NAME=VALUE,… or JSON or file://PATH')
     .option('--maximum-tasks <n>', 'at most so many tasks of a step', integer(1, 2 ** 31));
+  addRecipesOption(command);
   example(
     command,
     'karst run shot.yaml -p Frames=1-240 --step Render --tasks Frame=12',
@@ -47,7 +49,7 @@ export function addRunCommand({ program, context, finish }: CommandLine): void {
         tasks: options.tasks,
         maximumTasks: options.maximumTasks,
       },
-      context.cwd,
+      context,
     );
     finish(await runPlan(context, plan));
   });

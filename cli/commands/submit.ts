@@ -1,6 +1,8 @@
 import { createJob } from '@karst/shared/openjd/create-job.ts';
+import type { Problem as TemplateProblem } from '@karst/shared/openjd/problem.ts';
 import { farmFeatures, unsupportedFeatures } from '@karst/shared/openjd/unsupported-features.ts';
 import type { Job, SubmissionInput } from '@karst/shared/protocol/job.ts';
+import type { FieldError, Problem } from '@karst/shared/protocol/problem.ts';
 import { routes } from '@karst/shared/protocol/routes.ts';
 import { z } from 'zod';
 import { patientRetry } from '../api/backoff.ts';
@@ -18,6 +20,7 @@ import { type CliContext, say } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { CliError, InterruptedError } from '../failure.ts';
 import { withInterrupt } from '../interrupt.ts';
+import { sayWarnings } from '../recipes/read-recipe.ts';
 import { count, formatBytes, plainText } from '../terminal/text.ts';
 import { TransferMeter } from '../transfer/transfer-meter.ts';
 import { uploadInputs } from '../transfer/upload-inputs.ts';
@@ -25,6 +28,7 @@ import { taskTotal } from '../wait/progress-text.ts';
 import { waitForJob } from '../wait/wait-for-job.ts';
 import {
   addConnectionOptions,
+  addRecipesOption,
   type CommandLine,
   connectWith,
   duration,
@@ -37,6 +41,7 @@ import { addOutputOption, outputFormatSchema, printOne } from './output-format.t
 
 const optionsSchema = z.object({
   param: z.record(z.string(), z.string()).default({}),
+  recipes: z.array(z.string()).default([]),
   project: z.string().optional(),
   priority: z.int().optional(),
   maxRetries: z.int().optional(),
@@ -53,7 +58,10 @@ export function addSubmitCommand({ program, context, finish }: CommandLine): voi
   const command = program
     .command('submit')
     .description('Upload what a job needs and submit it. Prints the job id.')
-    .argument('<bundle>', 'a directory with template.yaml or template.json, or the template itself')
+    .argument(
+      '<bundle>',
+      'a directory with template.yaml or template.json, a template, or a recipe file',
+    )
     .option('-p, --param <name=value>', 'a job parameter; repeat it for more', nameValue)
     .option('--project <name>', 'the project the job belongs to')
     .option('--priority <n>', '0 to 100, higher goes first (default: 50)', integer(0, 100))
@@ -63,6 +71,7 @@ export function addSubmitCommand({ program, context, finish }: CommandLine): voi
     .option('--wait', 'show progress until the job is over; Ctrl-C detaches')
     .option('--timeout <duration>', 'with --wait: stop waiting after this long (exit 6)', duration)
     .option('--download <dir>', 'wait, then download the outputs of a job that succeeded');
+  addRecipesOption(command);
   addConnectionOptions(command);
   addOutputOption(command, ['name', 'json', 'yaml']);
   example(
@@ -88,7 +97,8 @@ async function submit(
   target: string,
   options: SubmitOptions,
 ): Promise<Job> {
-  const bundle = await readBundle(target, context.cwd);
+  const bundle = await readBundle(target, context.cwd, options.recipes);
+  if (bundle.recipe !== undefined) sayWarnings(context, bundle.recipe);
   let interrupted = 'Interrupted. No job was submitted.';
   const job = await withInterrupt(async (signal) => {
     const submission = await prepare(context, api, { bundle, options, signal });
@@ -142,7 +152,7 @@ function sayCollected(context: CliContext, bundle: Bundle, collected: CollectedI
 
 /** The person's own words go before the bundle's. */
 function policyOf(bundle: Bundle, options: SubmitOptions): SubmissionInput['policy'] {
-  const said = bundle.parameterValues?.value.policy;
+  const said = bundle.recipe?.policy ?? bundle.parameterValues?.value.policy;
   return {
     priority: options.priority ?? said?.priority,
     maxRetriesPerTask: options.maxRetries ?? said?.maxRetriesPerTask,
@@ -164,7 +174,7 @@ async function prepare(
   const { project } = options;
   const paused = options.paused ?? bundle.parameterValues?.value.policy.paused ?? false;
   const submission: SubmissionInput = {
-    template: bundle.source,
+    template: typeof bundle.source === 'string' ? bundle.source : { ...bundle.source },
     parameters: plainValues(supplied),
     locations,
     policy: policyOf(bundle, options),
@@ -211,8 +221,26 @@ async function post(
     );
   } catch (error) {
     if (error instanceof ProblemResponseError) {
-      throw new ProblemResponseError(error.problem, bundle.templateName);
+      throw new ProblemResponseError(placed(error.problem, bundle), bundle.templateName);
     }
     throw error;
   }
 }
+
+/** What the farm says of a template that a recipe made, at the recipe's own lines. */
+function placed(problem: Problem, { recipe }: Bundle): Problem {
+  if (recipe === undefined || problem.errors === undefined) return problem;
+  const errors = problem.errors.map((error) =>
+    error.path[0] === 'template'
+      ? fieldError(recipe.placeProblem({ path: error.path.slice(1), message: error.message }))
+      : error,
+  );
+  return { ...problem, errors };
+}
+
+const fieldError = ({ path, message, line, column }: TemplateProblem): FieldError => ({
+  path: [...path],
+  message,
+  line,
+  column,
+});

@@ -1,4 +1,3 @@
-import path from 'node:path';
 import { z } from 'zod';
 import { printSummary } from '../summary/print-summary.ts';
 import { readSummary } from '../summary/read-summary.ts';
@@ -30,8 +29,7 @@ export function addSummaryCommand({ program, context }: CommandLine): void {
   command.action(async (target: string) => {
     const { param, recipes, output } = optionsSchema.parse(command.opts());
     const { cwd } = context;
-    const recipeDirs = recipes.map((dir) => path.resolve(cwd, dir));
-    const summary = await readSummary({ target, cwd, given: param, recipeDirs });
+    const summary = await readSummary({ target, cwd, given: param, recipeDirs: recipes });
     if (output === 'table') printSummary(context, summary);
     else printOne(context, output, summary, { lines: [], name: summary.name });
   });

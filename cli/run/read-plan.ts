@@ -7,13 +7,17 @@ import type { EnvironmentTemplate } from '@karst/shared/openjd/types.ts';
 import { fieldErrorLine } from '../api/problem-error.ts';
 import { readBundle } from '../bundle/read-bundle.ts';
 import { createProblemLine, plainValues, supplyValues } from '../bundle/supplied-values.ts';
+import type { CliContext } from '../context.ts';
 import { formatOf } from '../documents/document.ts';
 import { readText } from '../documents/read-text.ts';
 import { CliError, messageOf, usageError } from '../failure.ts';
+import { sayWarnings } from '../recipes/read-recipe.ts';
 import { selectTasks } from './select-tasks.ts';
 
 export interface RunOptions {
   param: Readonly<Record<string, string>>;
+  /** Folders with recipes of the studio's own. */
+  recipes: readonly string[];
   /** Files of environment templates, outermost first. */
   env: readonly string[];
   pathMappingRules: string | undefined;
@@ -33,8 +37,14 @@ export interface Plan {
 }
 
 /** Makes the job on this machine and chooses what of it to run. Throws CliError with every problem. */
-export async function readPlan(target: string, options: RunOptions, cwd: string): Promise<Plan> {
-  const bundle = await readBundle(target, cwd);
+export async function readPlan(
+  target: string,
+  options: RunOptions,
+  context: CliContext,
+): Promise<Plan> {
+  const { cwd } = context;
+  const bundle = await readBundle(target, cwd, options.recipes);
+  if (bundle.recipe !== undefined) sayWarnings(context, bundle.recipe);
   const environments: EnvironmentTemplate[] = [];
   for (const file of options.env) environments.push(await readEnvironment(file, cwd));
   const supplied = supplyValues(bundle, options.param);

@@ -1,16 +1,11 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { validateTemplate } from '@karst/shared/openjd/parse-template.ts';
 import type { EnvironmentTemplate } from '@karst/shared/openjd/types.ts';
-import { isRecipe } from '@karst/shared/recipes/compile-recipe.ts';
-import { fieldErrorLine } from '../api/problem-error.ts';
 import { type Bundle, readBundle } from '../bundle/read-bundle.ts';
 import { createProblemLine, plainValues, supplyValues } from '../bundle/supplied-values.ts';
 import { formatOf, parseAnyTemplate } from '../documents/document.ts';
 import { readText } from '../documents/read-text.ts';
 import { CliError } from '../failure.ts';
-import { readRecipe } from '../recipes/read-recipe.ts';
-import { readRecipeFolders } from '../recipes/recipe-folder.ts';
 import { type Summary, summarizeEnvironment, summarizeJob } from './summarize.ts';
 
 export interface SummaryTarget {
@@ -19,24 +14,23 @@ export interface SummaryTarget {
   cwd: string;
   /** Parameter values. */
   given: Readonly<Record<string, string>>;
-  /** Absolute paths of folders with recipes of the studio's own. */
+  /** Folders with recipes of the studio's own. */
   recipeDirs: readonly string[];
 }
 
 /** The summary of what a target makes with these values. Throws CliError with every problem. */
-export async function readSummary(from: SummaryTarget): Promise<Summary> {
-  const { target, cwd, given, recipeDirs } = from;
-  const file = path.resolve(cwd, target);
-  const text = await readFileText(file);
+export async function readSummary({
+  target,
+  cwd,
+  given,
+  recipeDirs,
+}: SummaryTarget): Promise<Summary> {
+  const text = await readFileText(path.resolve(cwd, target));
   if (text !== undefined) {
     const environment = asEnvironment(text, target);
     if (environment !== undefined) return summarizeEnvironment(environment, given);
-    const recipes = await readRecipeFolders(recipeDirs, cwd);
-    if (isRecipe(text, { format: formatOf(target), recipes })) {
-      return summarizeRecipe(file, from);
-    }
   }
-  return summarizeBundle(await readBundle(target, cwd), given);
+  return summarizeBundle(await readBundle(target, cwd, recipeDirs), given);
 }
 
 /** A file's text; undefined for whatever else there is: the bundle's reader tells what is wrong. */
@@ -53,24 +47,10 @@ function asEnvironment(text: string, target: string): EnvironmentTemplate | unde
   return parsed.value.template;
 }
 
-async function summarizeRecipe(
-  file: string,
-  { given, recipeDirs }: SummaryTarget,
-): Promise<Summary> {
-  const recipe = await readRecipe(file, recipeDirs);
-  const template = validateTemplate(recipe.template);
-  if (!template.ok) throw new Error(`a recipe made no valid template: ${file}`);
-  const summary = summarizeJob(template.value, { ...recipe.parameters, ...given });
-  if (summary.ok) return summary.value;
-  throw notValid(summary.error.map((problem) => fieldErrorLine(problem, 'the expanded template')));
-}
-
 function summarizeBundle(bundle: Bundle, given: Readonly<Record<string, string>>): Summary {
   const supplied = supplyValues(bundle, given);
   const summary = summarizeJob(bundle.template, plainValues(supplied));
   if (summary.ok) return summary.value;
-  throw notValid(summary.error.map((problem) => createProblemLine(bundle, supplied, problem)));
+  const details = summary.error.map((problem) => createProblemLine(bundle, supplied, problem));
+  throw new CliError('The job parameters are not valid.', { details });
 }
-
-const notValid = (details: readonly string[]) =>
-  new CliError('The job parameters are not valid.', { details });

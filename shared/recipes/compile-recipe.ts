@@ -35,6 +35,11 @@ export interface CompiledRecipe extends RecipeJob {
   readonly policy: PolicyValues;
   /** What could be misunderstood, with line and column. */
   readonly warnings: readonly Problem[];
+  /**
+   * Where in the file to change what is wrong with the template, or with a parameter that the
+   * template has no good value for.
+   */
+  readonly placeProblem: (problem: Problem) => Problem;
 }
 
 export interface CompileOptions {
@@ -123,7 +128,11 @@ export function compileRecipe(
   const job = compileFields(key, value, request, options);
   if (job !== undefined) checkCompiled(job.template, key, reports);
   if (job === undefined || reports.problems.count > 0) return failed();
-  return ok({ ...job, policy, warnings: reports.warnings.raw().map(place) });
+  const placeProblem = ({ path, message }: Problem): Problem => {
+    const told = path[0] === 'parameters' ? `parameter ${path[1]}: ${message}` : refused(message);
+    return place({ path: placeInFile(path, key), message: told });
+  };
+  return ok({ ...job, policy, warnings: reports.warnings.raw().map(place), placeProblem });
 }
 
 /** The one key of the file that names a recipe. */
@@ -205,9 +214,11 @@ function checkCompiled(template: TemplateJson, key: string, { problems }: Recipe
   const checked = validateTemplate(template);
   if (checked.ok) return;
   for (const { path, message } of checked.error) {
-    problems.add(placeInFile(path, key), `the compiled template is refused: ${message}`);
+    problems.add(placeInFile(path, key), refused(message));
   }
 }
+
+const refused = (message: string) => `the compiled template is refused: ${message}`;
 
 const placeInFile = (path: ProblemPath, key: string): ProblemPath =>
   path[0] === 'name' || path[0] === 'description' ? [path[0]] : [key];
