@@ -1,4 +1,4 @@
-import type { KeyId } from '@karst/shared/protocol/ids.ts';
+import type { KeyId, NodeId } from '@karst/shared/protocol/ids.ts';
 import { mirrorHash } from './background/restore-farm.ts';
 import type { Services } from './build-services.ts';
 import type { Stores, Surroundings } from './build-stores.ts';
@@ -19,6 +19,7 @@ import { taskLogHandlers } from './http/resources/task-log.ts';
 import { taskHandlers } from './http/resources/tasks.ts';
 import { objectKeys } from './objects/keys.ts';
 import { keys } from './store/keys.ts';
+import { operatorFields } from './store/node-settings.ts';
 
 /** One handler for each row of the route table. */
 export function buildHandlers(
@@ -36,45 +37,66 @@ export function buildHandlers(
     ...taskHandlers(parts),
     ...taskLogHandlers(parts),
     ...outputHandlers(parts),
-    ...nodeHandlers(stores.nodes, services.bus, around.clock),
     ...syncHandlers(services.sync),
     ...leaseHandlers(parts),
     ...assetHandlers(stores.objects),
     ...eventHandlers(stores.eventBus),
-    ...mirrored(stores, keyHandlers(stores.apiKeys), enrollHandlers(stores.enrollment)),
+    ...mirrored(stores, {
+      ...keyHandlers(stores.apiKeys),
+      ...enrollHandlers(stores.enrollment),
+      ...nodeHandlers(stores.nodes, services.bus, around.clock),
+    }),
     ...serviceHandlers({ ...parts, shutdown }),
   };
 }
 
 const keyFields = ['studio', 'role', 'note', 'createdAt', 'hash', 'revokedAtMs'];
-const nodeFields = ['name', 'publicKey', 'enrolledAtMs'];
+const nodeFields = ['name', 'publicKey', 'enrolledAtMs', ...operatorFields];
 
-/** Who may is also kept in storage, before the caller is told: Redis can be rebuilt from it. */
-function mirrored(
-  stores: Stores,
-  access: ReturnType<typeof keyHandlers>,
-  enrollment: ReturnType<typeof enrollHandlers>,
-): ReturnType<typeof keyHandlers> & ReturnType<typeof enrollHandlers> {
+type Mirrored = ReturnType<typeof keyHandlers> &
+  ReturnType<typeof enrollHandlers> &
+  ReturnType<typeof nodeHandlers>;
+
+/**
+ * Who may, and what operators have set for nodes, is also kept in storage, before the caller is told:
+ * Redis can be rebuilt from it.
+ */
+function mirrored(stores: Stores, handlers: Mirrored): Mirrored {
   const mirrorKey = (id: KeyId) =>
     mirrorHash(stores, objectKeys.apiKeys, id, keys.apiKey(id), keyFields);
+  const mirrorNode = (id: NodeId) =>
+    mirrorHash(stores, objectKeys.nodes, id, keys.node(id), nodeFields);
   return {
-    ...access,
-    ...enrollment,
+    ...handlers,
     async createKey(input, context) {
-      const created = await access.createKey(input, context);
+      const created = await handlers.createKey(input, context);
       await mirrorKey(created.id);
       return created;
     },
     async revokeKey(input, context) {
-      const answer = await access.revokeKey(input, context);
+      const answer = await handlers.revokeKey(input, context);
       await mirrorKey(input.params.keyId);
       return answer;
     },
     async enrollNode(input, context) {
-      const enrolled = await enrollment.enrollNode(input, context);
-      const { nodeId } = enrolled;
-      await mirrorHash(stores, objectKeys.nodes, nodeId, keys.node(nodeId), nodeFields);
+      const enrolled = await handlers.enrollNode(input, context);
+      await mirrorNode(enrolled.nodeId);
       return enrolled;
+    },
+    async setNode(input, context) {
+      const node = await handlers.setNode(input, context);
+      await mirrorNode(node.id);
+      return node;
+    },
+    async drainNode(input, context) {
+      const node = await handlers.drainNode(input, context);
+      await mirrorNode(node.id);
+      return node;
+    },
+    async undrainNode(input, context) {
+      const node = await handlers.undrainNode(input, context);
+      await mirrorNode(node.id);
+      return node;
     },
   };
 }

@@ -7,8 +7,11 @@ import {
   nodeIdSchema,
 } from '@karst/shared/protocol/ids.ts';
 import { inventorySchema, type Node, type NodeState } from '@karst/shared/protocol/node.ts';
+import type { NodeSettings, NodeSettingsChange } from '@karst/shared/protocol/node-settings.ts';
 import type { Redis } from 'ioredis';
+import { type Drain, nodeHold } from '../domain/node-hold.ts';
 import { keys, type LeaseRef } from './keys.ts';
+import { changeDrain, changeSettings, readDrain, readSettings } from './node-settings.ts';
 import { asArray, asInteger, asText, inPairs } from './reply.ts';
 import { loadScript } from './script.ts';
 
@@ -41,7 +44,8 @@ export type NodeAnswer =
   | { status: 'stale' }
   | {
       status: 'ok' | 'boot';
-      draining: boolean;
+      drain: Drain;
+      settings: Pick<NodeSettings, 'schedule' | 'stop'>;
       /** Held by the agent, not ours. */
       lost: LeaseId[];
       /** Ours, not held by the agent. */
@@ -91,11 +95,14 @@ export class NodeStore {
     if (status !== 'ok' && status !== 'boot') {
       throw new TypeError(`redis: sync_node answered "${status}"`);
     }
-    const lostEnd = 3 + asInteger(reply[2]);
+    const [drain, drain_now, schedule, stop] = reply.slice(1, 5).map(asText);
+    const lostStart = 6;
+    const lostEnd = lostStart + asInteger(reply[5]);
     return {
       status,
-      draining: asInteger(reply[1]) === 1,
-      lost: reply.slice(3, lostEnd).map((id) => leaseIdSchema.parse(id)),
+      drain: readDrain({ drain, drain_now }),
+      settings: readSettings({ schedule, stop }),
+      lost: reply.slice(lostStart, lostEnd).map((id) => leaseIdSchema.parse(id)),
       unheld: inPairs(reply.slice(lostEnd)).map(([id, text]) => unpackLease(id, text)),
     };
   }
@@ -151,20 +158,28 @@ export class NodeStore {
     return text === null ? 0 : asInteger(text);
   }
 
-  async setDrain(nodeId: NodeId, drain: boolean): Promise<boolean> {
-    if ((await this.redis.exists(keys.node(nodeId))) === 0) return false;
-    await this.redis.hset(keys.node(nodeId), 'drain', drain ? 1 : 0);
-    return true;
+  /** False: there is no such node. */
+  setDrain(nodeId: NodeId, drain: Drain): Promise<boolean> {
+    return changeDrain(this.redis, nodeId, drain);
+  }
+
+  /** False: there is no such node. */
+  setSettings(nodeId: NodeId, change: NodeSettingsChange): Promise<boolean> {
+    return changeSettings(this.redis, nodeId, change);
   }
 
   async read(nodeId: NodeId, nowMs: number): Promise<Node | undefined> {
     const hash = await this.redis.hgetall(keys.node(nodeId));
     if (hash.name === undefined) return undefined;
     const leaseCount = await this.redis.hlen(keys.nodeLeases(nodeId));
+    const settings = readSettings(hash);
+    const hold = nodeHold(readDrain(hash), settings, nowMs);
     return {
       id: nodeId,
       name: hash.name,
-      state: nodeState(hash, nowMs),
+      state: nodeState(hash, hold !== undefined, nowMs),
+      drainReason: hold?.reason,
+      ...settings,
       slots: Number(hash.slots ?? 0),
       leaseCount,
       inventory: hash.inventory ? inventorySchema.parse(JSON.parse(hash.inventory)) : undefined,
@@ -181,9 +196,9 @@ export class NodeStore {
   }
 }
 
-function nodeState(hash: Record<string, string>, nowMs: number): NodeState {
+function nodeState(hash: Record<string, string>, held: boolean, nowMs: number): NodeState {
   if (Number(hash.deadline ?? 0) < nowMs) return 'offline';
-  return hash.drain === '1' ? 'draining' : 'online';
+  return held ? 'draining' : 'online';
 }
 
 /** The lease a report speaks of, as the store addresses it. */

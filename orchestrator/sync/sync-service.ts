@@ -2,9 +2,11 @@ import type { Clock } from '@karst/shared/clock.ts';
 import type { LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Grant } from '@karst/shared/protocol/lease.ts';
 import type { SyncRequest, SyncResponse } from '@karst/shared/protocol/node.ts';
+import { untilScheduleChangeMs } from '@karst/shared/schedule/within-schedule.ts';
 import type { Logger } from 'pino';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { News } from '../dispatch/waiters.ts';
+import { type NodeHold, nodeHold } from '../domain/node-hold.ts';
 import { ProblemError } from '../http/handler.ts';
 import type { JobEvents } from '../jobs/job-events.ts';
 import type { LeaseRef } from '../store/keys.ts';
@@ -63,7 +65,7 @@ export class SyncService {
     if (answer.status === 'superseded') {
       throw new ProblemError('node_superseded', 'a newer agent process speaks for this node');
     }
-    if (answer.status === 'stale') return this.response(call, { grants: [], lost: [] }, false);
+    if (answer.status === 'stale') return this.response(call, { grants: [], lost: [] }, undefined);
     await this.parts.roster.seen(nodeId, call.slots, nowMs + this.parts.livenessMs);
     return await this.serve(nodeId, call, answer, signal);
   }
@@ -77,7 +79,7 @@ export class SyncService {
     const redelivered = await this.settleUnheld(nodeId, answer);
     const reports = await this.record(nodeId, call);
     await this.noteProgress(nodeId, call, answer.lost);
-    const draining = answer.draining || call.draining;
+    const draining = call.draining || this.hold(answer) !== undefined;
     const free = Math.max(call.wanted - redelivered.length, 0);
     const ask = { nodeId, bootId: call.bootId, seq: call.seq, wanted: draining ? 0 : free };
     let news = await this.parts.dispatcher.grantNow(ask);
@@ -85,15 +87,25 @@ export class SyncService {
       news.grants.length + redelivered.length + reports.length + answer.lost.length === 0;
     if (silent && call.waitMs > 0) {
       // The node's deadline counts from its call, so the wait must end well before it.
-      const waitMs = Math.min(call.waitMs, this.parts.livenessMs / 3);
+      const waitMs = this.withinSchedule(answer, Math.min(call.waitMs, this.parts.livenessMs / 3));
       news = await this.parts.dispatcher.wait(ask, waitMs, signal());
     }
     const lost = [...answer.lost, ...news.lost];
     const grants = [...redelivered, ...news.grants];
-    return { ...this.response(call, { grants, lost }, answer.draining), reports };
+    return { ...this.response(call, { grants, lost }, this.hold(answer)), reports };
   }
 
-  private response(call: SyncRequest, news: News, draining: boolean): SyncResponse {
+  private hold({ drain, settings }: Synced): NodeHold | undefined {
+    return nodeHold(drain, settings, this.parts.clock.nowMs());
+  }
+
+  /** A wait ends when the node's schedule opens or closes, so that the node hears of it at once. */
+  private withinSchedule({ settings: { schedule } }: Synced, waitMs: number): number {
+    if (schedule === undefined) return waitMs;
+    return untilScheduleChangeMs(schedule, this.parts.clock.nowMs(), waitMs);
+  }
+
+  private response(call: SyncRequest, news: News, hold: NodeHold | undefined): SyncResponse {
     return {
       seq: call.seq,
       serverTimeMs: this.parts.clock.nowMs(),
@@ -102,7 +114,8 @@ export class SyncService {
       grants: news.grants,
       lost: news.lost,
       reports: [],
-      draining,
+      draining: hold !== undefined,
+      ...(hold === undefined ? {} : { drainReason: hold.reason, hardStop: hold.hard }),
     };
   }
 

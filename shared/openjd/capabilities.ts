@@ -58,6 +58,25 @@ export function readCapabilityName(
   return undefined;
 }
 
+/**
+ * What is wrong with the name of a capability that a node offers beside the specification's own, which
+ * its inventory tells; undefined for a good one. In lower case, as names are compared.
+ */
+export function capabilityNameMistake(kind: 'amount' | 'attr', name: string): string | undefined {
+  const expected = `expected a name such as ${kind}.acme_licence or acme:${kind}.licence`;
+  if (name.length > capabilityNameMax || !namePatterns[kind].test(name)) {
+    return `${expected}, of at most ${capabilityNameMax} characters`;
+  }
+  if (name !== name.toLowerCase()) return `${expected}, in lower case`;
+  const scope = name.slice(name.indexOf(':') + 1).split('.')[1] ?? '';
+  if (!reservedScopes.includes(scope)) return undefined;
+  return `${expected}: ${kind}.${scope} is reserved for names of the specification`;
+}
+
+/** Whether a custom attribute may have this value. */
+export const isAttributeValue = (text: string): boolean =>
+  text.length <= attributeValueMax && valuePattern.test(text);
+
 /** The values of an attribute the specification defines; undefined for any other. */
 export function definedAttribute(name: string): readonly string[] | undefined {
   const key = name.toLowerCase();

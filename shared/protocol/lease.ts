@@ -7,6 +7,18 @@ import { failureKindSchema } from './task.ts';
 const index = z.int().min(0);
 const epochMs = z.number().min(0).describe("Milliseconds since 1970 by the node's own clock.");
 
+/** What of its node a lease may use. */
+export const resourcesSchema = z
+  .object({
+    vcpus: z.number().min(0),
+    memoryMib: z.number().min(0),
+    gpus: z.array(index).max(64).describe("Places in the inventory's list of GPUs, from 0."),
+    scratchGib: z.number().min(0),
+    amounts: z.record(z.string(), z.number().min(0)).optional().describe('Custom amounts by name.'),
+  })
+  .meta({ id: 'Resources' });
+export type Resources = z.infer<typeof resourcesSchema>;
+
 /**
  * The right to run tasks first..last (inclusive indices of one step) under `epoch`. What to run is
  * in the lease's definition, the same for every lease of the step.
@@ -20,6 +32,9 @@ export const grantSchema = z
     epoch: z.int().min(1),
     first: index,
     last: index,
+    resources: resourcesSchema
+      .optional()
+      .describe('What is reserved for it beside the slot. Absent: nothing was asked for.'),
   })
   .meta({ id: 'Grant' });
 export type Grant = z.infer<typeof grantSchema>;

@@ -17,6 +17,7 @@ import {
   syncRequestSchema,
   syncResponseSchema,
 } from './node.ts';
+import { nodeSettingsChangeSchema } from './node-settings.ts';
 import { pageOf, pageQuerySchema } from './page.ts';
 import { type Route, route } from './route.ts';
 
@@ -42,13 +43,30 @@ export const nodeRoutes = {
     response: nodeSchema,
     problems: ['not_found'],
   }),
+  setNode: route({
+    method: 'patch',
+    path: '/v1/nodes/{nodeId}',
+    tag: 'nodes',
+    summary: "Change a node's pool, tags or schedule. What is left out stays as it is.",
+    access: operator,
+    params: nodeParams,
+    body: nodeSettingsChangeSchema,
+    response: nodeSchema,
+    problems: ['not_found'],
+  }),
   drainNode: route({
     method: 'post',
     path: '/v1/nodes/{nodeId}/drain',
     tag: 'nodes',
-    summary: 'Let a node finish what it runs and take nothing new.',
+    summary: 'Let a node finish what it runs and take nothing new; or, now=true, stop at once.',
     access: operator,
     params: nodeParams,
+    query: z.object({
+      now: z
+        .enum(['true', 'false'])
+        .default('false')
+        .describe('true: running leases are killed and given back at once. They cost no retry.'),
+    }),
     response: nodeSchema,
     problems: ['not_found'],
   }),

@@ -1,33 +1,12 @@
 import { z } from 'zod';
 import { leaseIdSchema, nodeIdSchema } from './ids.ts';
+import { inventorySchema } from './inventory.ts';
 import { grantSchema, leaseReportAnswerSchema, leaseReportSchema } from './lease.ts';
+import { nodeSettingsSchema } from './node-settings.ts';
+
+export { type Inventory, inventorySchema } from './inventory.ts';
 
 const timestamp = z.iso.datetime();
-
-export const gpuSchema = z
-  .object({
-    vendor: z.enum(['nvidia', 'amd', 'ascend']),
-    model: z.string().max(200),
-    uuid: z.string().max(200).optional(),
-    memoryMib: z.int().min(0),
-  })
-  .meta({ id: 'Gpu' });
-
-/** What a node is, as the agent found it. */
-export const inventorySchema = z
-  .strictObject({
-    hostname: z.string().max(255),
-    os: z.enum(['linux', 'macos', 'windows']),
-    arch: z.enum(['x86_64', 'arm64']),
-    cpuModel: z.string().max(200),
-    cpuCount: z.int().min(1),
-    memoryMib: z.int().min(1),
-    scratchMib: z.int().min(0),
-    gpus: z.array(gpuSchema).max(64),
-    agentVersion: z.string().max(50),
-  })
-  .meta({ id: 'Inventory' });
-export type Inventory = z.infer<typeof inventorySchema>;
 
 /** offline: its liveness deadline passed; its leases were taken back. */
 export const nodeStateSchema = z.enum(['online', 'draining', 'offline']).meta({ id: 'NodeState' });
@@ -38,6 +17,8 @@ export const nodeSchema = z
     id: nodeIdSchema,
     name: z.string(),
     state: nodeStateSchema,
+    drainReason: z.string().optional().describe('Why the farm gives it no work.'),
+    ...nodeSettingsSchema.shape,
     slots: z.int().min(0).describe('How many leases it runs at once.'),
     leaseCount: z.int().min(0),
     inventory: inventorySchema.optional().describe('Absent until its first sync.'),
@@ -142,7 +123,14 @@ export const syncResponseSchema = z
       .describe(
         'Held leases that are no longer the node’s (expired, canceled, requeued): kill them.',
       ),
-    draining: z.boolean().describe('An operator drains this node: finish and take nothing new.'),
+    draining: z
+      .boolean()
+      .describe('An operator or the schedule stops this node: finish and take nothing new.'),
+    drainReason: z.string().max(500).optional().describe('Why it is draining, for people.'),
+    hardStop: z
+      .boolean()
+      .optional()
+      .describe('With draining: kill what runs and give every lease back at once.'),
   })
   .meta({ id: 'SyncResponse' });
 export type SyncResponse = z.infer<typeof syncResponseSchema>;

@@ -62,6 +62,7 @@ const farmHandlers = {
   listOutputs: reached,
   listNodes: reached,
   getNode: reached,
+  setNode: reached,
   drainNode: reached,
   undrainNode: reached,
   syncNode: reached,

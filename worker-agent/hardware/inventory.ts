@@ -32,6 +32,10 @@ export async function takeInventory(scratchDir: string, agentVersion: string): P
     memoryMib: Math.floor(totalmem() / mebibyte),
     scratchMib: Math.floor((bavail * bsize) / mebibyte),
     gpus: gpus.flat().slice(0, 64),
+    software: {},
+    tags: [],
+    amounts: {},
+    attributes: {},
     agentVersion,
   };
 }

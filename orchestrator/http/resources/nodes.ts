@@ -5,7 +5,10 @@ import type { WakeBus } from '../../dispatch/wake-bus.ts';
 import type { NodeStore } from '../../store/node-store.ts';
 import { type Handlers, ProblemError } from '../handler.ts';
 
-type NodeHandlers = Pick<Handlers, 'listNodes' | 'getNode' | 'drainNode' | 'undrainNode'>;
+type NodeHandlers = Pick<
+  Handlers,
+  'listNodes' | 'getNode' | 'setNode' | 'drainNode' | 'undrainNode'
+>;
 
 export function nodeHandlers(nodes: NodeStore, bus: WakeBus, clock: Clock): NodeHandlers {
   async function read(nodeId: NodeId): Promise<Node> {
@@ -14,10 +17,8 @@ export function nodeHandlers(nodes: NodeStore, bus: WakeBus, clock: Clock): Node
     return node;
   }
 
-  async function setDrain(nodeId: NodeId, drain: boolean): Promise<Node> {
-    if (!(await nodes.setDrain(nodeId, drain))) {
-      throw new ProblemError('not_found', `There is no node ${nodeId}.`);
-    }
+  async function changed(nodeId: NodeId, change: Promise<boolean>): Promise<Node> {
+    if (!(await change)) throw new ProblemError('not_found', `There is no node ${nodeId}.`);
     // Its parked call is answered, so that it hears at once.
     bus.send({ kind: 'node', nodeId, lost: [] });
     return await read(nodeId);
@@ -26,7 +27,9 @@ export function nodeHandlers(nodes: NodeStore, bus: WakeBus, clock: Clock): Node
   return {
     listNodes: async () => ({ items: await nodes.list(clock.nowMs()) }),
     getNode: ({ params }) => read(params.nodeId),
-    drainNode: ({ params }) => setDrain(params.nodeId, true),
-    undrainNode: ({ params }) => setDrain(params.nodeId, false),
+    setNode: ({ params: { nodeId }, body }) => changed(nodeId, nodes.setSettings(nodeId, body)),
+    drainNode: ({ params: { nodeId }, query }) =>
+      changed(nodeId, nodes.setDrain(nodeId, query.now === 'true' ? 'now' : 'soft')),
+    undrainNode: ({ params: { nodeId } }) => changed(nodeId, nodes.setDrain(nodeId, 'no')),
   };
 }

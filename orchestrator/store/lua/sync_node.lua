@@ -1,12 +1,13 @@
 -- One call of an agent: its liveness, what it is, and how its leases differ from ours.
 -- Returns { 'unknown' } (no such node), { 'superseded' } (a newer process speaks for it),
 -- { 'stale' } (a newer call of this process came first), or
--- { 'ok', draining, n lost, lost lease ids…, lease id, grant, … }: leases it holds that are over, then
+-- { 'ok', drain, drain_now, schedule, stop, n lost, lost lease ids…, lease id, grant, … }: leases it holds that are over, then
 -- leases of ours it does not hold. A new process holds nothing: those are orphans of its last life,
 -- told by { 'boot', … } in place of 'ok'. Cost O(leases of the node).
 -- KEYS node_key leases_key
 -- ARGV boot_id booted_at seq now_ms deadline_ms slots message inventory held*
-local n = redis.call('HMGET', node_key, 'name', 'boot_id', 'booted_at', 'seq', 'drain')
+local n = redis.call('HMGET', node_key, 'name', 'boot_id', 'booted_at', 'seq', 'drain', 'drain_now', 'schedule',
+  'stop')
 if not n[1] then return { 'unknown' } end
 local status = 'ok'
 if n[2] ~= boot_id then
@@ -18,14 +19,14 @@ end
 redis.call('HSET', node_key, 'boot_id', boot_id, 'booted_at', booted_at, 'seq', seq,
   'synced_at', now_ms, 'deadline', deadline_ms, 'slots', slots, 'message', message)
 if inventory ~= '' then redis.call('HSET', node_key, 'inventory', inventory) end
-local out = { status, n[5] == '1' and 1 or 0, 0 }
+local out = { status, n[5] or '', n[6] or '', n[7] or '', n[8] or '', 0 }
 local leases = redis.call('HGETALL', leases_key)
 local ours, theirs = {}, {}
 for k = 1, #leases, 2 do ours[leases[k]] = leases[k + 1] end
 for _, id in ipairs(held) do
   theirs[id] = true
   if not ours[id] then
-    out[3] = out[3] + 1
+    out[6] = out[6] + 1
     out[#out + 1] = id
   end
 end

@@ -1,0 +1,58 @@
+import type { NodeId } from '@karst/shared/protocol/ids.ts';
+import { tagsSchema } from '@karst/shared/protocol/inventory.ts';
+import {
+  DEFAULT_POOL,
+  type NodeSettings,
+  type NodeSettingsChange,
+  stopSchema,
+} from '@karst/shared/protocol/node-settings.ts';
+import { scheduleSchema } from '@karst/shared/protocol/schedule.ts';
+import type { Redis } from 'ioredis';
+import type { Drain } from '../domain/node-hold.ts';
+import { keys } from './keys.ts';
+
+/** Fields of a node's hash that an operator sets; they are mirrored to storage. */
+export const operatorFields = ['drain', 'drain_now', 'pool', 'tags', 'schedule', 'stop'] as const;
+
+type Fields = Partial<Record<(typeof operatorFields)[number], string>>;
+
+export function readSettings({ pool, tags, schedule, stop }: Fields): NodeSettings {
+  return {
+    pool: pool || DEFAULT_POOL,
+    tags: tags ? tagsSchema.parse(JSON.parse(tags)) : [],
+    ...(schedule ? { schedule: scheduleSchema.parse(JSON.parse(schedule)) } : {}),
+    stop: stop ? stopSchema.parse(stop) : 'soft',
+  };
+}
+
+export function readDrain({ drain, drain_now }: Fields): Drain {
+  if (drain !== '1') return 'no';
+  return drain_now === '1' ? 'now' : 'soft';
+}
+
+/** Nodes are never removed, so that the two calls need not be one. False: there is no such node. */
+async function setFields(redis: Redis, nodeId: NodeId, fields: Fields): Promise<boolean> {
+  if ((await redis.exists(keys.node(nodeId))) === 0) return false;
+  if (Object.keys(fields).length > 0) await redis.hset(keys.node(nodeId), fields);
+  return true;
+}
+
+export async function changeSettings(
+  redis: Redis,
+  nodeId: NodeId,
+  { pool, tags, schedule, stop }: NodeSettingsChange,
+): Promise<boolean> {
+  return await setFields(redis, nodeId, {
+    ...(pool === undefined ? {} : { pool: pool ?? '' }),
+    ...(tags === undefined ? {} : { tags: JSON.stringify(tags) }),
+    ...(schedule === undefined
+      ? {}
+      : { schedule: schedule === null ? '' : JSON.stringify(schedule) }),
+    ...(stop === undefined ? {} : { stop }),
+  });
+}
+
+export async function changeDrain(redis: Redis, nodeId: NodeId, drain: Drain): Promise<boolean> {
+  const fields = { drain: drain === 'no' ? '0' : '1', drain_now: drain === 'now' ? '1' : '0' };
+  return await setFields(redis, nodeId, fields);
+}
