@@ -1,6 +1,6 @@
 import { parseAssetReferences } from '@karst/shared/bundle/asset-references.ts';
 import { parseParameterValues } from '@karst/shared/bundle/parameter-values.ts';
-import { documentVersion } from '@karst/shared/openjd/document-kind.ts';
+import { documentKind } from '@karst/shared/openjd/document-kind.ts';
 import { parseDocument, type SourceFormat } from '@karst/shared/openjd/parse-template.ts';
 import type { Problem } from '@karst/shared/openjd/problem.ts';
 import type { EnvironmentTemplate, JobTemplate } from '@karst/shared/openjd/types.ts';
@@ -33,13 +33,13 @@ export const fileReport = (file: string, message: string): Report => ({
 /** How a file's text is read: JSON strictly when its name says so, else YAML, which holds JSON. */
 export const formatOf = (file: string): SourceFormat => (file.endsWith('.json') ? 'json' : 'yaml');
 
-/** A job or environment template, as its specificationVersion says; without one, a job template. */
+/** A job or environment template, as its specificationVersion says or, without one, as it looks. */
 export function parseAnyTemplate(
   text: string,
   format: SourceFormat,
 ): Result<{ template: Template }, Problem[]> {
   return parseDocument(text, format, (value): Checked<Template> => {
-    const isEnvironment = documentVersion(value) === 'environment-2023-09';
+    const isEnvironment = documentKind(value) === 'environment-2023-09';
     return isEnvironment ? checkEnvironmentTemplate(value) : checkTemplate(value);
   });
 }

@@ -20,6 +20,14 @@ export function documentVersion(value: TemplateValue): SpecificationVersion | un
   return versions.find((version) => version === given);
 }
 
+/** The kind a document says it is; else the kind it looks like: one with an environment and no steps. */
+export function documentKind(value: TemplateValue): SpecificationVersion {
+  const looksLikeEnvironment =
+    isMap(value) && value.get('environment') !== undefined && value.get('steps') === undefined;
+  const likely = looksLikeEnvironment ? 'environment-2023-09' : 'jobtemplate-2023-09';
+  return documentVersion(value) ?? likely;
+}
+
 /** True when the document is of the other kind, which is then the one problem worth reporting. */
 export function isOtherKind(
   { problems }: Validation,

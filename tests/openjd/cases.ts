@@ -3,7 +3,7 @@ import { validateTemplate } from '@karst/shared/openjd/parse-template.ts';
 import type { Problem } from '@karst/shared/openjd/problem.ts';
 import { printPath } from '@karst/shared/openjd/problem.ts';
 import type { EnvironmentTemplate, JobTemplate } from '@karst/shared/openjd/types.ts';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 
 /** Parts of a template; `run` and `space` are short for the places every table changes. */
 export interface TemplateParts {
@@ -63,35 +63,10 @@ export function acceptedEnvironment(value: unknown): EnvironmentTemplate {
   return result.value;
 }
 
-/** As expectRefused, for an environment template. */
-export function expectEnvironmentRefused(value: unknown, path: string, reason: string): void {
-  const result = validateEnvironmentTemplate(value);
-  const found = result.ok ? ['(accepted)'] : lines(result.error);
-  expect(found).toEqual([expect.stringContaining(reason)]);
-  expect(result.ok ? [] : result.error.map((problem) => printPath(problem.path))).toEqual([path]);
-}
-
 /** Fails unless the template is refused at `path`, for `reason`, and for nothing else. */
 export function expectRefused(value: unknown, path: string, reason: string): void {
   const result = validateTemplate(value);
   const found = result.ok ? ['(accepted)'] : lines(result.error);
   expect(found).toEqual([expect.stringContaining(reason)]);
   expect(result.ok ? [] : result.error.map((problem) => printPath(problem.path))).toEqual([path]);
-}
-
-export type RefusedCase = [title: string, parts: TemplateParts, path: string, reason: string];
-export type AcceptedCase = [title: string, parts: TemplateParts];
-
-/** One test per row. */
-export function acceptTable(rows: readonly AcceptedCase[]): void {
-  test.each(rows)('accepts %s', (_title, parts) => {
-    accepted(templateWith(parts));
-  });
-}
-
-/** One test per row: refused at that path, for that reason, and for nothing else. */
-export function refuseTable(rows: readonly RefusedCase[]): void {
-  test.each(rows)('refuses %s', (_title, parts, path, reason) => {
-    expectRefused(templateWith(parts), path, reason);
-  });
 }

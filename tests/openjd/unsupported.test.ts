@@ -2,90 +2,9 @@ import { validateEnvironmentTemplate } from '@karst/shared/openjd/parse-environm
 import { validateTemplate } from '@karst/shared/openjd/parse-template.ts';
 import { type Feature, unsupportedFeatures } from '@karst/shared/openjd/unsupported-features.ts';
 import { describe, expect, test } from 'vitest';
-import { accepted, expectRefused, lines, refuseTable, templateWith } from './cases.ts';
+import { accepted, expectRefused, lines, templateWith } from './cases.ts';
 
-const expression = (type: string): [string, object, string, string] => [
-  `the parameter type ${type}`,
-  { parameters: [{ name: 'P', type }] },
-  'parameterDefinitions[0].type',
-  `${type} belongs to the EXPR extension, which is not supported yet`,
-];
-const script = (actions: Record<string, unknown>) => ({
-  root: { jobEnvironments: [{ name: 'E', script: { actions } }] },
-});
-
-describe('what is not supported is refused by name', () => {
-  refuseTable([
-    ['let in a step', { step: { let: [] } }, 'steps[0].let', 'let belongs to the EXPR extension'],
-    [
-      'let in a script',
-      { script: { let: [] } },
-      'steps[0].script.let',
-      'let belongs to the EXPR extension',
-    ],
-    [
-      'let in the script of an environment',
-      {
-        root: {
-          jobEnvironments: [
-            { name: 'E', script: { let: [], actions: { onEnter: { command: 'a' } } } },
-          ],
-        },
-      },
-      'jobEnvironments[0].script.let',
-      'let belongs to the EXPR extension',
-    ],
-    ...['onWrapEnvEnter', 'onWrapTaskRun', 'onWrapEnvExit'].map(
-      (key): [string, object, string, string] => [
-        key,
-        script({ onEnter: { command: 'a' }, [key]: { command: 'b' } }),
-        `jobEnvironments[0].script.actions.${key}`,
-        `${key} belongs to the WRAP_ACTIONS extension, which is not supported yet`,
-      ],
-    ),
-    ...[
-      'BOOL',
-      'RANGE_EXPR',
-      'LIST[STRING]',
-      'LIST[PATH]',
-      'LIST[INT]',
-      'LIST[FLOAT]',
-      'LIST[BOOL]',
-      'LIST[LIST[INT]]',
-    ].map(expression),
-    [
-      'Job.Name',
-      { run: { args: ['{{Job.Name}}'] } },
-      'steps[0].script.actions.onRun.args[0]',
-      'Job.Name belongs to the EXPR extension',
-    ],
-    [
-      'Step.Name',
-      { run: { args: ['{{Step.Name}}'] } },
-      'steps[0].script.actions.onRun.args[0]',
-      'Step.Name belongs to the EXPR extension',
-    ],
-    [
-      'an expression',
-      { run: { args: ['{{ 1 + 1 }}'] } },
-      'steps[0].script.actions.onRun.args[0]',
-      'EXPR extension, which is not supported yet',
-    ],
-    [
-      'a range of STRING as an expression',
-      {
-        space: { taskParameterDefinitions: [{ name: 'S', type: 'STRING', range: '{{Param.X}}' }] },
-      },
-      'steps[0].parameterSpace.taskParameterDefinitions[0].range',
-      'a list of STRING values',
-    ],
-  ]);
-
-  test.each(['EXPR', 'WRAP_ACTIONS', 'SERVICE', 'MY_OWN'])('the extension %s', (name) => {
-    const value = templateWith({ root: { extensions: [name] } });
-    expectRefused(value, 'extensions[0]', `the extension "${name}" is not supported yet`);
-  });
-
+describe('kinds of templates', () => {
   test('a template of the other kind is called what it is', () => {
     const environment = {
       specificationVersion: 'environment-2023-09',
