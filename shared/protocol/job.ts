@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { inputFileSchema, treePathSchema } from './files.ts';
 import { jobIdSchema, studioIdSchema } from './ids.ts';
+import { placementSchema } from './placement.ts';
 
 const timestamp = z.iso.datetime();
 
@@ -42,9 +43,32 @@ export const taskCountsSchema = z
   .meta({ id: 'TaskCounts', description: 'How many tasks are in each state.' });
 export type TaskCounts = z.infer<typeof taskCountsSchema>;
 
+/**
+ * urgent goes before normal, normal before background, whatever the shares say; a higher class may
+ * preempt a lower one.
+ */
+export const priorityClassSchema = z
+  .enum(['urgent', 'normal', 'background'])
+  .meta({ id: 'PriorityClass' });
+export type PriorityClass = z.infer<typeof priorityClassSchema>;
+
+/** Name of a farm limit: see farm-settings.ts. */
+export const limitNameSchema = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'expected 1 to 63 lower-case letters, digits, . _ -');
+
 /** What OpenJD leaves out. */
 export const policySchema = z
   .strictObject({
+    priorityClass: priorityClassSchema.default('normal'),
+    placement: placementSchema.prefault({}),
+    limits: z
+      .array(limitNameSchema)
+      .max(16)
+      .default([])
+      .describe('Farm limits (licences and the like) that each running task takes one of.'),
+    maxTasks: z.int().min(1).max(1_000_000).optional().describe('Most tasks running at once.'),
+    maxNodes: z.int().min(1).max(100_000).optional().describe('Most nodes it runs on at once.'),
     priority: z.int().min(0).max(100).default(50).describe('Higher goes first.'),
     maxRetriesPerTask: z
       .int()

@@ -1,0 +1,98 @@
+import type { Resources } from '@karst/shared/protocol/lease.ts';
+import type { Capabilities } from './capabilities.ts';
+import { entryMs, leaseCost } from './cost.ts';
+import { FreeResources } from './free.ts';
+import { mismatches } from './match.ts';
+import { Ranking, type WaitingStep } from './ranking.ts';
+import type { Shape } from './shape.ts';
+import type { Shares } from './shares.ts';
+
+/** A node at the moment it asks. */
+export class NodeView {
+  readonly capabilities: Capabilities;
+  readonly free: FreeResources;
+  private readonly matching: Map<string, boolean>;
+
+  /** `matching` outlives the view: which shapes suit the node, decided once for each. */
+  constructor(
+    capabilities: Capabilities,
+    held: readonly Resources[],
+    matching: Map<string, boolean> = new Map(),
+  ) {
+    this.capabilities = capabilities;
+    this.free = new FreeResources(capabilities, held);
+    this.matching = matching;
+  }
+
+  /** Whether tasks of the shape can run here at all. */
+  suits(shape: Shape): boolean {
+    const known = this.matching.get(shape.key);
+    if (known !== undefined) return known;
+    const suits = mismatches(shape, this.capabilities).length === 0;
+    this.matching.set(shape.key, suits);
+    return suits;
+  }
+
+  /** Whether a lease of the shape can start here now. */
+  takes(shape: Shape): boolean {
+    return this.suits(shape) && this.free.fits(shape);
+  }
+}
+
+/** Estimated at grant, corrected at the end. */
+export interface Charge {
+  readonly studio: string;
+  readonly project: string;
+  /** Core-seconds charged so far. */
+  readonly cost: number;
+}
+
+/**
+ * The policy: who gets the next lease of a node. Pure: time and facts come in, choices go out. The
+ * orchestrator's dispatch and the simulator run this same code.
+ */
+export class Scheduler<S extends WaitingStep> {
+  readonly shares: Shares;
+  readonly ranking: Ranking<S>;
+
+  constructor(shares: Shares) {
+    this.shares = shares;
+    this.ranking = new Ranking<S>(shares);
+  }
+
+  /** Who goes first on this node. `prefer`: what it ran last, taken where it is as good. */
+  choose(node: NodeView, skip?: ReadonlySet<S>, prefer?: S): S | undefined {
+    return this.ranking.best((shape) => node.takes(shape), skip, prefer);
+  }
+
+  /** A lease began: its studio is charged at once, so that what it asks next weighs in. */
+  begun(step: S, tasks: number, meanTaskMs: number | undefined, nowMs: number): Charge {
+    const cost = leaseCost(step.shape.demand, entryMs(tasks, meanTaskMs));
+    this.account(step, cost, 1, nowMs);
+    return { studio: step.studio, project: step.project, cost };
+  }
+
+  /** A lease ended after `ms`: what it was charged is made what it took. Answers the correction. */
+  ended(step: S, charge: Charge, ms: number, nowMs: number): number {
+    const correction = leaseCost(step.shape.demand, ms) - charge.cost;
+    this.account(step, correction, -1, nowMs);
+    return correction;
+  }
+
+  /** Moves usage and leases of a studio and its project; both stand where they belong afterwards. */
+  account(
+    owner: Pick<WaitingStep, 'studio' | 'project'>,
+    cost: number,
+    leases: number,
+    nowMs: number,
+  ): void {
+    for (const account of [
+      this.ranking.studioAccount(owner),
+      this.ranking.projectAccount(owner),
+    ]) {
+      account.running = Math.max(0, account.running + leases);
+      if (cost !== 0) this.shares.charge(account, cost, nowMs);
+    }
+    this.ranking.reorder(owner.studio, owner.project);
+  }
+}

@@ -1,0 +1,95 @@
+import { z } from 'zod';
+import { studioIdSchema } from './ids.ts';
+import { limitNameSchema, projectSchema } from './job.ts';
+
+const most = z.int().min(0).max(1_000_000).optional();
+
+/** What a studio, or a project within its studio, is owed and may have. */
+export const shareSettingsSchema = z
+  .strictObject({
+    weight: z
+      .number()
+      .min(0.001)
+      .max(1_000_000)
+      .default(1)
+      .describe('Its share of the farm against the others that have work.'),
+    guaranteedTasks: z
+      .int()
+      .min(0)
+      .max(1_000_000)
+      .default(0)
+      .describe('Running tasks it gets before those who have more than they are guaranteed.'),
+    maxTasks: most.describe('Most tasks running at once. Default: no ceiling.'),
+    maxGpus: most.describe('Most GPUs held at once.'),
+    maxNodes: most.describe('Most nodes it runs on at once.'),
+  })
+  .meta({ id: 'ShareSettings' });
+export type ShareSettings = z.infer<typeof shareSettingsSchema>;
+
+/** A thing the farm has only so many of: licences, seats, database connections. */
+export const limitSettingsSchema = z
+  .strictObject({
+    max: z.int().min(0).max(1_000_000).describe('How many there are.'),
+    per: z
+      .enum(['task', 'host'])
+      .default('task')
+      .describe('Whether each running task takes one, or each node however many it runs.'),
+    reserve: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe('How many are kept for artists at their desks.'),
+    usedElsewhere: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe('How many are in use outside the farm, as the licence server tells.'),
+  })
+  .meta({ id: 'LimitSettings' });
+export type LimitSettings = z.infer<typeof limitSettingsSchema>;
+
+/** What the farm may use of a limit: artists have their reserve, or what they use if that is more. */
+export const limitMaxForFarm = ({ max, reserve, usedElsewhere }: LimitSettings): number =>
+  Math.max(0, max - Math.max(reserve, usedElsewhere));
+
+const minutes = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'expected a time such as 20:00');
+
+/** A named set of nodes and who may use it, and when. */
+export const poolSettingsSchema = z
+  .strictObject({
+    studios: z
+      .array(studioIdSchema)
+      .max(1000)
+      .optional()
+      .describe('Only jobs of these studios run there. Default: all.'),
+    exclusive: z
+      .boolean()
+      .default(false)
+      .describe('Only jobs that ask for the pool by name run there.'),
+    hours: z
+      .strictObject({ timezone: z.string().max(64), from: minutes, to: minutes })
+      .optional()
+      .describe('Tasks start only within these hours of each day. Default: always.'),
+    classes: z
+      .array(z.enum(['urgent', 'normal', 'background']))
+      .min(1)
+      .optional()
+      .describe('Only jobs of these priority classes run there. Default: all.'),
+  })
+  .meta({ id: 'PoolSettings' });
+export type PoolSettings = z.infer<typeof poolSettingsSchema>;
+
+export const poolNameSchema = projectSchema;
+
+export const namedShareSchema = shareSettingsSchema
+  .extend({ studio: studioIdSchema, project: projectSchema.optional() })
+  .meta({ id: 'NamedShare' });
+export const namedLimitSchema = limitSettingsSchema
+  .extend({
+    name: limitNameSchema,
+    inUse: z.int().min(0).describe('How many running tasks, or nodes, of the farm hold one.'),
+  })
+  .meta({ id: 'NamedLimit' });
+export const namedPoolSchema = poolSettingsSchema
+  .extend({ name: poolNameSchema, nodeCount: z.int().min(0) })
+  .meta({ id: 'NamedPool' });
