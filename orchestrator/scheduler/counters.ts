@@ -36,7 +36,8 @@ export function countersOf(facts: LeaseFacts, isPerHost: (limit: string) => bool
   const { studio, project, jobId, gpus } = facts;
   const tasks = (name: string): Counter => ({ name, amount: 1, host: false });
   const nodes = (name: string): Counter => ({ name, amount: 1, host: true });
-  const cards = (name: string): Counter[] => (gpus === 0 ? [] : [{ name, amount: gpus, host: false }]);
+  const cards = (name: string): Counter[] =>
+    gpus === 0 ? [] : [{ name, amount: gpus, host: false }];
   return [
     tasks(counterNames.studioTasks(studio)),
     ...cards(counterNames.studioGpus(studio)),

@@ -38,7 +38,11 @@ export class FreeResources {
     const failed: Mismatch[] = [];
     const need = (test: string, wanted: number, has: number) => {
       if (wanted > 0 && has < wanted) {
-        failed.push({ test: `free ${test}`, wanted: String(wanted), has: String(Math.max(has, 0)) });
+        failed.push({
+          test: `free ${test}`,
+          wanted: String(wanted),
+          has: String(Math.max(has, 0)),
+        });
       }
     };
     need('vcpus', demand.vcpus, this.vcpus);

@@ -22,8 +22,7 @@ export function acceptedDevices(shape: Shape, devices: readonly Device[]): Devic
   return devices.filter(
     (device) =>
       device.memoryMib >= memoryMib &&
-      (models === undefined ||
-        models.some((model) => device.model.toLowerCase().includes(model))),
+      (models === undefined || models.some((model) => device.model.toLowerCase().includes(model))),
   );
 }
 

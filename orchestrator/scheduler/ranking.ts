@@ -15,6 +15,19 @@ export interface WaitingStep extends RankedStep {
   gates: readonly string[];
 }
 
+/** What a node may be given. */
+export interface Question<S> {
+  /** Whether a lease of the shape can start there now. */
+  feasible(shape: Shape): boolean;
+  /** Only steps of these studios. */
+  studios?: readonly string[] | undefined;
+  /** Only steps of these classes. */
+  classes?: readonly PriorityClass[] | undefined;
+  skip?: Iterable<S> | undefined;
+  /** Taken where it is as good as the first: of the same class, project and priority. */
+  prefer?: S | undefined;
+}
+
 interface ProjectQueue<S> {
   readonly account: Account;
   readonly steps: IndexedHeap<S>;
@@ -101,21 +114,16 @@ export class Ranking<S extends WaitingStep> {
     if (known) this.add(step);
   }
 
-  /**
-   * The step that goes first among those whose shape is `feasible`, `skip` aside. Undefined when there
-   * is none. `prefer` is taken instead where it is as good: of the same class, project and priority.
-   */
-  best(
-    feasible: (shape: Shape) => boolean,
-    skip: ReadonlySet<S> = new Set(),
-    prefer?: S,
-  ): S | undefined {
+  /** The step that goes first among those that `question` allows. Undefined when there is none. */
+  best(question: Question<S>): S | undefined {
+    const { classes = priorityClasses, skip = [], prefer } = question;
     const hidden = [...skip].filter((step) => this.unlist(step));
     try {
       for (const priorityClass of priorityClasses) {
-        const first = this.bestOf(priorityClass, feasible);
+        if (!classes.includes(priorityClass)) continue;
+        const first = this.bestOf(priorityClass, question);
         if (first === undefined) continue;
-        return prefer !== undefined && this.isAsGood(prefer, first, feasible) ? prefer : first;
+        return prefer !== undefined && this.isAsGood(prefer, first, question) ? prefer : first;
       }
       return undefined;
     } finally {
@@ -182,17 +190,17 @@ export class Ranking<S extends WaitingStep> {
     for (const behind of this.parked.values()) yield* behind;
   }
 
-  private bestOf(priorityClass: PriorityClass, feasible: (shape: Shape) => boolean): S | undefined {
+  private bestOf(priorityClass: PriorityClass, { feasible, studios }: Question<S>): S | undefined {
     let best: StudioQueue<S> | undefined;
     for (const queue of this.classes.get(priorityClass)?.values() ?? []) {
-      const head = queue.studios.peek();
+      const head = studios === undefined ? queue.studios.peek() : firstOf(queue, studios);
       if (head === undefined || !feasible(queue.shape)) continue;
       if (best === undefined || compareHeads(head, best) < 0) best = head;
     }
     return best?.projects.peek()?.steps.peek();
   }
 
-  private isAsGood(step: S, first: S, feasible: (shape: Shape) => boolean): boolean {
+  private isAsGood(step: S, first: S, { feasible }: Question<S>): boolean {
     return (
       this.listed.has(step) &&
       step.priorityClass === first.priorityClass &&
@@ -299,6 +307,21 @@ function compareHeads<S extends WaitingStep>(a: StudioQueue<S>, b: StudioQueue<S
   }
   const [stepA, stepB] = [projectA.steps.peek(), projectB.steps.peek()];
   return stepA === undefined || stepB === undefined ? 0 : compareSteps(stepA, stepB);
+}
+
+/** The first of some studios only: costs their number, which a pool's settings bound. */
+function firstOf<S extends WaitingStep>(
+  { byStudio }: ShapeQueue<S>,
+  studios: readonly string[],
+): StudioQueue<S> | undefined {
+  let first: StudioQueue<S> | undefined;
+  for (const studio of studios) {
+    const queue = byStudio.get(studio);
+    if (queue !== undefined && (first === undefined || compareHeads(queue, first) < 0)) {
+      first = queue;
+    }
+  }
+  return first;
 }
 
 function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {

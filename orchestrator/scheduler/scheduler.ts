@@ -1,3 +1,4 @@
+import type { PriorityClass } from '@karst/shared/protocol/job.ts';
 import type { Resources } from '@karst/shared/protocol/lease.ts';
 import type { Capabilities } from './capabilities.ts';
 import { entryMs, leaseCost } from './cost.ts';
@@ -7,9 +8,18 @@ import { Ranking, type WaitingStep } from './ranking.ts';
 import type { Shape } from './shape.ts';
 import type { Shares } from './shares.ts';
 
+/** Whose jobs a node's pool lets in. */
+export interface Admission {
+  readonly studios?: readonly string[] | undefined;
+  readonly classes?: readonly PriorityClass[] | undefined;
+  /** Only jobs that name the pool. */
+  readonly exclusive?: boolean | undefined;
+}
+
 /** A node at the moment it asks. */
 export class NodeView {
   readonly capabilities: Capabilities;
+  readonly admission: Admission;
   readonly free: FreeResources;
   private readonly matching: Map<string, boolean>;
 
@@ -18,8 +28,10 @@ export class NodeView {
     capabilities: Capabilities,
     held: readonly Resources[],
     matching: Map<string, boolean> = new Map(),
+    admission: Admission = {},
   ) {
     this.capabilities = capabilities;
+    this.admission = admission;
     this.free = new FreeResources(capabilities, held);
     this.matching = matching;
   }
@@ -28,7 +40,8 @@ export class NodeView {
   suits(shape: Shape): boolean {
     const known = this.matching.get(shape.key);
     if (known !== undefined) return known;
-    const suits = mismatches(shape, this.capabilities).length === 0;
+    const admitted = !this.admission.exclusive || shape.placement.pool !== undefined;
+    const suits = admitted && mismatches(shape, this.capabilities).length === 0;
     this.matching.set(shape.key, suits);
     return suits;
   }
@@ -61,8 +74,10 @@ export class Scheduler<S extends WaitingStep> {
   }
 
   /** Who goes first on this node. `prefer`: what it ran last, taken where it is as good. */
-  choose(node: NodeView, skip?: ReadonlySet<S>, prefer?: S): S | undefined {
-    return this.ranking.best((shape) => node.takes(shape), skip, prefer);
+  choose(node: NodeView, skip?: Iterable<S>, prefer?: S): S | undefined {
+    const { studios, classes } = node.admission;
+    const feasible = (shape: Shape) => node.takes(shape);
+    return this.ranking.best({ feasible, studios, classes, skip, prefer });
   }
 
   /** A lease began: its studio is charged at once, so that what it asks next weighs in. */
@@ -86,10 +101,7 @@ export class Scheduler<S extends WaitingStep> {
     leases: number,
     nowMs: number,
   ): void {
-    for (const account of [
-      this.ranking.studioAccount(owner),
-      this.ranking.projectAccount(owner),
-    ]) {
+    for (const account of [this.ranking.studioAccount(owner), this.ranking.projectAccount(owner)]) {
       account.running = Math.max(0, account.running + leases);
       if (cost !== 0) this.shares.charge(account, cost, nowMs);
     }

@@ -82,15 +82,13 @@ function demandOf({ amounts }: ResolvedHostRequirements): Demand | undefined {
 }
 
 function canonicalPlacement(placement: Placement): Placement {
-  const entries = Object.entries(placement).flatMap(([name, value]) => {
-    if (value === undefined || (Array.isArray(value) && value.length === 0)) return [];
-    if (Array.isArray(value)) return [[name, [...value].sort()] as const];
-    if (typeof value === 'object') {
-      return [[name, Object.fromEntries(sorted(Object.entries(value), ([key]) => key))] as const];
-    }
-    return [[name, value] as const];
-  });
-  return Object.fromEntries(sorted(entries, ([name]) => name));
+  const canonical: [string, unknown][] = [];
+  for (const [name, value] of sorted(Object.entries(placement), ([key]) => key)) {
+    if (Array.isArray(value)) canonical.push([name, [...value].sort()]);
+    else if (typeof value === 'string') canonical.push([name, value]);
+    else canonical.push([name, Object.fromEntries(sorted(Object.entries(value), ([key]) => key))]);
+  }
+  return Object.fromEntries(canonical);
 }
 
 const sorted = <T>(items: readonly T[], by: (item: T) => string): T[] =>

@@ -64,8 +64,9 @@ export class Shares {
    * Answers the change of the pass.
    */
   charge(account: Account, cost: number, nowMs: number): number {
+    const scale = this.scaleAt(nowMs);
     const before = account.pass;
-    account.pass = Math.max(0, before + (cost * this.scaleAt(nowMs)) / account.weight);
+    account.pass = Math.max(0, before + (cost * scale) / account.weight);
     return account.pass - before;
   }
 
@@ -79,12 +80,14 @@ export class Shares {
 
   /** Usage as it counts at `nowMs`, resource-seconds, decayed. */
   usageAt(account: Account, nowMs: number): number {
-    return (account.pass * account.weight) / this.scaleAt(nowMs);
+    const scale = this.scaleAt(nowMs);
+    return (account.pass * account.weight) / scale;
   }
 
   /** Sets an account to usage (resource-seconds as of `nowMs`) known from elsewhere. */
   setUsage(account: Account, usage: number, nowMs: number): void {
-    account.pass = (usage * this.scaleAt(nowMs)) / account.weight;
+    const scale = this.scaleAt(nowMs);
+    account.pass = (usage * scale) / account.weight;
   }
 
   /**

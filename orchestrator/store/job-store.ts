@@ -61,6 +61,7 @@ function jobFields(job: NewJob): string[] {
     project: job.project,
     name: resolved.name,
     state: job.paused === true ? 'paused' : 'pending',
+    policy: JSON.stringify(job.policy),
     priority: job.policy.priority,
     max_retries: job.policy.maxRetriesPerTask,
     max_failed: job.policy.maxFailedTasks,

@@ -34,11 +34,7 @@ export const limitSettingsSchema = z
       .enum(['task', 'host'])
       .default('task')
       .describe('Whether each running task takes one, or each node however many it runs.'),
-    reserve: z
-      .int()
-      .min(0)
-      .default(0)
-      .describe('How many are kept for artists at their desks.'),
+    reserve: z.int().min(0).default(0).describe('How many are kept for artists at their desks.'),
     usedElsewhere: z
       .int()
       .min(0)

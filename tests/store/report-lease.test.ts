@@ -1,3 +1,4 @@
+import { policySchema } from '@karst/shared/protocol/job.ts';
 import { ControlStore } from '@karst/orchestrator/store/control-store.ts';
 import { JobStore } from '@karst/orchestrator/store/job-store.ts';
 import { OutputReader } from '@karst/orchestrator/store/output-reader.ts';
@@ -46,7 +47,7 @@ async function storedJob(tasks: number, maxRetriesPerTask: number) {
     id,
     studio: studioIdSchema.parse('default'),
     project: 'default',
-    policy: { priority: 50, maxRetriesPerTask, maxFailedTasks: 100 },
+    policy: policySchema.parse({ maxRetriesPerTask }),
     definition: { job: job.value, locations: {}, inputCount: 0 },
     createdAtMs: NOW_MS,
   });

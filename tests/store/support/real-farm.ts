@@ -6,6 +6,7 @@ import type { ResolvedJob } from '@karst/shared/openjd/resolved-job.ts';
 import type { JobId } from '@karst/shared/protocol/ids.ts';
 import { newJobId, studioIdSchema } from '@karst/shared/protocol/ids.ts';
 import { systemRandom } from '@karst/shared/random.ts';
+import { policySchema } from '@karst/shared/protocol/job.ts';
 import type { Redis } from 'ioredis';
 import type { JobShape } from './model-state.ts';
 
@@ -34,11 +35,10 @@ export class RealFarm {
       id: farm.jobId,
       studio: studioIdSchema.parse('pixels'),
       project: 'default',
-      policy: {
-        priority: 50,
+      policy: policySchema.parse({
         maxRetriesPerTask: shape.maxRetries,
         maxFailedTasks: shape.maxFailed,
-      },
+      }),
       definition: { job: resolvedJob(shape), locations: {}, inputCount: 0 },
       createdAtMs: farm.nowMs(),
     });
