@@ -1,4 +1,3 @@
-import { policySchema } from '@karst/shared/protocol/job.ts';
 import { ControlStore } from '@karst/orchestrator/store/control-store.ts';
 import { JobStore } from '@karst/orchestrator/store/job-store.ts';
 import { OutputReader } from '@karst/orchestrator/store/output-reader.ts';
@@ -6,6 +5,7 @@ import { type ResultWords, SpanStore } from '@karst/orchestrator/store/span-stor
 import { createJob } from '@karst/shared/openjd/create-job.ts';
 import { validateTemplate } from '@karst/shared/openjd/parse-template.ts';
 import { newJobId, newLeaseId, newNodeId, studioIdSchema } from '@karst/shared/protocol/ids.ts';
+import { policySchema } from '@karst/shared/protocol/job.ts';
 import { systemRandom } from '@karst/shared/random.ts';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';

@@ -5,8 +5,8 @@ import { TaskReader } from '@karst/orchestrator/store/task-reader.ts';
 import type { ResolvedJob } from '@karst/shared/openjd/resolved-job.ts';
 import type { JobId } from '@karst/shared/protocol/ids.ts';
 import { newJobId, studioIdSchema } from '@karst/shared/protocol/ids.ts';
-import { systemRandom } from '@karst/shared/random.ts';
 import { policySchema } from '@karst/shared/protocol/job.ts';
+import { systemRandom } from '@karst/shared/random.ts';
 import type { Redis } from 'ioredis';
 import type { JobShape } from './model-state.ts';
 
