@@ -1,13 +1,16 @@
 import { join } from 'node:path';
 import type { Grant, LeaseDefinition, TaskResult } from '@karst/shared/protocol/lease.ts';
+import { ok, type Result } from '@karst/shared/result.ts';
 import type { AgentParts } from './agent-parts.ts';
-import { materializeInputs } from './inputs/materialize.ts';
+import { type InputsFailure, materializeInputs } from './inputs/materialize.ts';
 import { OutputWatch } from './outputs/output-watch.ts';
 import { Publisher } from './outputs/publisher.ts';
 import type { TaskLog } from './process/task-log.ts';
 import { type Failure, failedResult } from './session/failure.ts';
 import { LiveSession } from './session/live-session.ts';
 import { Session } from './session/session.ts';
+import { sessionKey } from './session/session-key.ts';
+import type { SessionStep } from './session/session-step.ts';
 import { runTask, type TaskSurroundings } from './session/task-run.ts';
 
 /** Why a lease's unfinished tasks are given back. */
@@ -18,8 +21,8 @@ export const returnedBecause = {
 } as const;
 
 /**
- * Runs the tasks of one lease, one after the other, in a session that a lease of the step left behind
- * or in a new one; a task that fails ends it, and the next one gets another. Every task gets exactly
+ * Runs the tasks of one lease, one after the other, in a session that a lease of the job left behind in
+ * the same environments or in a new one; a task that fails ends it, and the next one gets another. Every task gets exactly
  * one result, unless the lease is lost: then nobody wants any.
  */
 export class LeaseRun {
@@ -89,23 +92,28 @@ export class LeaseRun {
       this.#returnRest(this.#giveBack);
       return;
     }
+    const definition = await this.#define();
+    if (definition === undefined) return;
     const { sessions } = this.#parts;
-    let live = await sessions.enter(this.grant);
+    const key = sessionKey(this.grant, definition);
+    let live = await sessions.enter(key, this.grant.step);
     try {
-      const definition = await this.#define();
-      while (definition !== undefined && this.#next <= this.grant.last) {
-        live ??= await this.#open(definition);
-        if (live === undefined) return;
-        await this.#runTasks(live, log);
+      while (this.#next <= this.grant.last) {
+        const isKept = live !== undefined;
+        live ??= this.#newSession(definition);
+        const step = await this.#enterStep(live, definition, isKept);
+        if (step !== undefined) await this.#runTasks(live, step, log);
         if (live.sound) return;
         const broken: LiveSession = live;
         live = undefined;
         await sessions.end(broken, !this.#killed);
-        if (!broken.entered) this.#returnRest('its environments could not be entered here');
+        if (step !== undefined && !broken.entered) {
+          this.#returnRest('its environments could not be entered here');
+        }
       }
     } finally {
       if (live !== undefined && (this.#lost || this.#killed)) live.sound = false;
-      sessions.leave(this.grant, live);
+      sessions.leave(key, live);
     }
   }
 
@@ -121,48 +129,71 @@ export class LeaseRun {
     return undefined;
   }
 
-  /** A new session, its inputs brought in. Undefined when that failed, and everything is said. */
-  async #open(definition: LeaseDefinition): Promise<LiveSession | undefined> {
+  #newSession(definition: LeaseDefinition): LiveSession {
     const { leaseId } = this.grant;
     const name = this.#opened === 0 ? leaseId : `${leaseId}-${this.#opened}`;
     this.#opened += 1;
     const session = new Session(join(this.#parts.sessionsDir, name), definition);
-    const live = new LiveSession(session, this.#parts);
-    if (await this.#prepare(session, definition)) return live;
-    await this.#parts.sessions.end(live, false);
-    return undefined;
+    return new LiveSession(session, this.#parts);
   }
 
-  async #prepare(session: Session, definition: LeaseDefinition): Promise<boolean> {
-    const { judge, clock } = this.#parts;
+  /**
+   * Makes a session ready for the step's tasks. Undefined when that failed: everything is said then, or
+   * the session, which was `isKept`, has to make room for a new one.
+   */
+  async #enterStep(
+    live: LiveSession,
+    definition: LeaseDefinition,
+    isKept: boolean,
+  ): Promise<SessionStep | undefined> {
+    const { judge, clock, logger } = this.#parts;
     const startedAtMs = clock.nowMs();
+    const { session } = live;
     let failure: Failure;
     try {
-      await session.open();
-      if (!definition.hasInputs) return true;
-      const { leaseId } = this.grant;
-      const brought = await materializeInputs(
-        this.#parts,
-        leaseId,
-        session.filesDir,
-        this.#interrupted,
-      );
-      if (brought.ok) return true;
+      if (!isKept) await session.open();
+      const step = await session.enterStep(definition.definition);
+      const brought = await this.#bringInputs(session, definition);
+      if (brought.ok) return step;
+      live.sound = false;
       if (brought.error.kind === 'aborted') {
         this.#returnRest(this.#giveBack);
-        return false;
+        return undefined;
       }
       failure = brought.error;
     } catch (error) {
+      live.sound = false;
+      if (isKept) {
+        logger.warn({ error, dir: session.dir }, 'a kept session is of no use to another step');
+        return undefined;
+      }
       failure = judge.nodeFailure(error);
     }
     this.#failAll(failure, startedAtMs);
-    return false;
+    return undefined;
+  }
+
+  /** The outputs of steps that this one depends on may have changed since its last lease. */
+  async #bringInputs(
+    session: Session,
+    { definition, hasInputs }: LeaseDefinition,
+  ): Promise<Result<null, InputsFailure>> {
+    const { step } = this.grant;
+    if (session.step === step && definition.dependsOn.length === 0) return ok(null);
+    session.step = undefined;
+    let brought: Result<null, InputsFailure> = ok(null);
+    if (hasInputs) {
+      brought = await materializeInputs(this.#parts, this.grant, session.tree, this.#interrupted);
+    } else {
+      await session.tree.prepare(new Map(), step);
+    }
+    if (brought.ok) session.step = step;
+    return brought;
   }
 
   /** Until all have run, or the session must be ended. */
-  async #runTasks(live: LiveSession, log: TaskLog): Promise<void> {
-    const around = this.#surroundings(live, log);
+  async #runTasks(live: LiveSession, step: SessionStep, log: TaskLog): Promise<void> {
+    const around = this.#surroundings(live, step, log);
     while (this.#next <= this.grant.last) {
       if (this.#drained || this.#lost) {
         this.#returnRest(this.#giveBack);
@@ -178,15 +209,16 @@ export class LeaseRun {
     }
   }
 
-  #surroundings(live: LiveSession, log: TaskLog): TaskSurroundings {
+  #surroundings(live: LiveSession, step: SessionStep, log: TaskLog): TaskSurroundings {
     const { client, connections, host, leftovers, spawner, tails, judge, keeper, clock } =
       this.#parts;
     const { leaseId } = this.grant;
     return {
       grant: this.grant,
       live,
+      step,
       log,
-      outputs: new OutputWatch(live.session.outputs),
+      outputs: new OutputWatch(step.outputs),
       publisher: new Publisher(client, connections, leaseId, this.#kill.signal, this.#parts),
       host,
       leftovers,

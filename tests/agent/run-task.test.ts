@@ -86,6 +86,7 @@ describe('an agent running tasks', () => {
       CUDA_VISIBLE_DEVICES: '3',
       PYTHONPATH: '/somewhere',
       KARST_TASK_PATH: '/usr/bin:/bin',
+      KARST_SESSION_IDLE_S: '0',
     });
     const { log, lease } = await run(orchestrator, { step: command('env') });
     const names = log?.split('\n').flatMap((line) => line.split('=')[0] || []);

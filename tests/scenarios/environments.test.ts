@@ -6,36 +6,9 @@ import { taskOf } from './support/job-state.ts';
 import { Marks, noteStart, waitFor } from './support/marks.ts';
 import { isAlive } from './support/processes.ts';
 import { shellJob } from './support/shell-job.ts';
+import { type EnvironmentShell, withEnvironments } from './support/with-environments.ts';
 
 const farm = farmForFile({ livenessMs: 5000 });
-
-interface EnvironmentShell {
-  name: string;
-  /** Shell text; $1 is the marks' directory. */
-  onEnter: string;
-  onExit?: string;
-}
-
-const action = (script: string) => ({
-  command: '/bin/sh',
-  args: ['-c', script, 'environment', '{{Param.Marks}}'],
-});
-
-/** A job of one step within environments. */
-function withEnvironments(template: string, environments: readonly EnvironmentShell[]): string {
-  return JSON.stringify({
-    ...JSON.parse(template),
-    jobEnvironments: environments.map(({ name, onEnter, onExit }) => ({
-      name,
-      script: {
-        actions: {
-          onEnter: action(onEnter),
-          ...(onExit === undefined ? {} : { onExit: action(onExit) }),
-        },
-      },
-    })),
-  });
-}
 
 /** Starts a program that goes on, as an application that stays loaded would. */
 const application: EnvironmentShell = {

@@ -1,8 +1,5 @@
-import { constants } from 'node:fs';
-import { chmod, copyFile, mkdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { type Clock, sleep } from '@karst/shared/clock.ts';
-import type { LeaseId } from '@karst/shared/protocol/ids.ts';
+import type { Grant } from '@karst/shared/protocol/lease.ts';
 import type { Random } from '@karst/shared/random.ts';
 import { err, ok, type Result } from '@karst/shared/result.ts';
 import { Backoff } from '../http/backoff.ts';
@@ -10,6 +7,7 @@ import type { InputDownload, OrchestratorClient } from '../http/orchestrator-cli
 import { type GivenUp, persist } from '../http/persist.ts';
 import type { Failure } from '../session/failure.ts';
 import type { AssetCache, FetchFailure } from './asset-cache.ts';
+import type { FileTree, WantedFile } from './file-tree.ts';
 
 export type InputsFailure = Failure | { kind: 'aborted'; message: string };
 
@@ -25,24 +23,37 @@ const filesAtOnce = 6;
 const storageAwayMaxMs = 10 * 60_000;
 
 /**
- * Copies a lease's input files into `filesDir` (by reference where the file system can), so that a
- * task may change them without changing the cache. Throws when the disk fails.
+ * Makes a session's file tree what a lease's step finds there: brings what is new or was changed since,
+ * removes what was brought or published for another step. Throws when the disk fails, or when something
+ * that a task left is in the way.
  */
 export async function materializeInputs(
   sources: InputSources,
-  leaseId: LeaseId,
-  filesDir: string,
+  { leaseId, step }: Pick<Grant, 'leaseId' | 'step'>,
+  tree: FileTree,
   ended: AbortSignal,
 ): Promise<Result<null, InputsFailure>> {
   const { client, random } = sources;
+  const list = (cursor: string | undefined) =>
+    persist(() => client.inputs(leaseId, cursor, ended), random, ended);
+  let lacking: ReadonlySet<string> | undefined;
+  if (tree.isEmpty) {
+    await tree.prepare(new Map(), step);
+  } else {
+    const wanted = await listAll(list);
+    if (!wanted.ok) return wanted;
+    lacking = await tree.prepare(wanted.value, step);
+    if (lacking.size === 0) return ok(null);
+  }
   let cursor: string | undefined;
   do {
     const at = cursor;
-    const page = await persist(() => client.inputs(leaseId, at, ended), random, ended);
+    const page = await list(at);
     if (!page.ok) return err(refused(page.error));
-    const done = await bringAll(sources, page.value.items, filesDir, ended, async () => {
-      const again = await persist(() => client.inputs(leaseId, at, ended), random, ended);
-      return again.ok ? again.value.items : [];
+    const { items } = page.value;
+    const done = await bringAll(sources, toBring(items, lacking), tree, ended, async () => {
+      const again = await list(at);
+      return again.ok ? toBring(again.value.items, lacking) : [];
     });
     if (!done.ok) return done;
     cursor = page.value.nextCursor;
@@ -50,11 +61,39 @@ export async function materializeInputs(
   return ok(null);
 }
 
+type Listing = (
+  cursor: string | undefined,
+) => Promise<Result<{ items: InputDownload[]; nextCursor?: string | undefined }, GivenUp>>;
+
+/** Every file of the tree; a later one of the same path replaces an earlier one. */
+async function listAll(list: Listing): Promise<Result<Map<string, WantedFile>, InputsFailure>> {
+  const wanted = new Map<string, WantedFile>();
+  let cursor: string | undefined;
+  do {
+    const page = await list(cursor);
+    if (!page.ok) return err(refused(page.error));
+    for (const { path, sha256, executable } of page.value.items) {
+      wanted.set(path, { sha256, executable });
+    }
+    cursor = page.value.nextCursor;
+  } while (cursor !== undefined);
+  return ok(wanted);
+}
+
+/** Of a page: each path once, its last content, if it is lacking. */
+function toBring(
+  items: readonly InputDownload[],
+  lacking: ReadonlySet<string> | undefined,
+): readonly InputDownload[] {
+  const wanted = items.filter(({ path }) => lacking?.has(path) ?? true);
+  return [...new Map(wanted.map((item) => [item.path, item])).values()];
+}
+
 /** Brings one page of files; those that fail in passing are tried again with fresh URLs. */
 async function bringAll(
   { cache, random, clock }: InputSources,
   items: readonly InputDownload[],
-  filesDir: string,
+  tree: FileTree,
   ended: AbortSignal,
   listAgain: () => Promise<readonly InputDownload[]>,
 ): Promise<Result<null, InputsFailure>> {
@@ -67,7 +106,9 @@ async function bringAll(
     const lane = async () => {
       for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
         const input = item;
-        const brought = await cache.with(input, ended, (path) => copyInto(path, input, filesDir));
+        const brought = await cache.with(input, ended, (source) =>
+          tree.place(input.path, input, source),
+        );
         if (!brought.ok) failures.set(input.path, brought.error);
       }
     };
@@ -83,13 +124,6 @@ async function bringAll(
     left = (await listAgain()).filter(({ path }) => failures.has(path));
     if (left.length === 0) return err({ kind: 'aborted', message: 'the lease has ended' });
   }
-}
-
-async function copyInto(cached: string, input: InputDownload, filesDir: string): Promise<void> {
-  const target = join(filesDir, input.path);
-  await mkdir(dirname(target), { recursive: true });
-  await copyFile(cached, target, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
-  await chmod(target, input.executable ? 0o755 : 0o644);
 }
 
 function refused(error: GivenUp): InputsFailure {

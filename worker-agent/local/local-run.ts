@@ -8,6 +8,7 @@ import { TaskLog } from '../process/task-log.ts';
 import type { Failure } from '../session/failure.ts';
 import { type ActionWatch, LiveSession, type LiveSessionParts } from '../session/live-session.ts';
 import { Session } from '../session/session.ts';
+import type { SessionStep } from '../session/session-step.ts';
 import { localTaskEnvironment } from '../session/task-environment.ts';
 import { TaskOutput } from '../session/task-output.ts';
 import { OutputPrinter, type PrintTo } from './output-printer.ts';
@@ -27,7 +28,11 @@ export interface LocalRunOptions {
   kill: AbortSignal;
 }
 
-/** Runs tasks of a job on this machine, one after the other, until one fails. */
+/**
+ * Runs tasks of a job on this machine, one after the other, until one fails: in one session, as OpenJD's
+ * own CLI does. The job's environments stay entered from the first task to the last, each step's while
+ * it runs.
+ */
 export class LocalRun {
   readonly #options: LocalRunOptions;
   readonly #printer: OutputPrinter;
@@ -44,13 +49,24 @@ export class LocalRun {
 
   /** Whether everything succeeded; what did not has been said. */
   async run(): Promise<boolean> {
-    const { plan, to, clock } = this.#options;
+    const { plan, parts, dir, to, clock, stop } = this.#options;
     const startedMs = clock.monotonicMs();
+    const { job } = plan;
+    const session = new Session(join(dir, 'session'), {
+      jobName: job.name,
+      parameters: job.parameters,
+      locations: {},
+      pathMappingRules: plan.pathMappingRules,
+    });
+    const live = new LiveSession(session, parts);
+    await session.open();
     let good = true;
     for (const { step, tasks } of plan.steps) {
-      good = await this.#runStep(step, tasks);
+      good = await this.#runStep(live, step, tasks);
       if (!good) break;
     }
+    const left = this.#isGood(await live.end(true, this.#exitWatch));
+    good = good && left && !stop.aborted;
     await this.#log.close();
     const seconds = ((clock.monotonicMs() - startedMs) / 1000).toFixed(1);
     const tasks = this.#ran === 1 ? '1 task' : `${this.#ran} tasks`;
@@ -60,45 +76,47 @@ export class LocalRun {
     return good;
   }
 
-  async #runStep(index: number, tasks: readonly number[] | undefined): Promise<boolean> {
-    const { plan, parts, dir, to, stop, kill } = this.#options;
+  async #runStep(
+    live: LiveSession,
+    index: number,
+    tasks: readonly number[] | undefined,
+  ): Promise<boolean> {
+    const { plan, to } = this.#options;
     const { job, tasksMax = Number.POSITIVE_INFINITY } = plan;
     const definition = job.steps[index];
     if (definition === undefined) throw new Error(`the job has no step ${index}`);
-    const session = new Session(join(dir, `session-${index}`), {
-      jobName: job.name,
-      parameters: job.parameters,
-      definition,
-      environments: [...(job.jobEnvironments ?? []), ...(definition.environments ?? [])],
-      locations: {},
-      pathMappingRules: plan.pathMappingRules,
-    });
-    const live = new LiveSession(session, parts);
-    await session.open();
-    let good = true;
+    const environments = [...(job.jobEnvironments ?? []), ...(definition.environments ?? [])];
+    if (!this.#isGood(await live.moveTo(environments, this.#exitWatch))) return false;
+    const step = await live.session.enterStep(definition);
     const total = Math.min(tasks?.length ?? taskCount(definition.parameterSpace), tasksMax);
-    for (let at = 0; at < total && good; at++) {
-      const failure = await this.#runTask(live, tasks?.[at] ?? at);
-      good = failure === undefined;
-      if (failure === 'interrupted') to.say('Canceled.');
-      else if (failure !== undefined) to.say(`The task failed: ${failure.message}.`);
+    for (let at = 0; at < total; at++) {
+      const failure = await this.#runTask(live, step, tasks?.[at] ?? at);
+      if (failure === undefined) continue;
+      to.say(failure === 'interrupted' ? 'Canceled.' : `The task failed: ${failure.message}.`);
+      return false;
     }
-    const never = new AbortController().signal;
-    const failures = await live.end(true, this.#watch(never, kill));
-    for (const { message } of failures) to.say(`Failed: ${message}.`);
-    return good && failures.length === 0 && !stop.aborted;
+    return true;
   }
 
-  async #runTask(live: LiveSession, index: number): Promise<Failure | 'interrupted' | undefined> {
+  #isGood(failures: readonly Failure[]): boolean {
+    for (const { message } of failures) this.#options.to.say(`Failed: ${message}.`);
+    return failures.length === 0;
+  }
+
+  async #runTask(
+    live: LiveSession,
+    step: SessionStep,
+    index: number,
+  ): Promise<Failure | 'interrupted' | undefined> {
     const { parts, to, stop, kill, clock } = this.#options;
     const { session } = live;
     if (stop.aborted || kill.aborted) return 'interrupted';
     const entered = await live.enter(this.#watch(stop, kill));
     if (entered !== undefined) return entered;
-    to.say(taskTitle(live, index));
-    await session.writeEmbeddedFiles(index);
+    to.say(taskTitle(step, index));
+    await step.writeEmbeddedFiles(index);
     await this.#log.begin();
-    const action = session.action(index);
+    const action = step.action(index);
     const output = new TaskOutput(this.#log, {
       secrets: session.secrets,
       textMax: Number.POSITIVE_INFINITY,
@@ -108,7 +126,7 @@ export class LocalRun {
       command: action.command,
       args: action.args,
       cwd: session.dir,
-      env: localTaskEnvironment(parts.host, session, this.#leaseId, index),
+      env: localTaskEnvironment(parts.host, step, this.#leaseId, index),
       logPath: this.#log.path,
     });
     const tail = this.#printer.follow(output);
@@ -128,14 +146,19 @@ export class LocalRun {
     return await parts.judge.judge(supervised, output, action);
   }
 
+  /** Only a kill keeps environments from being left well. */
+  get #exitWatch(): ActionWatch {
+    return this.#watch(new AbortController().signal, this.#options.kill);
+  }
+
   #watch(stop: AbortSignal, kill: AbortSignal): ActionWatch {
     const follow = (output: TaskOutput) => this.#printer.follow(output);
     return { follow, stop, kill, textMax: Number.POSITIVE_INFINITY };
   }
 }
 
-function taskTitle({ session: { step } }: LiveSession, index: number): string {
-  const values = Object.entries(taskParameters(step.parameterSpace, index));
-  const told = values.map(([name, { value }]) => `${name}=${value}`).join(' ');
-  return told === '' ? `Step ${step.name}` : `Step ${step.name}, task ${index}: ${told}`;
+function taskTitle({ name, definition }: SessionStep, index: number): string {
+  const values = Object.entries(taskParameters(definition.parameterSpace, index));
+  const told = values.map(([parameter, { value }]) => `${parameter}=${value}`).join(' ');
+  return told === '' ? `Step ${name}` : `Step ${name}, task ${index}: ${told}`;
 }

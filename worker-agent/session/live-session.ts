@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '@karst/shared/clock.ts';
 import type { ResolvedAction } from '@karst/shared/openjd/resolve-task.ts';
 import type { ResolvedEnvironment } from '@karst/shared/openjd/resolved-job.ts';
@@ -50,6 +51,8 @@ export class LiveSession {
   sound = true;
   readonly #parts: LiveSessionParts;
   #entered = false;
+  /** Actions of environments may have run. */
+  #opened = false;
   /** How many environments were entered, or attempted. */
   #attempted = 0;
 
@@ -67,11 +70,12 @@ export class LiveSession {
   async enter(watch: ActionWatch): Promise<EnvironmentFailure | 'interrupted' | undefined> {
     if (this.#entered) return undefined;
     const { session } = this;
-    if (this.#hasScripts) {
+    if (this.#hasScripts && !this.#opened) {
       await this.log.begin();
       this.#parts.leftovers.sessionOpened(session.id);
+      this.#opened = true;
     }
-    for (const environment of session.environments) {
+    for (const environment of session.environments.slice(this.#attempted)) {
       this.#attempted += 1;
       session.variables.push(session.environmentVariables(environment));
       const ended = await this.#act(environment, 'onEnter', watch);
@@ -79,8 +83,26 @@ export class LiveSession {
       this.sound = false;
       return ended;
     }
+    if (this.#hasScripts) await session.tree.adapt();
     this.#entered = true;
     return undefined;
+  }
+
+  /**
+   * Has the session go on in other environments: those that both begin with stay entered, the others are
+   * exited here, and enter() enters the new ones. Resolves to what went wrong; then it is sound no more.
+   */
+  async moveTo(
+    environments: readonly ResolvedEnvironment[],
+    watch: ActionWatch,
+  ): Promise<EnvironmentFailure[]> {
+    const before = this.session.environments;
+    const differs = before.findIndex((one, at) => !isDeepStrictEqual(one, environments[at]));
+    const failures = await this.#exitTo(differs === -1 ? before.length : differs, true, watch);
+    if (failures.length > 0) this.sound = false;
+    this.session.environments = environments;
+    this.#entered = this.#entered && this.#attempted === environments.length;
+    return failures;
   }
 
   /**
@@ -88,9 +110,20 @@ export class LiveSession {
    * nothing more is run. Resolves to what went wrong; throws when the directory can't be removed.
    */
   async end(exits: boolean, watch: ActionWatch = quiet): Promise<EnvironmentFailure[]> {
-    const failures: EnvironmentFailure[] = [];
     this.sound = false;
-    while (this.#attempted > 0) {
+    const failures = await this.#exitTo(0, exits, watch);
+    if (this.#opened) {
+      await this.#parts.leftovers.sessionEnded(this.session.id);
+      await this.log.close();
+    }
+    await this.session.close();
+    return failures;
+  }
+
+  /** Leaves environments, innermost first, until `left` are entered. */
+  async #exitTo(left: number, exits: boolean, watch: ActionWatch): Promise<EnvironmentFailure[]> {
+    const failures: EnvironmentFailure[] = [];
+    while (this.#attempted > left) {
       this.#attempted -= 1;
       const environment = this.session.environments[this.#attempted];
       if (exits && environment !== undefined && !watch.kill.aborted) {
@@ -99,11 +132,6 @@ export class LiveSession {
       }
       this.session.variables.pop();
     }
-    if (this.#hasScripts) {
-      await this.#parts.leftovers.sessionEnded(this.session.id);
-      await this.log.close();
-    }
-    await this.session.close();
     return failures;
   }
 

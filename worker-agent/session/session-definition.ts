@@ -2,9 +2,9 @@ import type { ResolvedEnvironment } from '@karst/shared/openjd/resolved-job.ts';
 import type { LeaseDefinition } from '@karst/shared/protocol/lease.ts';
 import type { PathMappingRule } from './path-mapping.ts';
 
-/** What a session is made of. */
+/** What a session is made of: nothing of a step but its environments. */
 export interface SessionDefinition
-  extends Pick<LeaseDefinition, 'jobName' | 'parameters' | 'definition' | 'locations'> {
+  extends Pick<LeaseDefinition, 'jobName' | 'parameters' | 'locations'> {
   /** Of job and step, in the order they are entered. */
   environments?: readonly ResolvedEnvironment[] | undefined;
   /** Absent: those of the job's file tree. */

@@ -11,16 +11,20 @@ const scriptTexts = ({ script }: ResolvedStep): string[] => [
 ];
 
 /** Where tasks of a step may leave results; those that its script names must be written. */
-export function outputLocations(definition: SessionDefinition, filesDir: string): OutputLocation[] {
+export function outputLocations(
+  { locations: places, parameters }: Pick<SessionDefinition, 'locations' | 'parameters'>,
+  step: ResolvedStep,
+  filesDir: string,
+): OutputLocation[] {
   const referenced = new Set(
-    scriptTexts(definition.definition).flatMap((text) => {
+    scriptTexts(step).flatMap((text) => {
       const format = parseFormatString(text);
       return format.ok ? referencesOf(format.value) : [];
     }),
   );
   const locations: OutputLocation[] = [];
-  for (const [parameter, location] of Object.entries(definition.locations)) {
-    const { dataFlow, objectType = 'DIRECTORY' } = definition.parameters[parameter] ?? {};
+  for (const [parameter, location] of Object.entries(places)) {
+    const { dataFlow, objectType = 'DIRECTORY' } = parameters[parameter] ?? {};
     if (dataFlow !== 'OUT' && dataFlow !== 'INOUT') continue;
     const required = dataFlow === 'OUT' && referenced.has(`Param.${parameter}`);
     locations.push({ parameter, location, path: join(filesDir, location), objectType, required });

@@ -2,6 +2,7 @@ import { type Clock, sleep } from '@karst/shared/clock.ts';
 import type { JobId } from '@karst/shared/protocol/ids.ts';
 import type { Logger } from 'pino';
 import { type LiveSession, quietUntil } from './live-session.ts';
+import type { SessionKey } from './session-key.ts';
 
 export interface PoolOptions {
   /** Sessions at once, idle ones and those that are being ended included. */
@@ -12,12 +13,6 @@ export interface PoolOptions {
   logger: Logger;
 }
 
-/** Which leases may share a session: those of one step of one job. */
-export interface SessionKey {
-  jobId: JobId;
-  step: number;
-}
-
 interface Idle {
   key: SessionKey;
   live: LiveSession;
@@ -26,8 +21,8 @@ interface Idle {
 
 /**
  * The sessions of one agent. A session is kept for a while after a lease, for the next lease of its
- * step: its inputs are there and its applications are loaded. Every open session counts as a slot; an
- * idle one is ended when a lease of another step needs its slot.
+ * job in the same surroundings: its inputs are there and its applications are loaded. Every open
+ * session counts as a slot; an idle one is ended when a lease that can't use it needs its slot.
  */
 export class SessionPool {
   readonly #options: PoolOptions;
@@ -56,13 +51,14 @@ export class SessionPool {
   }
 
   /**
-   * For a lease: resolves to the session kept for its step or, once there is room for one, to nothing.
-   * Each call is followed by one of leave().
+   * For a lease: resolves to a session kept for its like, best one that ran the step before, or, once
+   * there is room for one, to nothing. Each call is followed by one of leave().
    */
-  async enter({ jobId, step }: SessionKey): Promise<LiveSession | undefined> {
+  async enter(key: SessionKey, step: number): Promise<LiveSession | undefined> {
     this.#busy += 1;
-    const at = this.#idle.findIndex(({ key }) => key.jobId === jobId && key.step === step);
-    const [kept] = at === -1 ? [] : this.#idle.splice(at, 1);
+    const fitting = this.#idle.filter((idle) => areEqual(idle.key, key));
+    const kept = fitting.find(({ live }) => live.session.step === step) ?? fitting[0];
+    if (kept !== undefined) this.#idle.splice(this.#idle.indexOf(kept), 1);
     if (kept !== undefined) return kept.live;
     while (this.#busy + this.#idle.length + this.#ending.size > this.#options.slots) {
       const oldest = this.#idle.shift();
@@ -155,3 +151,6 @@ export class SessionPool {
     this.#expiring = false;
   }
 }
+
+const areEqual = (one: SessionKey, other: SessionKey): boolean =>
+  one.jobId === other.jobId && one.surroundings === other.surroundings;

@@ -5,13 +5,10 @@ import {
   resolveEnvironmentFiles,
   resolveEnvironmentVariables,
 } from '@karst/shared/openjd/environments.ts';
-import { taskParameters } from '@karst/shared/openjd/parameter-space.ts';
-import {
-  type ResolvedAction,
-  type ResolvedFile,
-  resolveAction,
-  resolveEmbeddedFiles,
-  type SessionValues,
+import type {
+  ResolvedAction,
+  ResolvedFile,
+  SessionValues,
 } from '@karst/shared/openjd/resolve-task.ts';
 import type {
   ResolvedEnvironment,
@@ -20,96 +17,95 @@ import type {
   TaskParameters,
 } from '@karst/shared/openjd/resolved-job.ts';
 import type { EnvironmentActionName } from '@karst/shared/openjd/types.ts';
-import type { OutputLocation } from '../outputs/output-location.ts';
+import { FileTree } from '../inputs/file-tree.ts';
 import { mapPath, type PathMappingRule, pathMappingText, treeRules } from './path-mapping.ts';
 import { Secrets } from './secrets.ts';
 import type { SessionDefinition } from './session-definition.ts';
 import { outputLocations } from './session-outputs.ts';
+import { SessionStep } from './session-step.ts';
 import { SessionVariables } from './session-variables.ts';
 
 /**
- * A working directory on this node in which tasks of one step run, one after the other, within the
- * environments of job and step. `<dir>/files/` is the job's file tree, `<dir>/embedded/` holds the
- * step's embedded files, `<dir>/environments/<n>/` those of the environments, `<dir>/tmp/` is TMPDIR.
- * Not tied to a lease, so that several spans of a step can share it.
+ * A working directory on this node in which tasks of one job run, one after the other, within the same
+ * environments. `<dir>/files/` is the job's file tree, `<dir>/embedded/` holds the embedded files of the
+ * step that runs, `<dir>/environments/<n>/` those of the environments, `<dir>/tmp/` is TMPDIR.
+ * Not tied to a lease or a step, so that several spans can share it.
  */
 export class Session {
   readonly id: string;
   readonly dir: string;
-  readonly filesDir: string;
   readonly tmpDir: string;
-  readonly step: ResolvedStep;
+  readonly tree: FileTree;
+  readonly job: Pick<ResolvedJob, 'name' | 'parameters'>;
   /** In the order they are entered. */
-  readonly environments: readonly ResolvedEnvironment[];
-  /** Where results of the step are looked for. */
-  readonly outputs: readonly OutputLocation[];
+  environments: readonly ResolvedEnvironment[];
   readonly variables = new SessionVariables();
   readonly secrets = new Secrets();
-  readonly #job: ResolvedJob;
+  /** Index of the step whose inputs the file tree holds. Undefined: of none, or not all of them. */
+  step: number | undefined;
+  readonly #definition: SessionDefinition;
   readonly #values: SessionValues;
   readonly #rules: readonly PathMappingRule[];
+  #rulesWritten = false;
 
   /** `dir` does not exist yet; its name is the session's. */
   constructor(dir: string, definition: SessionDefinition) {
     this.id = basename(dir);
     this.dir = dir;
-    this.filesDir = join(dir, 'files');
     this.tmpDir = join(dir, 'tmp');
-    this.step = definition.definition;
+    this.tree = new FileTree(join(dir, 'files'), join(dir, 'incoming'));
     this.environments = definition.environments ?? [];
-    this.#rules = definition.pathMappingRules ?? treeRules(definition, this.filesDir);
-    this.#job = {
-      name: definition.jobName,
-      parameters: definition.parameters,
-      steps: [definition.definition],
-    };
+    this.job = { name: definition.jobName, parameters: definition.parameters };
+    this.#definition = definition;
+    this.#rules = definition.pathMappingRules ?? treeRules(definition, this.tree.dir);
     this.#values = {
       workingDirectory: dir,
-      files: filePaths(join(dir, 'embedded'), this.step.script.embeddedFiles),
+      files: {},
       hasPathMappingRules: this.#rules.length > 0,
       pathMappingRulesFile: join(dir, 'path_mapping.json'),
       pathParameterValues: this.#localPaths(definition),
     };
-    this.outputs = outputLocations(definition, this.filesDir);
   }
 
-  /** Makes the directories. Inputs are brought in afterwards; output directories exist by then. */
+  /** Makes the directories. */
   async open(): Promise<void> {
     await mkdir(this.tmpDir, { recursive: true, mode: 0o700 });
-    if (this.step.script.embeddedFiles.length > 0) {
-      await mkdir(join(this.dir, 'embedded'), { mode: 0o700 });
+    if (this.#rules.length > 0) await this.#writeRules();
+  }
+
+  /**
+   * Makes room for a step's tasks: what is left of another's embedded files goes, its output directories
+   * are made. Its inputs are brought in by others.
+   */
+  async enterStep(definition: ResolvedStep): Promise<SessionStep> {
+    const outputs = outputLocations(this.#definition, definition, this.tree.dir);
+    await rm(this.#embeddedDir, { recursive: true, force: true });
+    if (definition.script.embeddedFiles.length > 0) {
+      await mkdir(this.#embeddedDir, { mode: 0o700 });
     }
-    if (this.#namesRulesFile()) {
-      const text = pathMappingText(this.#rules);
-      await writeFile(this.#values.pathMappingRulesFile, text, { mode: 0o600 });
-    }
-    for (const { path, objectType } of this.outputs) {
+    if (namesRulesFile([definition.script, this.environments])) await this.#writeRules();
+    for (const { path, objectType } of outputs) {
       await mkdir(objectType === 'DIRECTORY' ? path : dirname(path), { recursive: true });
     }
+    return new SessionStep(this, definition, outputs);
   }
 
-  /** The command of task `index`. */
-  action(index: number): ResolvedAction {
-    const parameters = this.#parameters(index);
-    return resolveAction(this.#job, this.step, parameters, this.#taskValues(parameters));
+  /** What a task's format strings may name of this session. */
+  taskValues({ script }: ResolvedStep, parameters: TaskParameters): SessionValues {
+    const values = { ...this.#values, files: filePaths(this.#embeddedDir, script.embeddedFiles) };
+    if (this.#rules.length === 0) return values;
+    const paths = Object.entries(parameters).filter(([, { type }]) => type === 'PATH');
+    const mapped = paths.map(([name, { value }]) => [name, mapPath(this.#rules, value)]);
+    return { ...values, pathTaskParameterValues: Object.fromEntries(mapped) };
   }
 
-  /** Writes the embedded files for task `index` anew: the last task may have changed them. */
-  async writeEmbeddedFiles(index: number): Promise<void> {
-    if (this.step.script.embeddedFiles.length === 0) return;
-    const parameters = this.#parameters(index);
-    const values = this.#taskValues(parameters);
-    const files = resolveEmbeddedFiles(this.#job, this.step, parameters, values);
-    await writeAnew(join(this.dir, 'embedded'), files);
+  async writeTaskFiles(files: readonly ResolvedFile[]): Promise<void> {
+    await writeAnew(this.#embeddedDir, files);
   }
 
   /** The variables an environment sets from its onEnter on. */
   environmentVariables(environment: ResolvedEnvironment): Record<string, string> {
-    return resolveEnvironmentVariables(
-      this.#job,
-      environment,
-      this.#environmentValues(environment),
-    );
+    return resolveEnvironmentVariables(this.job, environment, this.#environmentValues(environment));
   }
 
   /** The command that enters or leaves an environment, its embedded files written anew; or none. */
@@ -118,9 +114,9 @@ export class Session {
     name: EnvironmentActionName,
   ): Promise<ResolvedAction | undefined> {
     const values = this.#environmentValues(environment);
-    const action = resolveEnvironmentAction(this.#job, environment, name, values);
+    const action = resolveEnvironmentAction(this.job, environment, name, values);
     if (action === undefined) return undefined;
-    const files = resolveEnvironmentFiles(this.#job, environment, values);
+    const files = resolveEnvironmentFiles(this.job, environment, values);
     if (files.length > 0) {
       const dir = this.#environmentDir(environment);
       await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -134,15 +130,8 @@ export class Session {
     await rm(this.dir, { recursive: true, force: true, maxRetries: 3 });
   }
 
-  #parameters(index: number): TaskParameters {
-    return taskParameters(this.step.parameterSpace, index);
-  }
-
-  #taskValues(parameters: TaskParameters): SessionValues {
-    if (this.#rules.length === 0) return this.#values;
-    const paths = Object.entries(parameters).filter(([, { type }]) => type === 'PATH');
-    const mapped = paths.map(([name, { value }]) => [name, mapPath(this.#rules, value)]);
-    return { ...this.#values, pathTaskParameterValues: Object.fromEntries(mapped) };
+  get #embeddedDir(): string {
+    return join(this.dir, 'embedded');
   }
 
   #environmentValues(environment: ResolvedEnvironment): SessionValues {
@@ -159,18 +148,22 @@ export class Session {
     const local: Record<string, string> = {};
     for (const [name, { type, value }] of Object.entries(parameters)) {
       const at = Object.hasOwn(locations, name) ? locations[name] : undefined;
-      if (at !== undefined) local[name] = join(this.filesDir, at);
+      if (at !== undefined) local[name] = join(this.tree.dir, at);
       else if (type === 'PATH' && this.#rules.length > 0) local[name] = mapPath(this.#rules, value);
     }
     return local;
   }
 
-  #namesRulesFile(): boolean {
-    const { onRun, embeddedFiles } = this.step.script;
-    const all = JSON.stringify([onRun, embeddedFiles, this.environments]);
-    return this.#rules.length > 0 || all.includes('PathMappingRulesFile');
+  async #writeRules(): Promise<void> {
+    if (this.#rulesWritten) return;
+    const text = pathMappingText(this.#rules);
+    await writeFile(this.#values.pathMappingRulesFile, text, { mode: 0o600 });
+    this.#rulesWritten = true;
   }
 }
+
+const namesRulesFile = (scripts: object): boolean =>
+  JSON.stringify(scripts).includes('PathMappingRulesFile');
 
 const filePaths = (
   dir: string,

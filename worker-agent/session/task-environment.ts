@@ -2,6 +2,7 @@ import type { LeaseId } from '@karst/shared/protocol/ids.ts';
 import type { Grant } from '@karst/shared/protocol/lease.ts';
 import { marker } from '../process/kill-tree.ts';
 import type { Session } from './session.ts';
+import type { SessionStep } from './session-step.ts';
 
 /** What of this machine tasks may see; read once, at start. */
 export interface HostEnvironment {
@@ -31,14 +32,14 @@ export const deviceVariables = [
  */
 export function taskEnvironment(
   host: HostEnvironment,
-  session: Session,
+  step: SessionStep,
   grant: Pick<Grant, 'jobId' | 'leaseId'>,
   task: number,
 ): Record<string, string> {
   return {
-    ...session.variables.applyTo(baseEnvironment(host, session)),
+    ...step.session.variables.applyTo(baseEnvironment(host, step.session)),
     KARST_JOB_ID: grant.jobId,
-    KARST_STEP: session.step.name,
+    KARST_STEP: step.name,
     [marker.agentDir]: host.agentDir,
     [marker.lease]: grant.leaseId,
     [marker.task]: String(task),
@@ -48,13 +49,13 @@ export function taskEnvironment(
 /** As taskEnvironment, for a task that no farm knows. */
 export function localTaskEnvironment(
   host: HostEnvironment,
-  session: Session,
+  step: SessionStep,
   leaseId: LeaseId,
   task: number,
 ): Record<string, string> {
   return {
-    ...session.variables.applyTo(baseEnvironment(host, session)),
-    KARST_STEP: session.step.name,
+    ...step.session.variables.applyTo(baseEnvironment(host, step.session)),
+    KARST_STEP: step.name,
     [marker.agentDir]: host.agentDir,
     [marker.lease]: leaseId,
     [marker.task]: String(task),

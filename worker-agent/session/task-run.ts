@@ -13,6 +13,7 @@ import type { LeaseKeeper } from '../sync/lease-keeper.ts';
 import { type Failure, type FailureJudge, failedResult } from './failure.ts';
 import type { LiveSession } from './live-session.ts';
 import type { LiveTails } from './live-tails.ts';
+import type { SessionStep } from './session-step.ts';
 import { type HostEnvironment, taskEnvironment } from './task-environment.ts';
 import { TaskOutput } from './task-output.ts';
 
@@ -20,6 +21,7 @@ import { TaskOutput } from './task-output.ts';
 export interface TaskSurroundings {
   grant: Grant;
   live: LiveSession;
+  step: SessionStep;
   log: TaskLog;
   outputs: OutputWatch;
   publisher: Publisher;
@@ -69,8 +71,7 @@ export async function runTask(around: TaskSurroundings, index: number): Promise<
   const { failure } = ran;
   const times = { first: index, last: index, startedAtMs, endedAtMs: clock.nowMs() };
   const logged = around.log.sizeBytes() + ran.enteredBytes > 0;
-  const { outputs } = live.session;
-  if (failure === undefined && !logged && outputs.length === 0) {
+  if (failure === undefined && !logged && around.step.outputs.length === 0) {
     return { kind: 'result', result: { outcome: 'succeeded', ...times } };
   }
   const end = await publish(around, index, times, ran);
@@ -98,6 +99,7 @@ async function publish(
       ? undefined
       : published.error
     : collected.error;
+  if (failure === undefined) around.live.session.tree.published(files, around.grant.step);
   const logSizeBytes = published.ok ? published.value.logSizeBytes : 0;
   if (failure !== undefined) {
     const { startedAtMs, endedAtMs } = times;
@@ -153,7 +155,7 @@ async function execute(around: TaskSurroundings, index: number): Promise<Ran> {
       if (failure === 'interrupted') return { interrupted: true, enteredBytes };
       if (failure !== undefined) return { failure, enteredBytes };
     }
-    await live.session.writeEmbeddedFiles(index);
+    await around.step.writeEmbeddedFiles(index);
     await around.outputs.begin();
   } catch (error) {
     return { failure: judge.nodeFailure(error), enteredBytes };
@@ -171,9 +173,9 @@ async function runAction(
   around: TaskSurroundings,
   index: number,
 ): Promise<Pick<Ran, 'failure' | 'interrupted' | 'isSecret'>> {
-  const { grant, live, log, host, leftovers, spawner, tails, clock, judge } = around;
+  const { grant, live, step, log, host, leftovers, spawner, tails, clock, judge } = around;
   const { session } = live;
-  const action = session.action(index);
+  const action = step.action(index);
   const output = new TaskOutput(log, { secrets: session.secrets });
   const { leaseId } = grant;
   leftovers.started(leaseId, index);
@@ -181,7 +183,7 @@ async function runAction(
     command: action.command,
     args: action.args,
     cwd: session.dir,
-    env: taskEnvironment(host, session, grant, index),
+    env: taskEnvironment(host, step, grant, index),
     logPath: log.path,
   });
   const startedMonotonicMs = clock.monotonicMs();
@@ -197,7 +199,7 @@ async function runAction(
   });
   const thorough =
     supervised.cause !== undefined ||
-    session.outputs.length > 0 ||
+    step.outputs.length > 0 ||
     clock.monotonicMs() - startedMonotonicMs > thoroughMs;
   await leftovers.ended(leaseId, thorough);
   await tail.end();

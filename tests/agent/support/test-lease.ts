@@ -16,6 +16,9 @@ export interface LeaseOptions {
   like?: TestLease;
   step?: Pick<ResolvedStep, 'script'> & Partial<ResolvedStep>;
   last?: number;
+  /** Default: the same for all. */
+  jobId?: Grant['jobId'];
+  resources?: Grant['resources'];
   parameters?: LeaseDefinition['parameters'];
   locations?: LeaseDefinition['locations'];
   inputs?: TestLease['inputs'];

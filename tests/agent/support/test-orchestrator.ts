@@ -102,12 +102,13 @@ export class TestOrchestrator {
     const last = options.last ?? like?.grant.last ?? 0;
     const grant = grantSchema.parse({
       leaseId: randomUUID(),
-      jobId,
+      jobId: options.jobId ?? jobId,
       step: like?.grant.step ?? number,
       spanId: number,
       epoch: 1,
       first: 0,
       last,
+      resources: options.resources,
     });
     const space = {
       parameters: [{ name: 'Index', type: 'INT' as const, range: `0-${last}` }],
