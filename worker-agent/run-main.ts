@@ -64,7 +64,7 @@ async function main(): Promise<0 | 1> {
   } finally {
     await spawner.close();
     await leftovers.close();
-    await rm(dir, { recursive: true, force: true, maxRetries: 3 });
+    if (plan.preserve !== true) await rm(dir, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 

@@ -16,7 +16,7 @@ export type SuppliedValues = ReadonlyMap<string, SuppliedValue>;
 /** The bundle's own values, or those of its recipe, overridden by those that the person gives. */
 export function supplyValues(
   bundle: Bundle,
-  given: Readonly<Record<string, string>>,
+  given: Readonly<Record<string, string | number>>,
 ): SuppliedValues {
   const supplied = new Map<string, SuppliedValue>();
   for (const [name, value] of Object.entries(bundle.recipe?.parameters ?? {})) {

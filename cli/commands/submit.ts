@@ -34,13 +34,13 @@ import {
   duration,
   example,
   integer,
-  nameValue,
 } from './command-line.ts';
 import { downloadJob } from './download.ts';
 import { addOutputOption, outputFormatSchema, printOne } from './output-format.ts';
+import { addParamOption, givenValuesSchema } from './parameter-option.ts';
 
 const optionsSchema = z.object({
-  param: z.record(z.string(), z.string()).default({}),
+  param: givenValuesSchema,
   recipes: z.array(z.string()).default([]),
   project: z.string().optional(),
   priority: z.int().optional(),
@@ -62,7 +62,6 @@ export function addSubmitCommand({ program, context, finish }: CommandLine): voi
       '<bundle>',
       'a directory with template.yaml or template.json, a template, or a recipe file',
     )
-    .option('-p, --param <name=value>', 'a job parameter; repeat it for more', nameValue)
     .option('--project <name>', 'the project the job belongs to')
     .option('--priority <n>', '0 to 100, higher goes first (default: 50)', integer(0, 100))
     .option('--max-retries <n>', 'retries of a task that fails by itself', integer(0, 100))
@@ -71,6 +70,7 @@ export function addSubmitCommand({ program, context, finish }: CommandLine): voi
     .option('--wait', 'show progress until the job is over; Ctrl-C detaches')
     .option('--timeout <duration>', 'with --wait: stop waiting after this long (exit 6)', duration)
     .option('--download <dir>', 'wait, then download the outputs of a job that succeeded');
+  addParamOption(command, context.cwd);
   addRecipesOption(command);
   addConnectionOptions(command);
   addOutputOption(command, ['name', 'json', 'yaml']);

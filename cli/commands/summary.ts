@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { printSummary } from '../summary/print-summary.ts';
 import { readSummary } from '../summary/read-summary.ts';
-import { addRecipesOption, type CommandLine, example, nameValue } from './command-line.ts';
+import { addRecipesOption, type CommandLine, example } from './command-line.ts';
 import { addOutputOption, outputFormatSchema, printOne } from './output-format.ts';
+import { addParamOption, givenValuesSchema } from './parameter-option.ts';
 
 const optionsSchema = z.object({
   recipes: z.array(z.string()).default([]),
-  param: z.record(z.string(), z.string()).default({}),
+  param: givenValuesSchema,
   output: outputFormatSchema,
 });
 
@@ -17,8 +18,8 @@ export function addSummaryCommand({ program, context }: CommandLine): void {
     .description(
       'Tell the parameters, environments, steps and tasks of a template, recipe or bundle.',
     )
-    .argument('<file>', 'a job or environment template, a recipe file, or a bundle’s directory')
-    .option('-p, --param <name=value>', 'a job parameter; repeat it for more', nameValue);
+    .argument('<file>', 'a job or environment template, a recipe file, or a bundle’s directory');
+  addParamOption(command, context.cwd);
   addRecipesOption(command);
   addOutputOption(command, ['table', 'json', 'yaml', 'name']);
   example(

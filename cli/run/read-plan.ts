@@ -1,31 +1,40 @@
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createJob } from '@karst/shared/openjd/create-job.ts';
 import { parseEnvironmentTemplate } from '@karst/shared/openjd/parse-environment.ts';
+import type { PathMappingRule } from '@karst/shared/openjd/path-mapping-rules.ts';
 import type { ResolvedJob, ResolvedStep } from '@karst/shared/openjd/resolved-job.ts';
 import type { EnvironmentTemplate } from '@karst/shared/openjd/types.ts';
 import { fieldErrorLine } from '../api/problem-error.ts';
-import { readBundle } from '../bundle/read-bundle.ts';
-import { createProblemLine, plainValues, supplyValues } from '../bundle/supplied-values.ts';
+import { type Bundle, readBundle } from '../bundle/read-bundle.ts';
+import {
+  createProblemLine,
+  plainValues,
+  type SuppliedValues,
+  supplyValues,
+} from '../bundle/supplied-values.ts';
 import type { CliContext } from '../context.ts';
 import { formatOf } from '../documents/document.ts';
 import { readText } from '../documents/read-text.ts';
-import { CliError, messageOf, usageError } from '../failure.ts';
+import { CliError, usageError } from '../failure.ts';
 import { sayWarnings } from '../recipes/read-recipe.ts';
-import { selectTasks } from './select-tasks.ts';
+import { readRules } from './read-rules.ts';
+import { readSelection, selectTasks } from './select-tasks.ts';
 
 export interface RunOptions {
-  param: Readonly<Record<string, string>>;
+  param: Readonly<Record<string, string | number>>;
   /** Folders with recipes of the studio's own. */
   recipes: readonly string[];
   /** Files of environment templates, outermost first. */
-  env: readonly string[];
+  environment: readonly string[];
   pathMappingRules: string | undefined;
   step: string | undefined;
   runDependencies: boolean;
   /** As given: JSON, file://PATH or NAME=VALUE,… */
   tasks: string | undefined;
+  /** The parameters of one task; not with tasks. */
+  taskParam: Readonly<Record<string, string>> | undefined;
   maximumTasks: number | undefined;
+  preserve: boolean;
 }
 
 /** What the agent's run entry reads; it checks every part again. */
@@ -33,7 +42,8 @@ export interface Plan {
   job: ResolvedJob;
   steps: { step: number; tasks?: number[] }[];
   tasksMax?: number;
-  pathMappingRules: unknown;
+  pathMappingRules: PathMappingRule[];
+  preserve?: boolean;
 }
 
 /** Makes the job on this machine and chooses what of it to run. Throws CliError with every problem. */
@@ -46,9 +56,9 @@ export async function readPlan(
   const bundle = await readBundle(target, cwd, options.recipes);
   if (bundle.recipe !== undefined) sayWarnings(context, bundle.recipe);
   const environments: EnvironmentTemplate[] = [];
-  for (const file of options.env) environments.push(await readEnvironment(file, cwd));
+  for (const file of options.environment) environments.push(await readEnvironment(file, cwd));
   const supplied = supplyValues(bundle, options.param);
-  const created = createJob(bundle.template, plainValues(supplied), {
+  const created = createJob(bundle.template, placedValues(bundle, supplied), {
     templateDir: bundle.rootDir,
     currentDir: cwd,
     environments,
@@ -60,20 +70,38 @@ export async function readPlan(
   }
   const job = created.value;
   const steps = chosenSteps(job, options.step, options.runDependencies);
-  const { tasks, maximumTasks } = options;
+  const { tasks, taskParam, maximumTasks, preserve } = options;
   const last = steps.at(-1);
-  if (tasks !== undefined && last !== undefined) {
+  const flag = taskParam === undefined ? '--tasks' : '--task-param';
+  const selection =
+    tasks === undefined ? taskParam && [taskParam] : await readSelection(tasks, cwd);
+  if (selection !== undefined && last !== undefined) {
     if (options.step === undefined && job.steps.length > 1) {
-      throw usageError('--tasks needs --step: the job has several steps.');
+      throw usageError(`${flag} needs --step: the job has several steps.`);
     }
-    last.tasks = await selectTasks(stepAt(job, last.step), tasks, cwd);
+    last.tasks = selectTasks(stepAt(job, last.step), selection, flag);
   }
   return {
     job,
     steps,
     ...(maximumTasks === undefined ? {} : { tasksMax: maximumTasks }),
     pathMappingRules: await readRules(options.pathMappingRules, cwd),
+    ...(preserve ? { preserve } : {}),
   };
+}
+
+/** A bundle's own relative paths are relative to it, wherever it is run from. */
+function placedValues(
+  { template, rootDir }: Bundle,
+  supplied: SuppliedValues,
+): Record<string, string | number> {
+  const values = plainValues(supplied);
+  for (const { name, type } of template.parameterDefinitions ?? []) {
+    const value = supplied.get(name);
+    if (type !== 'PATH' || value?.source !== 'bundle' || value.value === '') continue;
+    values[name] = path.resolve(rootDir, String(value.value));
+  }
+  return values;
 }
 
 async function readEnvironment(file: string, cwd: string): Promise<EnvironmentTemplate> {
@@ -109,19 +137,4 @@ function stepAt(job: ResolvedJob, index: number): ResolvedStep {
   const step = job.steps[index];
   if (step === undefined) throw new Error(`the job has no step ${index}`);
   return step;
-}
-
-/** The rules of OpenJD's file, or a list of them. */
-async function readRules(file: string | undefined, cwd: string): Promise<unknown> {
-  if (file === undefined) return [];
-  try {
-    const rules: unknown = JSON.parse(await readFile(path.resolve(cwd, file), 'utf8'));
-    if (Array.isArray(rules)) return rules;
-    if (typeof rules === 'object' && rules !== null && 'path_mapping_rules' in rules) {
-      return rules.path_mapping_rules;
-    }
-  } catch (error) {
-    throw new CliError(`${file} can't be read: ${messageOf(error)}.`, { cause: error });
-  }
-  throw new CliError(`${file} holds no path mapping rules: expected "path_mapping_rules".`);
 }

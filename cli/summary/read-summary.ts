@@ -13,7 +13,7 @@ export interface SummaryTarget {
   target: string;
   cwd: string;
   /** Parameter values. */
-  given: Readonly<Record<string, string>>;
+  given: Readonly<Record<string, string | number>>;
   /** Folders with recipes of the studio's own. */
   recipeDirs: readonly string[];
 }
@@ -47,7 +47,10 @@ function asEnvironment(text: string, target: string): EnvironmentTemplate | unde
   return parsed.value.template;
 }
 
-function summarizeBundle(bundle: Bundle, given: Readonly<Record<string, string>>): Summary {
+function summarizeBundle(
+  bundle: Bundle,
+  given: Readonly<Record<string, string | number>>,
+): Summary {
   const supplied = supplyValues(bundle, given);
   const summary = summarizeJob(bundle.template, plainValues(supplied));
   if (summary.ok) return summary.value;

@@ -44,7 +44,7 @@ export function createJob(
   const symbols = creationSymbols(parameters);
   const name = createName(template, symbols, problems);
   const jobEnvironments = createJobEnvironments(template, options, symbols, problems);
-  const { steps, counts } = createSteps(template.steps, symbols, problems);
+  const { steps, counts } = createSteps(template, symbols, problems);
   checkTaskCounts(counts, options.tasksPerJobMax ?? Number.MAX_SAFE_INTEGER, problems);
   if (problems.count > 0 || name === undefined) return err(problems.all());
   const { description } = template;
@@ -58,23 +58,23 @@ export function createJob(
 }
 
 function createJobEnvironments(
-  { jobEnvironments = [] }: JobTemplate,
+  { jobEnvironments = [], extensions = [] }: JobTemplate,
   { environments = [] }: CreateJobOptions,
   symbols: ReadonlyMap<string, string>,
   problems: ProblemList,
 ): ResolvedEnvironment[] {
-  const outside = environments.map(({ environment }, index) => {
+  const outside = environments.map(({ environment, extensions: own = [] }, index) => {
     const path = ['environments', index, 'environment'];
-    return createEnvironment(environment, path, symbols, problems);
+    return createEnvironment(environment, [...extensions, ...own], path, symbols, problems);
   });
   const own = jobEnvironments.map((environment, index) =>
-    createEnvironment(environment, ['jobEnvironments', index], symbols, problems),
+    createEnvironment(environment, extensions, ['jobEnvironments', index], symbols, problems),
   );
   return [...outside, ...own];
 }
 
 function createSteps(
-  templates: readonly Step[],
+  { steps: templates, extensions = [] }: JobTemplate,
   symbols: ReadonlyMap<string, string>,
   problems: ProblemList,
 ): { steps: ResolvedStep[]; counts: StepCount[] } {
@@ -87,7 +87,7 @@ function createSteps(
     const script = createScript(step, path, symbols, problems);
     const environments = step.stepEnvironments?.map((environment, number) => {
       const at = [...path, 'stepEnvironments', number];
-      return createEnvironment(environment, at, symbols, problems);
+      return createEnvironment(environment, extensions, at, symbols, problems);
     });
     const hostRequirements =
       step.hostRequirements &&

@@ -1,4 +1,5 @@
 import { checkProgramText, createAction, resolvedFiles } from './create-script.ts';
+import type { Extension } from './extensions.ts';
 import type { ProblemList, ProblemPath } from './problem.ts';
 import {
   fillAction,
@@ -12,9 +13,13 @@ import {
 import type { ResolvedEnvironment, ResolvedJob } from './resolved-job.ts';
 import type { Environment, EnvironmentActionName } from './types.ts';
 
-/** An environment as the agent needs it: its format strings stay for the host. */
+/**
+ * An environment as the agent needs it: its format strings stay for the host. `extensions` are those of
+ * the job's template and of the environment's own.
+ */
 export function createEnvironment(
   { name, script, variables }: Environment,
+  extensions: readonly Extension[],
   path: ProblemPath,
   symbols: ReadonlyMap<string, string>,
   problems: ProblemList,
@@ -29,8 +34,10 @@ export function createEnvironment(
     const at = [...path, 'script', 'actions', action];
     return { [action]: createAction(definition, action, at, symbols, problems) };
   };
+  const redacts = script?.actions.onEnter !== undefined && extensions.includes('REDACTED_ENV_VARS');
   return {
     name,
+    ...(redacts ? { redactedVariables: true } : {}),
     ...(variables === undefined ? {} : { variables: { ...variables } }),
     ...(script === undefined
       ? {}

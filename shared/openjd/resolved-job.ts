@@ -33,6 +33,10 @@ const embeddedFileSchema = z.strictObject({
 
 const environmentSchema = z.strictObject({
   name: z.string(),
+  redactedVariables: z
+    .boolean()
+    .optional()
+    .describe('openjd_redacted_env sets variables; absent: its values are masked, and no more'),
   variables: z
     .record(z.string(), z.string())
     .optional()

@@ -255,7 +255,12 @@ describe('secrets', () => {
         'echo "key $KEY"; echo "openjd_status: with $KEY"; echo "openjd_fail: not $KEY"; sleep 1; printf "%s" "$KEY" | sed s/hush/told/; exit 1',
       ),
       environments: [
-        environment('Env', { onEnter: 'echo openjd_redacted_env: KEY=hush-hush; echo hush-hush' }),
+        {
+          ...environment('Env', {
+            onEnter: 'echo openjd_redacted_env: KEY=hush-hush; echo hush-hush',
+          }),
+          redactedVariables: true,
+        },
       ],
     });
     expect(await orchestrator.finished(lease)).toMatchObject([
@@ -269,5 +274,18 @@ describe('secrets', () => {
     const said = JSON.stringify([...lease.log.values(), orchestrator.syncs]);
     expect(said).toContain('with ********');
     expect(said).not.toContain('hush-hush');
+  });
+
+  it('are masked, and set no variable, in a job without REDACTED_ENV_VARS', async () => {
+    const orchestrator = await startOrchestrator();
+    await startAgent(orchestrator.url);
+    const lease = orchestrator.lease({
+      step: shell('echo "key <$KEY>"; echo hush-hush'),
+      environments: [environment('Env', { onEnter: 'echo openjd_redacted_env: KEY=hush-hush' })],
+    });
+    await orchestrator.finished(lease);
+    expect(logOf(orchestrator, lease)).toBe(
+      'openjd_redacted_env: KEY=********\nkey <>\n********\n',
+    );
   });
 });

@@ -1,9 +1,6 @@
+import type { PathMappingRule } from '@karst/shared/openjd/path-mapping-rules.ts';
 import { describe, expect, it } from 'vitest';
-import {
-  mapPath,
-  type PathMappingRule,
-  treeRules,
-} from '../../worker-agent/session/path-mapping.ts';
+import { mapPath, treeRules } from '../../worker-agent/session/path-mapping.ts';
 
 const posix = (source: string, destination: string): PathMappingRule => ({
   source_path_format: 'POSIX',

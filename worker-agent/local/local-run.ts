@@ -51,7 +51,7 @@ export class LocalRun {
   async run(): Promise<boolean> {
     const { plan, parts, dir, to, clock, stop } = this.#options;
     const startedMs = clock.monotonicMs();
-    const { job } = plan;
+    const { job, preserve = false } = plan;
     const session = new Session(join(dir, 'session'), {
       jobName: job.name,
       parameters: job.parameters,
@@ -65,7 +65,8 @@ export class LocalRun {
       good = await this.#runStep(live, step, tasks);
       if (!good) break;
     }
-    const left = this.#isGood(await live.end(true, this.#exitWatch));
+    const left = this.#isGood(await live.end(true, this.#exitWatch, preserve));
+    if (preserve) to.say(`The session's directory is kept: ${session.dir}`);
     good = good && left && !stop.aborted;
     await this.#log.close();
     const seconds = ((clock.monotonicMs() - startedMs) / 1000).toFixed(1);
@@ -85,7 +86,8 @@ export class LocalRun {
     const { job, tasksMax = Number.POSITIVE_INFINITY } = plan;
     const definition = job.steps[index];
     if (definition === undefined) throw new Error(`the job has no step ${index}`);
-    const environments = [...(job.jobEnvironments ?? []), ...(definition.environments ?? [])];
+    const { jobEnvironments = [] } = job;
+    const environments = [...jobEnvironments, ...(definition.environments ?? [])];
     if (!this.#isGood(await live.moveTo(environments, this.#exitWatch))) return false;
     const step = await live.session.enterStep(definition);
     const total = Math.min(tasks?.length ?? taskCount(definition.parameterSpace), tasksMax);
@@ -95,7 +97,8 @@ export class LocalRun {
       to.say(failure === 'interrupted' ? 'Canceled.' : `The task failed: ${failure.message}.`);
       return false;
     }
-    return true;
+    // A step's own are left with it, also when the next step has the very same.
+    return this.#isGood(await live.moveTo(jobEnvironments, this.#exitWatch));
   }
 
   #isGood(failures: readonly Failure[]): boolean {

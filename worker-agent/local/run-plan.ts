@@ -1,6 +1,6 @@
+import { pathMappingRuleSchema } from '@karst/shared/openjd/path-mapping-rules.ts';
 import { resolvedJobSchema } from '@karst/shared/openjd/resolved-job.ts';
 import { z } from 'zod';
-import { pathMappingRuleSchema } from '../session/path-mapping.ts';
 
 /** What to run on this machine, without a farm: one line of JSON on standard input. */
 export const runPlanSchema = z.strictObject({
@@ -17,5 +17,7 @@ export const runPlanSchema = z.strictObject({
   /** More tasks of a step are not run. */
   tasksMax: z.int().min(1).optional(),
   pathMappingRules: z.array(pathMappingRuleSchema),
+  /** The session's directory stays. */
+  preserve: z.boolean().optional(),
 });
 export type RunPlan = z.infer<typeof runPlanSchema>;

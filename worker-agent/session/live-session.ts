@@ -10,7 +10,7 @@ import type { TaskSpawner } from '../process/task-spawner.ts';
 import type { Failure, FailureJudge } from './failure.ts';
 import type { Session } from './session.ts';
 import { actionEnvironment, type HostEnvironment } from './task-environment.ts';
-import { TaskOutput } from './task-output.ts';
+import { type OutputOptions, TaskOutput } from './task-output.ts';
 
 export interface LiveSessionParts {
   spawner: TaskSpawner;
@@ -106,17 +106,22 @@ export class LiveSession {
   }
 
   /**
-   * Exits the environments, ends what they left running and removes the directory. Without `exits`
-   * nothing more is run. Resolves to what went wrong; throws when the directory can't be removed.
+   * Exits the environments, ends what they left running and, unless it is to be kept, removes the
+   * directory. Without `exits` nothing more is run. Resolves to what went wrong; throws when the
+   * directory can't be removed.
    */
-  async end(exits: boolean, watch: ActionWatch = quiet): Promise<EnvironmentFailure[]> {
+  async end(
+    exits: boolean,
+    watch: ActionWatch = quiet,
+    keepsDir = false,
+  ): Promise<EnvironmentFailure[]> {
     this.sound = false;
     const failures = await this.#exitTo(0, exits, watch);
     if (this.#opened) {
       await this.#parts.leftovers.sessionEnded(this.session.id);
       await this.log.close();
     }
-    await this.session.close();
+    if (!keepsDir) await this.session.close();
     return failures;
   }
 
@@ -155,7 +160,11 @@ export class LiveSession {
       const action = await session.environmentAction(environment, name);
       if (action === undefined) return undefined;
       const mark = `${name} ${session.environments.indexOf(environment)}`;
-      const failure = await this.#run(action, name, mark, watch);
+      const sets = name === 'onEnter' && {
+        variables: session.variables,
+        redactedVariables: environment.redactedVariables ?? false,
+      };
+      const failure = await this.#run(action, mark, watch, sets || {});
       return failure === undefined || failure === 'interrupted' ? failure : told(failure);
     } catch (error) {
       return told(this.#parts.judge.nodeFailure(error));
@@ -164,16 +173,16 @@ export class LiveSession {
 
   async #run(
     action: ResolvedAction,
-    name: EnvironmentActionName,
     mark: string,
     watch: ActionWatch,
+    sets: Pick<OutputOptions, 'variables' | 'redactedVariables'>,
   ): Promise<Failure | 'interrupted' | undefined> {
     const { spawner, leftovers, host, judge, clock } = this.#parts;
     const { session, log } = this;
     const output = new TaskOutput(log, {
       secrets: session.secrets,
       from: log.sizeBytes(),
-      ...(name === 'onEnter' ? { variables: session.variables } : {}),
+      ...sets,
       ...(watch.textMax === undefined ? {} : { textMax: watch.textMax }),
     });
     const process = spawner.start({

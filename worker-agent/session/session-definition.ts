@@ -1,6 +1,6 @@
+import type { PathMappingRule } from '@karst/shared/openjd/path-mapping-rules.ts';
 import type { ResolvedEnvironment } from '@karst/shared/openjd/resolved-job.ts';
 import type { LeaseDefinition } from '@karst/shared/protocol/lease.ts';
-import type { PathMappingRule } from './path-mapping.ts';
 
 /** What a session is made of: nothing of a step but its environments. */
 export interface SessionDefinition

@@ -5,6 +5,7 @@ import {
   resolveEnvironmentFiles,
   resolveEnvironmentVariables,
 } from '@karst/shared/openjd/environments.ts';
+import type { PathMappingRule } from '@karst/shared/openjd/path-mapping-rules.ts';
 import type {
   ResolvedAction,
   ResolvedFile,
@@ -18,7 +19,7 @@ import type {
 } from '@karst/shared/openjd/resolved-job.ts';
 import type { EnvironmentActionName } from '@karst/shared/openjd/types.ts';
 import { FileTree } from '../inputs/file-tree.ts';
-import { mapPath, type PathMappingRule, pathMappingText, treeRules } from './path-mapping.ts';
+import { mapPath, pathMappingText, treeRules } from './path-mapping.ts';
 import { Secrets } from './secrets.ts';
 import type { SessionDefinition } from './session-definition.ts';
 import { outputLocations } from './session-outputs.ts';

@@ -26,6 +26,8 @@ export interface OutputOptions {
   from?: number;
   /** What openjd_env and openjd_unset_env change; absent where nobody may change anything. */
   variables?: SessionVariables;
+  /** Whether openjd_redacted_env changes them as well; else it only masks. */
+  redactedVariables?: boolean;
   /** More text than this between two looks is cut in front, characters; the full log has it. */
   textMax?: number;
 }
@@ -40,6 +42,7 @@ export class TaskOutput {
   readonly #log: TaskLog;
   readonly #secrets: Secrets;
   readonly #variables: SessionVariables | undefined;
+  readonly #redactedVariables: boolean;
   readonly #lines = new LineSplitter();
   readonly #redactor: Redactor;
   readonly #decoder = new StringDecoder('utf8');
@@ -48,11 +51,18 @@ export class TaskOutput {
 
   constructor(
     log: TaskLog,
-    { secrets, from = 0, variables, textMax = liveTextMax }: OutputOptions,
+    {
+      secrets,
+      from = 0,
+      variables,
+      redactedVariables = false,
+      textMax = liveTextMax,
+    }: OutputOptions,
   ) {
     this.#log = log;
     this.#secrets = secrets;
     this.#variables = variables;
+    this.#redactedVariables = redactedVariables;
     this.#redactor = new Redactor(secrets);
     this.#position = from;
     this.#textMax = textMax;
@@ -112,7 +122,9 @@ export class TaskOutput {
         return false;
       case 'env':
         if (directive.secret) this.#secrets.add(directive.value);
-        this.#variables?.set(directive.name, directive.value);
+        if (!directive.secret || this.#redactedVariables) {
+          this.#variables?.set(directive.name, directive.value);
+        }
         return false;
       case 'unset_env':
         this.#variables?.unset(directive.name);
