@@ -5,7 +5,7 @@ import { boundedParallel } from '../bounded-parallel.ts';
 import { type BundleFiles, readBundleFiles } from '../documents/bundle-files.ts';
 import { fileReport, parseFile, type Report } from '../documents/document.ts';
 import { readText, readTextStream } from '../documents/read-text.ts';
-import { valueProblems } from '../documents/value-problems.ts';
+import { holdProblems, valueProblems } from '../documents/value-problems.ts';
 
 const FILES_PARALLEL_MAX = 16;
 
@@ -54,7 +54,10 @@ async function checkStdin({ stdin, recipes }: CheckInputs): Promise<Report> {
 /** A bundle's values are held against its template as well. */
 function checkBundle({ template, parameterValues, reports }: BundleFiles): Report[] {
   if (template === undefined || parameterValues === undefined) return [...reports];
-  const problems = valueProblems(template.value, parameterValues.value);
+  const problems = [
+    ...valueProblems(template.value, parameterValues.value),
+    ...holdProblems(template.value, parameterValues.value),
+  ];
   return reports.map((report) =>
     report.file === parameterValues.file ? { ...report, problems } : report,
   );

@@ -12,6 +12,7 @@ import {
   example,
   integer,
 } from './command-line.ts';
+import { addReleaseCommand } from './release.ts';
 
 /** Repeating these changes nothing more, so a lost answer is no reason to fail. */
 const again = { retry: quickRetry };
@@ -54,6 +55,7 @@ export function addControlCommands(commandLine: CommandLine): void {
       }
     });
   }
+  addReleaseCommand(commandLine);
   addPriorityCommand(commandLine);
   addRetryCommand(commandLine);
   addRequeueCommand(commandLine);

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { PolicyValues } from '@karst/shared/recipes/recipe.ts';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { type CliContext, print, say } from '../context.ts';
@@ -66,12 +67,16 @@ function submitFlags({ parameters, policy }: ReadRecipe): string[] {
     '-p',
     shellWord(`${name}=${value}`),
   ]);
-  const { priority, maxRetriesPerTask, maxFailedTasks } = policy;
+  const { priority, maxRetriesPerTask, maxFailedTasks, steps = {} } = policy;
   if (priority !== undefined) flags.push('--priority', `${priority}`);
   if (maxRetriesPerTask !== undefined) flags.push('--max-retries', `${maxRetriesPerTask}`);
   if (maxFailedTasks !== undefined) flags.push('--max-failed', `${maxFailedTasks}`);
+  for (const name of heldNames(steps)) flags.push('--hold', shellWord(name));
   return flags;
 }
+
+const heldNames = (steps: NonNullable<PolicyValues['steps']>): string[] =>
+  Object.entries(steps).flatMap(([name, { hold }]) => (hold === true ? [name] : []));
 
 const shellWord = (text: string): string =>
   /^[A-Za-z0-9_./=:@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
@@ -82,11 +87,13 @@ async function writeBundle(
   dir: string,
   format: 'yaml' | 'json',
 ): Promise<void> {
+  const holds = heldNames(recipe.policy.steps ?? {});
   const values = [
     ...Object.entries(absolutePaths(recipe)),
     ['deadline:priority', recipe.policy.priority] as const,
     ['deadline:maxRetriesPerTask', recipe.policy.maxRetriesPerTask] as const,
     ['deadline:maxFailedTasksCount', recipe.policy.maxFailedTasks] as const,
+    ['karst:hold', holds.length === 0 ? undefined : holds] as const,
   ];
   const parameterValues = values.flatMap(([name, value]) =>
     value === undefined ? [] : [{ name, value }],

@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import type { CliContext } from '../context.ts';
 import type { Column } from '../terminal/table.ts';
 import { clip, formatDuration, plainText } from '../terminal/text.ts';
+import { heldText } from '../wait/held-text.ts';
 import { taskTotal } from '../wait/progress-text.ts';
 
 const NAME_WIDTH_MAX = 40;
@@ -30,7 +31,7 @@ export const jobColumns = (context: CliContext): Column<Job>[] => [
 
 export const stepColumns: Column<Step>[] = [
   { title: 'STEP', value: ({ name }) => name },
-  { title: 'STATE', value: ({ state }) => state },
+  { title: 'STATE', value: ({ state, held }) => (held ? `${state} (held)` : state) },
   { title: 'WAITING', value: ({ taskCounts }) => taskCounts.waiting },
   { title: 'RUNNING', value: ({ taskCounts }) => taskCounts.running },
   { title: 'SUCCEEDED', value: ({ taskCounts }) => taskCounts.succeeded },
@@ -109,7 +110,8 @@ export function jobLines(job: Job): [string, string | number][] {
     ['Name', plainText(job.name)],
     ['State', job.state],
   ];
-  if (job.message !== undefined) lines.push(['Because', plainText(job.message)]);
+  const because = heldText(job) ?? job.message;
+  if (because !== undefined) lines.push(['Because', plainText(because)]);
   lines.push(
     ['Studio', job.studio],
     ['Project', job.project],

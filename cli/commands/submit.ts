@@ -9,6 +9,7 @@ import { patientRetry } from '../api/backoff.ts';
 import type { ApiClient } from '../api/client.ts';
 import { ProblemResponseError } from '../api/problem-error.ts';
 import { type CollectedInputs, collectInputs } from '../bundle/collect-inputs.ts';
+import { jobPolicy } from '../bundle/job-policy.ts';
 import { type Bundle, readBundle } from '../bundle/read-bundle.ts';
 import {
   createProblemLine,
@@ -46,6 +47,7 @@ const optionsSchema = z.object({
   priority: z.int().optional(),
   maxRetries: z.int().optional(),
   maxFailed: z.int().optional(),
+  hold: z.array(z.string()).default([]),
   paused: z.boolean().optional(),
   wait: z.boolean().default(false),
   timeout: z.number().optional(),
@@ -66,6 +68,11 @@ export function addSubmitCommand({ program, context, finish }: CommandLine): voi
     .option('--priority <n>', '0 to 100, higher goes first (default: 50)', integer(0, 100))
     .option('--max-retries <n>', 'retries of a task that fails by itself', integer(0, 100))
     .option('--max-failed <n>', 'the job fails when more tasks failed', integer(0, 1_000_000))
+    .option(
+      '--hold <step>',
+      'a step that waits for karst release once it could run; repeat it for more',
+      (step: string, before: string[] = []) => [...before, step],
+    )
     .option('--paused', 'the job starts paused; karst resume lets it run')
     .option('--wait', 'show progress until the job is over; Ctrl-C detaches')
     .option('--timeout <duration>', 'with --wait: stop waiting after this long (exit 6)', duration)
@@ -110,6 +117,15 @@ async function submit(
   const name = plainText(job.name);
   const held = job.state === 'paused' ? `, paused: karst resume ${job.id} lets it run` : '';
   say(context, `Submitted ${name} as ${job.id}: ${count(taskTotal(job), 'task')}${held}.`);
+  const holds = Object.entries(job.policy.steps).flatMap(([step, { hold }]) =>
+    hold ? [step] : [],
+  );
+  if (holds.length > 0) {
+    say(
+      context,
+      `To be held for approval: ${plainText(holds.join(', '))} (karst release ${job.id}).`,
+    );
+  }
   printOne(context, options.output, job, { lines: [], name: job.id });
   return job;
 }
@@ -150,16 +166,6 @@ function sayCollected(context: CliContext, bundle: Bundle, collected: CollectedI
   for (const dir of absentDirs) say(context, `${dir} does not exist: the job starts without it.`);
 }
 
-/** The person's own words go before the bundle's. */
-function policyOf(bundle: Bundle, options: SubmitOptions): SubmissionInput['policy'] {
-  const said = bundle.recipe?.policy ?? bundle.parameterValues?.value.policy;
-  return {
-    priority: options.priority ?? said?.priority,
-    maxRetriesPerTask: options.maxRetries ?? said?.maxRetriesPerTask,
-    maxFailedTasks: options.maxFailed ?? said?.maxFailedTasks,
-  };
-}
-
 /** Collects and uploads what the job brings; only then is there something to submit. */
 async function prepare(
   context: CliContext,
@@ -168,6 +174,7 @@ async function prepare(
 ): Promise<SubmissionInput> {
   const supplied = supplyValues(bundle, options.param);
   checkParameters(bundle, supplied);
+  const policy = jobPolicy(bundle, options);
   const collected = await collectInputs(bundle, supplied, context.cwd);
   sayCollected(context, bundle, collected);
   const { files, locations, assets, outputs } = collected;
@@ -177,7 +184,7 @@ async function prepare(
     template: typeof bundle.source === 'string' ? bundle.source : { ...bundle.source },
     parameters: plainValues(supplied),
     locations,
-    policy: policyOf(bundle, options),
+    policy,
     ...(assets.length === 0 ? {} : { assets }),
     ...(outputs.length === 0 ? {} : { outputs }),
     ...(paused ? { paused } : {}),

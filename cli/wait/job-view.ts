@@ -42,7 +42,12 @@ export class JobView {
   apply(event: FarmEvent): 'shown' | 'read again' {
     switch (event.type) {
       case 'job':
-        this.replace({ ...this.#job, state: event.state, taskCounts: event.taskCounts });
+        this.replace({
+          ...this.#job,
+          state: event.state,
+          taskCounts: event.taskCounts,
+          heldSteps: event.heldSteps,
+        });
         return terminalJobStates.has(event.state) ? 'read again' : 'shown';
       case 'tasks':
         if (event.state !== 'running') this.#dropStatuses(event.step, event.first, event.last);

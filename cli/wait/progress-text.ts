@@ -28,10 +28,12 @@ export class ProgressText {
     const { succeeded, running, failed, canceled } = job.taskCounts;
     const parts = [`${succeeded}/${total} done`];
     if (job.state === 'paused') parts.push('paused');
+    if (job.heldSteps !== undefined) parts.push(`${job.heldSteps.join(', ')} held`);
     if (running > 0) parts.push(`${running} running`);
     if (failed > 0) parts.push(`${failed} failed`);
     if (canceled > 0) parts.push(`${canceled} canceled`);
-    parts.push(...this.#pace(job, total));
+    // While only a person's word is missing, no rate tells when it comes.
+    if (job.heldSteps === undefined || running > 0) parts.push(...this.#pace(job, total));
     if (job.state === 'succeeded') {
       parts.push(`publishing outputs ${job.outputs.published}/${job.outputs.accepted}`);
     }

@@ -8,6 +8,7 @@ import { withInterrupt } from '../interrupt.ts';
 import { StatusLine } from '../terminal/status-line.ts';
 import { count, formatDuration, plainText } from '../terminal/text.ts';
 import { describeFirstFailure } from './first-failure.ts';
+import { heldText } from './held-text.ts';
 import type { JobView } from './job-view.ts';
 import { ProgressText, taskTotal } from './progress-text.ts';
 import { watchJob } from './watch-job.ts';
@@ -68,12 +69,16 @@ async function watchShown(
   const barWidth = line.isLive ? (line.columns < 100 ? 10 : 24) : 0;
   let latest: JobView | undefined;
   let shownState = '';
+  let shownHold: string | undefined;
   const show = (view: JobView) => {
     latest = view;
     // The last line is the summary's.
     if (view.isSettled) return;
     const important = view.job.state !== shownState;
     shownState = view.job.state;
+    const hold = heldText(view.job);
+    if (hold !== undefined && hold !== shownHold) line.note(`${hold}.`);
+    shownHold = hold;
     line.update(text.render(view, { barWidth }), { important });
   };
   const watching = watchJob(jobId, {

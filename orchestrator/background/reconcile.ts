@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { Aftermath } from '../jobs/aftermath.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
-import type { StepRecord } from '../store/job-record.ts';
+import { mayRun } from '../store/job-record.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { keys } from '../store/keys.ts';
 import type { NodeStore } from '../store/node-store.ts';
@@ -74,8 +74,6 @@ export function reconcilePass(parts: {
       else await queue.add(ref, [spanId]);
     }
   }
-
-  const mayRun = (record: StepRecord) => record.state === 'ready' || record.state === 'running';
 
   return {
     name: 'reconcile',

@@ -27,8 +27,8 @@ export class JobEvents {
   async jobChanged(jobId: JobId): Promise<void> {
     const job = await this.jobs.read(jobId);
     if (job === undefined) return;
-    const { state, taskCounts } = job;
-    this.sink.publish(job.studio, { type: 'job', jobId, state, taskCounts });
+    const { state, taskCounts, heldSteps } = job;
+    this.sink.publish(job.studio, { type: 'job', jobId, state, taskCounts, heldSteps });
   }
 
   async tasksChanged(

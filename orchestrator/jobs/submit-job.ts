@@ -1,12 +1,13 @@
 import type { Clock } from '@karst/shared/clock.ts';
 import { createJob } from '@karst/shared/openjd/create-job.ts';
 import { parseTemplate, validateTemplate } from '@karst/shared/openjd/parse-template.ts';
-import type { Problem } from '@karst/shared/openjd/problem.ts';
+import type { Problem, RawProblem } from '@karst/shared/openjd/problem.ts';
 import type { ResolvedJob } from '@karst/shared/openjd/resolved-job.ts';
 import { farmFeatures, unsupportedFeatures } from '@karst/shared/openjd/unsupported-features.ts';
 import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
 import type { Job, Submission } from '@karst/shared/protocol/job.ts';
 import type { FieldError, ProblemCode } from '@karst/shared/protocol/problem.ts';
+import { unknownStepPolicies } from '@karst/shared/protocol/step-policies.ts';
 import { ProblemError } from '../http/handler.ts';
 import { objectKeys } from '../objects/keys.ts';
 import type { ObjectStore } from '../objects/store.ts';
@@ -42,9 +43,16 @@ function refuse(code: ProblemCode, problems: readonly Problem[]): never {
   throw new ProblemError(code, `${first?.message ?? 'not valid'}${more}`, errors);
 }
 
+function refuseUnknownSteps(problems: readonly RawProblem[]): void {
+  const [first] = problems;
+  if (first === undefined) return;
+  const errors = problems.map(({ path, message }) => ({ path: [...path], message }));
+  throw new ProblemError('invalid_request', first.message, errors);
+}
+
 /**
  * Checks a submission completely. Nothing is stored.
- * Throws ProblemError invalid_template, invalid_parameters or missing_inputs.
+ * Throws ProblemError invalid_template, invalid_parameters, invalid_request or missing_inputs.
  */
 export async function checkSubmission(
   parts: SubmitParts,
@@ -66,6 +74,8 @@ export async function checkSubmission(
     const ofTemplate = created.error.some(({ path }) => path[0] !== 'parameters');
     refuse(ofTemplate ? 'invalid_template' : 'invalid_parameters', created.error);
   }
+  const stepNames = created.value.steps.map(({ name }) => name);
+  refuseUnknownSteps(unknownStepPolicies(stepNames, submission.policy.steps));
   const locations = locate(created.value, submission);
   await checkInputs(parts.objects, studio, created.value, locations, submission);
   return { submission, ...withOutputs(created.value, locations, submission) };

@@ -7,6 +7,7 @@ import { loadScript } from './script.ts';
 
 const cancelJobScript = loadScript('cancel_job');
 const pauseJobScript = loadScript('pause_job');
+const releaseStepScript = loadScript('release_step');
 const retryStepScript = loadScript('retry_step');
 const requeueTaskScript = loadScript('requeue_task');
 
@@ -29,6 +30,16 @@ export class ControlStore {
     return asText(
       await pauseJobScript.run(this.redis, { job_key: keys.job(jobId) }, { pause: paused ? 1 : 0 }),
     );
+  }
+
+  /** Ends a step's hold; answers whether it was held. */
+  async releaseStep(jobId: JobId, step: number): Promise<boolean> {
+    const reply = await releaseStepScript.run(
+      this.redis,
+      { job_key: keys.job(jobId), step_key: keys.step(jobId, step) },
+      { step_index: step },
+    );
+    return asInteger(reply) === 1;
   }
 
   /** Lets a step's failed and canceled tasks wait again; the new spans are to be queued. */

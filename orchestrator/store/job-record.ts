@@ -50,6 +50,8 @@ const stepHashSchema = z.object({
   canceled: count,
   run_ms: count,
   deps: z.string(),
+  /** Set until a person releases the step. */
+  held: z.literal('1').optional(),
   started_at: timeMs.optional(),
   ended_at: timeMs.optional(),
 });
@@ -73,10 +75,23 @@ const countsOf = (record: TaskCounts): TaskCounts => ({
   canceled: record.canceled,
 });
 
+/** The fields `held:<step index>`, in the order of the steps. */
+function heldStepsOf(hash: Record<string, string>): string[] {
+  const fields = Object.entries(hash).filter(([field]) => field.startsWith('held:'));
+  const indexOf = ([field]: [string, string]) => Number(field.slice('held:'.length));
+  return fields.sort((a, b) => indexOf(a) - indexOf(b)).map(([, name]) => name);
+}
+
+const heldMessage = (steps: readonly string[]): string | undefined =>
+  steps.length === 0
+    ? undefined
+    : `${steps.join(', ')} ${steps.length === 1 ? 'is' : 'are'} held for approval`;
+
 /** Undefined for an empty hash: no such job. */
 export function parseJob(hash: Record<string, string>): Job | undefined {
   if (hash.id === undefined) return undefined;
   const record = jobHashSchema.parse(hash);
+  const heldSteps = heldStepsOf(hash);
   return {
     id: record.id,
     studio: record.studio,
@@ -84,8 +99,9 @@ export function parseJob(hash: Record<string, string>): Job | undefined {
     name: record.name,
     description: record.description,
     state: record.state,
-    message: record.message,
+    message: record.message ?? heldMessage(heldSteps),
     policy: { ...policySchema.parse(JSON.parse(record.policy)), priority: record.priority },
+    heldSteps: heldSteps.length === 0 ? undefined : heldSteps,
     stepCount: record.step_count,
     taskCounts: countsOf(record),
     outputs: { accepted: record.outputs_accepted, published: record.outputs_published },
@@ -99,6 +115,10 @@ export function parseStepRecord(hash: Record<string, string>): StepRecord | unde
   return hash.name === undefined ? undefined : stepHashSchema.parse(hash);
 }
 
+/** Whether tasks of the step may be granted, as far as the step has a say in it. */
+export const mayRun = ({ state, held }: StepRecord): boolean =>
+  held === undefined && (state === 'ready' || state === 'running');
+
 export const meanTaskMs = (record: StepRecord): number | undefined =>
   record.succeeded === 0 ? undefined : record.run_ms / record.succeeded;
 
@@ -108,6 +128,7 @@ export function stepOf(index: number, record: StepRecord, names: readonly string
     index,
     name: record.name,
     state: record.state,
+    held: record.held !== undefined && !record.ended_at ? true : undefined,
     dependsOn: dependsOn.map((i) => names[i] ?? String(i)),
     taskCounts: countsOf(record),
     meanTaskMs: meanTaskMs(record),

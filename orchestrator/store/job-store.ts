@@ -32,7 +32,9 @@ const flat = (fields: Record<string, string | number>): string[] =>
 
 const noCounts = { running: 0, succeeded: 0, failed: 0, canceled: 0 };
 
-function stepFields(job: ResolvedJob): string[][] {
+const isHeld = ({ steps }: Policy, name: string): boolean => steps[name]?.hold === true;
+
+function stepFields(job: ResolvedJob, policy: Policy): string[][] {
   return job.steps.map((step, index) => {
     const dependents = job.steps.flatMap((other, i) =>
       other.dependsOn.includes(index) ? [i] : [],
@@ -49,6 +51,7 @@ function stepFields(job: ResolvedJob): string[][] {
       deps: step.dependsOn.join(','),
       deps_open: step.dependsOn.length,
       dependents: dependents.join(','),
+      ...(isHeld(policy, step.name) ? { held: 1 } : {}),
     });
   });
 }
@@ -75,6 +78,9 @@ function jobFields(job: NewJob): string[] {
     created_at: job.createdAtMs,
   };
   if (resolved.description !== undefined) fields.description = resolved.description;
+  for (const [index, { name, dependsOn }] of resolved.steps.entries()) {
+    if (dependsOn.length === 0 && isHeld(job.policy, name)) fields[`held:${index}`] = name;
+  }
   return flat(fields);
 }
 
@@ -98,7 +104,7 @@ export class JobStore {
       {
         definition: JSON.stringify(job.definition),
         fields_json: JSON.stringify(jobFields(job)),
-        steps_json: JSON.stringify(stepFields(job.definition.job)),
+        steps_json: JSON.stringify(stepFields(job.definition.job, job.policy)),
       },
     );
     await this.redis.zadd(keys.studioJobs(job.studio), 'NX', job.createdAtMs, job.id);

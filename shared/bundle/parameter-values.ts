@@ -1,5 +1,5 @@
 import type { Problem, ProblemPath } from '../openjd/problem.ts';
-import { describe, type TemplateValue } from '../openjd/template-value.ts';
+import { describe, isList, type TemplateValue } from '../openjd/template-value.ts';
 import { quote } from '../openjd/text-rules.ts';
 import type { Result } from '../result.ts';
 import {
@@ -18,11 +18,15 @@ export interface ParameterValuesFile {
   readonly values: ReadonlyMap<string, { readonly value: string | number } & Place>;
   /** What the `deadline:` values say. */
   readonly policy: BundlePolicy;
+  /** Steps that `karst:hold` names, and where. */
+  readonly holds: readonly ({ readonly step: string } & Place)[];
   /** Names of values that belong to other farms (`other:name`), which nothing here reads. */
   readonly foreign: readonly string[];
 }
 
 const POLICY_PREFIX = 'deadline:';
+/** Deadline has no such thing, and leaves names with another prefix alone. */
+const HOLD = 'karst:hold';
 
 /** Parses parameter_values.yaml or .json. Every problem of the file, with line and column. */
 export function parseParameterValues(
@@ -35,8 +39,9 @@ export function parseParameterValues(
 function readFile(reading: Reading, document: TemplateValue): ParameterValuesFile {
   const values = new Map<string, { value: string | number } & Place>();
   const policy: BundlePolicy = {};
+  const holds: ({ step: string } & Place)[] = [];
   const foreign: string[] = [];
-  const file = { values, policy, foreign };
+  const file = { values, policy, holds, foreign };
   if (isNothing(document)) return file;
   const map = readKeys(reading, document, [], {
     what: 'a parameter_values file',
@@ -61,6 +66,8 @@ function readFile(reading: Reading, document: TemplateValue): ParameterValuesFil
     if (name.startsWith(POLICY_PREFIX)) {
       const nameAt = [...path, index, 'name'];
       readPolicyValue(reading.problems, policy, { name, value, nameAt, valueAt: at });
+    } else if (name === HOLD) {
+      holds.push(...readHolds(reading, value, at));
     } else if (name.includes(':')) {
       foreign.push(name);
     } else {
@@ -87,6 +94,20 @@ function readEntry(
   if (typeof name === 'string' && name !== '') return { name, value };
   reading.problems.mismatch([...path, 'name'], 'the name of a parameter (text)', describe(name));
   return undefined;
+}
+
+/** The name of a step, or a list of them. */
+function readHolds(
+  reading: Reading,
+  value: TemplateValue,
+  path: ProblemPath,
+): ({ step: string } & Place)[] {
+  const items = isList(value) ? value.map((item, i) => ({ item, at: [...path, i] })) : undefined;
+  return (items ?? [{ item: value, at: [...path] }]).flatMap(({ item, at }) => {
+    if (typeof item === 'string' && item !== '') return [{ step: item, ...reading.placeOf(at) }];
+    reading.problems.mismatch(at, 'the name of a step (text)', describe(item));
+    return [];
+  });
 }
 
 function readScalar(

@@ -13,6 +13,7 @@ export const farmEventSchema = z
       jobId: jobIdSchema,
       state: jobStateSchema,
       taskCounts: taskCountsSchema,
+      heldSteps: z.array(z.string()).optional().describe("As the job's."),
     }),
     z.object({
       type: z.literal('tasks'),

@@ -57,6 +57,17 @@ export const limitNameSchema = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'expected 1 to 63 lower-case letters, digits, . _ -');
 
+/** What OpenJD leaves out about one step. */
+export const stepPolicySchema = z
+  .strictObject({
+    hold: z
+      .boolean()
+      .default(false)
+      .describe('Once its dependencies have succeeded, the step waits for a person to release it.'),
+  })
+  .meta({ id: 'StepPolicy' });
+export type StepPolicy = z.infer<typeof stepPolicySchema>;
+
 /** What OpenJD leaves out. */
 export const policySchema = z
   .strictObject({
@@ -82,9 +93,15 @@ export const policySchema = z
       .max(1_000_000)
       .default(100)
       .describe('The job fails and its other tasks are canceled once more tasks than this failed.'),
+    steps: z
+      .record(z.string(), stepPolicySchema)
+      .default({})
+      .describe("By name of the template's steps."),
   })
   .meta({ id: 'Policy' });
 export type Policy = z.infer<typeof policySchema>;
+/** A policy before defaults. */
+export type PolicyInput = z.input<typeof policySchema>;
 
 export const projectSchema = z
   .string()
@@ -132,6 +149,11 @@ export const jobSchema = z
     state: jobStateSchema,
     message: z.string().optional().describe('Why the job is in this state, where it needs saying.'),
     policy: policySchema,
+    heldSteps: z
+      .array(z.string())
+      .min(1)
+      .optional()
+      .describe('Steps that could run now, and wait for a person to release them.'),
     stepCount: z.int().min(1),
     taskCounts: taskCountsSchema,
     outputs: z.object({
@@ -150,6 +172,10 @@ export const stepSchema = z
     index: z.int().min(0),
     name: z.string(),
     state: stepStateSchema,
+    held: z
+      .boolean()
+      .optional()
+      .describe('True until a person releases it: no task of it starts before, even when ready.'),
     dependsOn: z.array(z.string()).describe('Names of the steps this one waits for.'),
     taskCounts: taskCountsSchema,
     meanTaskMs: z.number().min(0).optional().describe('Run time of finished tasks, averaged.'),

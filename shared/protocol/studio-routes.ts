@@ -114,6 +114,16 @@ export const jobRoutes = {
     response: jobRetryResultSchema,
     problems: ['not_found', 'conflict'],
   }),
+  releaseStep: route({
+    method: 'post',
+    path: '/v1/jobs/{jobId}/steps/{step}/release',
+    tag: 'jobs',
+    summary: 'Let a held step run. Harmless when it is not held.',
+    access: submit,
+    params: stepParams,
+    response: stepSchema,
+    problems: ['not_found', 'conflict'],
+  }),
   listSteps: route({
     method: 'get',
     path: '/v1/jobs/{jobId}/steps',

@@ -11,7 +11,8 @@ import {
   toJson,
 } from '../openjd/template-value.ts';
 import { quote } from '../openjd/text-rules.ts';
-import { policySchema } from '../protocol/job.ts';
+import { policySchema, stepPolicySchema } from '../protocol/job.ts';
+import { unknownStepPolicies } from '../protocol/step-policies.ts';
 import { err, ok, type Result } from '../result.ts';
 import { compileBlender } from './blender/compile.ts';
 import { blenderFieldsSchema } from './blender/fields.ts';
@@ -62,6 +63,12 @@ const headerSchema = z.object({
     priority: policySchema.shape.priority.unwrap().optional(),
     maxRetriesPerTask: policySchema.shape.maxRetriesPerTask.unwrap().optional(),
     maxFailedTasks: policySchema.shape.maxFailedTasks.unwrap().optional(),
+    steps: z
+      .record(
+        z.string(),
+        fieldMap("a step's policy", { hold: stepPolicySchema.shape.hold.unwrap().optional() }),
+      )
+      .optional(),
   }).optional(),
 });
 
@@ -126,13 +133,27 @@ export function compileRecipe(
     },
   };
   const job = compileFields(key, value, request, options);
-  if (job !== undefined) checkCompiled(job.template, key, reports);
+  if (job !== undefined) checkCompiled(job.template, key, reports, policy.steps);
   if (job === undefined || reports.problems.count > 0) return failed();
   const placeProblem = ({ path, message }: Problem): Problem => {
     const told = path[0] === 'parameters' ? `parameter ${path[1]}: ${message}` : refused(message);
     return place({ path: placeInFile(path, key), message: told });
   };
-  return ok({ ...job, policy, warnings: reports.warnings.raw().map(place), placeProblem });
+  return ok({
+    ...job,
+    policy: joined(policy, job),
+    warnings: reports.warnings.raw().map(place),
+    placeProblem,
+  });
+}
+
+/** What the file says of steps goes before what its recipe does. */
+function joined(policy: PolicyValues, { stepPolicies = {} }: RecipeJob): PolicyValues {
+  const steps = { ...stepPolicies };
+  for (const [name, said] of Object.entries(policy.steps ?? {})) {
+    steps[name] = { ...steps[name], ...said };
+  }
+  return Object.keys(steps).length === 0 ? policy : { ...policy, steps };
 }
 
 /** The one key of the file that names a recipe. */
@@ -210,9 +231,20 @@ function read<T>(
 }
 
 /** What only the whole template tells: lengths, a studio's constraints on its parameters. */
-function checkCompiled(template: TemplateJson, key: string, { problems }: RecipeReports): void {
+function checkCompiled(
+  template: TemplateJson,
+  key: string,
+  { problems }: RecipeReports,
+  policies: PolicyValues['steps'] = {},
+): void {
   const checked = validateTemplate(template);
-  if (checked.ok) return;
+  if (checked.ok) {
+    const names = checked.value.steps.map(({ name }) => name);
+    for (const { path, message, ...rest } of unknownStepPolicies(names, policies)) {
+      problems.add(path, message, rest);
+    }
+    return;
+  }
   for (const { path, message } of checked.error) {
     problems.add(placeInFile(path, key), refused(message));
   }

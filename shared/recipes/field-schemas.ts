@@ -30,6 +30,13 @@ export const threadsField = z.int().min(1).max(1024);
 export const fpsField = z.number().min(0.01).max(1000);
 export const crfField = z.int().min(0).max(51);
 
+/** Whether first, middle and last frame come first; hold: the rest then waits for a person. */
+export const previewField = z
+  .union([z.boolean(), z.enum(['go on', 'hold'])], { error: 'true, false, go on or hold' })
+  .default(false);
+
+export type Preview = z.infer<typeof previewField>;
+
 /** `movie: true`, or a map to say more. Undefined when there is to be none. */
 export const movieField = z
   .preprocess(

@@ -5,6 +5,7 @@ import {
   framesField,
   movieField,
   pathField,
+  previewField,
   programField,
   sizeField,
   threadsField,
@@ -12,7 +13,7 @@ import {
 } from './field-schemas.ts';
 import { movieStep } from './movie-step.ts';
 import { baseName, type OutputPattern, readOutputPattern } from './output-pattern.ts';
-import { hasNegative, isWithin, splitPreview } from './preview-frames.ts';
+import { hasNegative, heldSteps, isWithin, noPreview, splitPreview } from './preview-frames.ts';
 import { readFrames } from './read-frames.ts';
 import type { RecipeJob, RecipeRequest } from './recipe.ts';
 import { gentleEnd, TemplateParts, when } from './template-parts.ts';
@@ -30,7 +31,7 @@ export const povrayFieldsSchema = fieldMap('render with POV-Ray', {
   antialias: z.number().min(0).max(3).optional(),
   quality: z.int().min(0).max(11).optional(),
   threads: threadsField.optional(),
-  preview: z.boolean().default(false),
+  preview: previewField,
   movie: movieField,
   timeoutSeconds: timeoutField.optional(),
   program: programField.default('povray'),
@@ -157,6 +158,7 @@ function build(
       steps,
     },
     parameters: parts.values,
+    ...heldSteps(fields.preview, steps),
   };
 }
 
@@ -217,11 +219,10 @@ function animationSteps(
   const frame = '{{Task.Param.Frame}}';
   const args = [`+KFI${first}`, `+KFF${last}`, `+SF${frame}`, `+EF${frame}`];
   const animated = { ...command, args: [...command.args, ...args] };
-  const split = fields.preview ? splitPreview(frames) : undefined;
+  const split = fields.preview === false ? undefined : splitPreview(frames);
   const steps: Record<string, unknown>[] = [];
-  if (fields.preview && split === undefined) {
-    const message = `a preview is three frames, and there are only ${frames.length}: no Preview step`;
-    reports.warnings.add([...path, 'preview'], message);
+  if (fields.preview !== false && split === undefined) {
+    reports.warnings.add([...path, 'preview'], noPreview(fields.preview, frames));
   }
   if (split !== undefined) {
     const range = parts.frames('PreviewFrames', split.preview, 'First, middle and last frame.');

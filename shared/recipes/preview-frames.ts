@@ -6,6 +6,8 @@ import {
   printIntRange,
   sliceRange,
 } from '../openjd/int-range.ts';
+import type { Preview } from './field-schemas.ts';
+import type { RecipeJob } from './recipe.ts';
 
 /** First, middle and last frame, and the frames that remain; undefined when none would remain. */
 export function splitPreview(range: IntRange): { preview: string; rest: IntRange } | undefined {
@@ -19,6 +21,20 @@ export function splitPreview(range: IntRange): { preview: string; rest: IntRange
   const rest = intRangeFromSpans(parts.flatMap(({ spans }) => spans));
   const preview = intRangeFromSpans(chosen.map((n) => ({ start: n, end: n, step: 1n })));
   return { preview: printIntRange(preview), rest };
+}
+
+/** Why frames that few have no preview. */
+export const noPreview = (preview: Preview, { length }: IntRange): string =>
+  `a preview is three frames, and there are only ${length}: no Preview step` +
+  (preview === 'hold' ? ', and nothing is held' : '');
+
+/** With `hold`, what renders the other frames waits for a person once there is a preview to look at. */
+export function heldSteps(
+  preview: Preview,
+  steps: readonly Record<string, unknown>[],
+): Pick<RecipeJob, 'stepPolicies'> {
+  const isHeld = preview === 'hold' && steps.some(({ name }) => name === 'Preview');
+  return isHeld ? { stepPolicies: { Render: { hold: true } } } : {};
 }
 
 /** Whether the range holds a frame below 0, whose name starts with a sign. */

@@ -1,5 +1,5 @@
 import type { ProblemList, ProblemPath, RawProblem } from '../openjd/problem.ts';
-import type { Policy } from '../protocol/job.ts';
+import type { PolicyInput } from '../protocol/job.ts';
 
 /** An OpenJD document as plain data, in the order it is to be read. */
 export type TemplateJson = Readonly<Record<string, unknown>>;
@@ -12,6 +12,8 @@ export interface RecipeJob {
    * folder of the recipe file. A relative one is relative to that folder.
    */
   readonly parameters: Readonly<Record<string, string>>;
+  /** What no template can hold of its steps, by their names. */
+  readonly stepPolicies?: NonNullable<PolicyValues['steps']>;
 }
 
 /** Where a recipe reports. Paths are those of the document. */
@@ -34,4 +36,4 @@ export interface RecipeRequest {
   readonly refuse: (problems: readonly RawProblem[]) => void;
 }
 
-export type PolicyValues = Partial<Policy>;
+export type PolicyValues = PolicyInput;

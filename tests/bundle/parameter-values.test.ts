@@ -46,6 +46,21 @@ describe('a parameter_values file', () => {
     expect(policy).toEqual({ priority: 100, paused: false });
   });
 
+  it('reads which steps are to be held, with where they stand', () => {
+    const name = '"karst:hold"';
+    expect(parse(`parameterValues: [{name: ${name}, value: Comp}]`).holds).toEqual([
+      { step: 'Comp', line: 1, column: 47 },
+    ]);
+    const { holds, foreign } = parse(`parameterValues:\n- name: ${name}\n  value: [A, B]\n`);
+    expect(holds.map(({ step, line, column }) => [step, line, column])).toEqual([
+      ['A', 3, 11],
+      ['B', 3, 14],
+    ]);
+    expect(foreign).toEqual([]);
+    const wrong = parseParameterValues(`parameterValues: [{name: ${name}, value: [1]}]`, 'yaml');
+    expect(problemLines(wrong)[0]).toContain('expected the name of a step (text), found');
+  });
+
   it('keeps integers exact, beyond what a double holds', () => {
     const text = 'parameterValues: [{name: A, value: 9223372036854775807}, {name: B, value: 0.5}]';
     expect(plain(text)).toEqual({ A: '9223372036854775807', B: 0.5 });

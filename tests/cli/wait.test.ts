@@ -38,6 +38,18 @@ describe('karst wait', () => {
     expect(code).toBe(0);
   });
 
+  it('says once that a step waits for a person, and how to let it go on', async () => {
+    const { server, cli } = await startWaiting();
+    server.moveJob({ state: 'running', taskCounts: counts(1), heldSteps: ['Comp'] });
+    await cli.says(`Comp is held for approval: karst release ${JOB_ID}.\n`);
+    await cli.says('1/3 done, Comp held');
+    server.moveJob({ taskCounts: counts(1, 1) });
+    server.moveJob({ state: 'succeeded', taskCounts: counts(3), heldSteps: undefined });
+    const { code, stderr } = await cli.result();
+    expect(stderr.match(/held for approval/g)).toHaveLength(1);
+    expect(code).toBe(0);
+  });
+
   it('exits with 5 when the job failed and says why and where the log is', async () => {
     const { server, cli } = await startWaiting();
     server.failStep('Render', 3, 'exit code 1: no camera\u001b[2J');

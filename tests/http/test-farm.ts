@@ -57,6 +57,7 @@ const farmHandlers = {
   listSteps: reached,
   listTasks: reached,
   getTask: reached,
+  releaseStep: reached,
   requeueTask: reached,
   getTaskLog: reached,
   listOutputs: reached,

@@ -74,6 +74,25 @@ describe('render with Blender', () => {
     });
   });
 
+  it('holds the rest for approval when asked to, in either renderer', () => {
+    for (const scene of ['a.blend', 'a.pov']) {
+      const held = compiled(`render: {scene: ${scene}, frames: 1-24, preview: hold, movie: true}`);
+      expect(held.policy).toEqual({ steps: { Render: { hold: true } } });
+      // The template stays what it is without.
+      const plain = compiled(
+        `render: {scene: ${scene}, frames: 1-24, preview: go on, movie: true}`,
+      );
+      expect(held.template).toEqual(plain.template);
+      expect(plain.policy).toEqual({});
+    }
+  });
+
+  it('holds nothing where there is no preview to look at', () => {
+    const few = compiled('render: {scene: a.blend, frames: 1-3, preview: hold}');
+    expect(few.policy).toEqual({});
+    expect(few.warnings[0]?.message).toContain('nothing is held');
+  });
+
   it('has no preview of three frames, and says so', () => {
     const source = 'render: {scene: a.blend, frames: 1-3, preview: true}';
     expect(stepsOf(source).map(({ name }) => name)).toEqual(['Render']);
@@ -150,6 +169,23 @@ describe('what a recipe file says beside its recipe', () => {
     const source = 'name: shot 10\nrender: {scene: a.blend}\npolicy: {priority: 80}';
     expect(recipeJob(source).name).toBe('shot 10');
     expect(compiled(source).policy).toEqual({ priority: 80 });
+  });
+
+  it('holds steps by name, which goes before what the recipe says', () => {
+    const fields = '{scene: a.blend, frames: 1-24, preview: hold, movie: true}';
+    const steps = '{Movie: {hold: true}, Render: {hold: false}}';
+    expect(compiled(`render: ${fields}\npolicy: {steps: ${steps}}`).policy).toEqual({
+      steps: { Movie: { hold: true }, Render: { hold: false } },
+    });
+    expect(problemsOf(`render: ${fields}\npolicy:\n  steps: {Film: {hold: true}}`)).toEqual([
+      '3:11 policy.steps.Film: the job has no step "Film" (expected Preview, Render, Movie)',
+    ]);
+    expect(problemsOf(`render: ${fields}\npolicy: {steps: {Movie: {hodl: true}}}`)[0]).toContain(
+      'did you mean "hold"',
+    );
+    expect(problemsOf('render: {scene: a.blend, preview: wait}')[0]).toContain(
+      'expected true, false, go on or hold',
+    );
   });
 
   it('warns of what could be misunderstood, by line and column', () => {

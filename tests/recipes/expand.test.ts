@@ -53,6 +53,37 @@ describe('karst expand', () => {
     expect(again.stderr).toContain('EEXIST');
   });
 
+  it('tells which steps are held, beside a template that is as strict as ever', async () => {
+    const cwd = await testDir();
+    const text = (preview: string) =>
+      `render: {scene: /a.blend, frames: 1-9, preview: ${preview}}\n`;
+    await writeFile(path.join(cwd, 'hold.yaml'), text('hold'));
+    await writeFile(path.join(cwd, 'plain.yaml'), `name: hold\n${text('true')}`);
+    const held = await runCli(['expand', 'hold.yaml', '-o', 'json'], { cwd });
+    expect(held.stderr).toContain('Submit it with: -p Scene=/a.blend --hold Render\n');
+    const plain = await runCli(['expand', 'plain.yaml', '-o', 'json'], { cwd });
+    expect({ ...JSON.parse(held.stdout), name: '' }).toEqual({
+      ...JSON.parse(plain.stdout),
+      name: '',
+    });
+    expect((await runCli(['expand', 'hold.yaml', '--bundle', 'made'], { cwd })).code).toBe(0);
+    expect(parse(await readFile(path.join(cwd, 'made/parameter_values.yaml'), 'utf8'))).toEqual({
+      parameterValues: [
+        { name: 'Scene', value: '/a.blend' },
+        { name: 'karst:hold', value: ['Render'] },
+      ],
+    });
+    expect((await runCli(['check', 'made'], { cwd })).code).toBe(0);
+    await writeFile(
+      path.join(cwd, 'made/parameter_values.yaml'),
+      'parameterValues:\n  - { name: "karst:hold", value: [Rendr] }\n',
+    );
+    const wrong = await runCli(['check', 'made'], { cwd });
+    expect(wrong.code).toBe(1);
+    expect(wrong.stdout).toContain('made/parameter_values.yaml:2:35');
+    expect(wrong.stdout).toContain('the job has no step "Rendr"; did you mean "Render"?');
+  });
+
   it('tells what is wrong by line and column, and what could be misread', async () => {
     const cwd = await testDir();
     await writeFile(path.join(cwd, 'bad.yaml'), 'render:\n  scene: a.blend\n  sampels: 3\n');

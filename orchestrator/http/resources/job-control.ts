@@ -2,13 +2,14 @@ import { type Job, terminalJobStates } from '@karst/shared/protocol/job.ts';
 import { stepsToRetry } from '../../domain/steps-to-retry.ts';
 import type { Aftermath } from '../../jobs/aftermath.ts';
 import type { ControlStore } from '../../store/control-store.ts';
+import { mayRun, stepOf } from '../../store/job-record.ts';
 import type { JobStore } from '../../store/job-store.ts';
 import { type Handlers, ProblemError } from '../handler.ts';
 import { ownJob } from './jobs.ts';
 
 type ControlHandlers = Pick<
   Handlers,
-  'cancelJob' | 'pauseJob' | 'resumeJob' | 'retryJob' | 'setJobPriority'
+  'cancelJob' | 'pauseJob' | 'releaseStep' | 'resumeJob' | 'retryJob' | 'setJobPriority'
 >;
 
 const ended = (job: Job) => new ProblemError('conflict', `The job has ${job.state} already.`);
@@ -24,9 +25,7 @@ export function jobControlHandlers(parts: {
   /** Wakes every step that may run: their rank or their right to run changed. */
   async function wake(job: Job): Promise<void> {
     for (const [index, step] of (await jobs.steps(job.id, job.stepCount)).entries()) {
-      if (step.state === 'ready' || step.state === 'running') {
-        await aftermath.spansQueued(job.id, index, []);
-      }
+      if (mayRun(step)) await aftermath.spansQueued(job.id, index, []);
     }
   }
 
@@ -52,6 +51,26 @@ export function jobControlHandlers(parts: {
     async resumeJob({ params }, { principal }) {
       await setPaused(await ownJob(jobs, principal.studio, params.jobId), false);
       return await ownJob(jobs, principal.studio, params.jobId);
+    },
+    async releaseStep({ params }, { principal }) {
+      const job = await ownJob(jobs, principal.studio, params.jobId);
+      const steps = await jobs.steps(job.id, job.stepCount);
+      const index = steps.findIndex(({ name }) => name === params.step);
+      const step = steps[index];
+      if (step === undefined) {
+        throw new ProblemError('not_found', `The job has no step "${params.step}".`);
+      }
+      if (step.held !== undefined) {
+        if (terminalJobStates.has(job.state)) throw ended(job);
+        await control.releaseStep(job.id, index);
+      }
+      const released = (await jobs.step(job.id, index)) ?? step;
+      if (step.held !== undefined) {
+        if (mayRun(released)) await aftermath.stepReady(job.id, index);
+        await aftermath.jobChanged(job.id);
+      }
+      const names = steps.map(({ name }) => name);
+      return stepOf(index, released, names);
     },
     async setJobPriority({ params, body }, { principal }) {
       const job = await ownJob(jobs, principal.studio, params.jobId);

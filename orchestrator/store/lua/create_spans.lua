@@ -1,11 +1,11 @@
 -- Advances a step's cursor and puts its next tasks into spans of `size`, at most `count` spans. In a
 -- step with holes (restored from storage) it steps over tasks that have succeeded.
--- From: step ready or running. Returns { remaining, span id, span id, … }; remaining tasks behind the
--- cursor. Cost O(count), with holes O(tasks passed).
+-- From: step ready or running, and not held. Returns { remaining, span id, span id, … }; remaining
+-- tasks behind the cursor. Cost O(count), with holes O(tasks passed).
 -- KEYS step_key spans_key
 -- ARGV size count
-local s = redis.call('HMGET', step_key, 'state', 'total', 'cursor', 'holes')
-if s[1] ~= 'ready' and s[1] ~= 'running' then return { 0 } end
+local s = redis.call('HMGET', step_key, 'state', 'total', 'cursor', 'holes', 'held')
+if s[5] or s[1] ~= 'ready' and s[1] ~= 'running' then return { 0 } end
 local total, cursor = tonumber(s[2]), tonumber(s[3])
 local out = { 0 }
 local function done(task)

@@ -1,15 +1,16 @@
 -- Leases queued spans to a node, each under a new epoch. The caller has claimed the leases on the
 -- node's side first.
--- From: job pending or running, step ready or running, span queued. To: span leased.
+-- From: job pending or running, step ready or running and not held, span queued. To: span leased.
 -- Returns { 'granted', job_started, first, last, epoch, … } in the order given, with first = -1 where
 -- the span is no longer queued (a second copy on the queue), or { 'held' } where the job or the step
 -- takes no grants now. Cost O(spans given).
 -- KEYS job_key step_key spans_key
 -- ARGV node_id now_ms span_leases*
 local job_state = redis.call('HGET', job_key, 'state')
-local step_state = redis.call('HGET', step_key, 'state')
+local s = redis.call('HMGET', step_key, 'state', 'held')
+local step_state = s[1]
 if job_state ~= 'pending' and job_state ~= 'running' then return { 'held' } end
-if step_state ~= 'ready' and step_state ~= 'running' then return { 'held' } end
+if s[2] or step_state ~= 'ready' and step_state ~= 'running' then return { 'held' } end
 local out = { 'granted', 0 }
 local tasks = 0
 for i = 1, #span_leases, 2 do

@@ -18,5 +18,8 @@ if marked > 0 then
   move(step_key, 'waiting', 'succeeded', marked)
   -- The feed must step over them.
   redis.call('HSET', step_key, 'holes', 1)
+  -- It had run, so a person had released it.
+  redis.call('HDEL', step_key, 'held')
+  redis.call('HDEL', job_key, 'held:' .. step_index)
 end
 return marked

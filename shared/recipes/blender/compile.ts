@@ -2,7 +2,7 @@ import type { Frames } from '../../frames/parse-frames.ts';
 import { type IntRange, printIntRange } from '../../openjd/int-range.ts';
 import { movieExtensions, movieStep } from '../movie-step.ts';
 import { baseName, type OutputPattern, patternName, readOutputPattern } from '../output-pattern.ts';
-import { hasNegative, splitPreview } from '../preview-frames.ts';
+import { hasNegative, heldSteps, noPreview, splitPreview } from '../preview-frames.ts';
 import { readFrames } from '../read-frames.ts';
 import type { RecipeJob, RecipeRequest } from '../recipe.ts';
 import { isContiguous, TemplateParts, when } from '../template-parts.ts';
@@ -70,7 +70,7 @@ function checkTogether(
     }
     if (hasNegative(range)) refuse('frames', 'frames from 0 on, as there are tiles', fields.frames);
     if (fields.chunk !== undefined) refuse('chunk', 'no chunks beside tiles', 'both');
-    if (fields.preview) refuse('preview', 'no preview beside tiles', 'both');
+    if (fields.preview !== false) refuse('preview', 'no preview beside tiles', 'both');
   }
   if (fields.engine === 'EEVEE' || fields.engine === 'WORKBENCH') {
     const message = `${fields.engine} draws with OpenGL: a node without a display or a GPU cannot render it`;
@@ -119,6 +119,7 @@ function build(
       steps,
     },
     parameters: parts.values,
+    ...heldSteps(fields.preview, steps),
   };
 }
 
@@ -145,10 +146,10 @@ function frameSteps(
 ): Record<string, unknown>[] {
   const { command, frames, pattern, parts, request } = around;
   const output = `${around.outputDir}/${patternName(pattern)}`;
-  const split = fields.preview ? splitPreview(frames.range) : undefined;
+  const split = fields.preview === false ? undefined : splitPreview(frames.range);
   const steps: Record<string, unknown>[] = [];
-  if (fields.preview && split === undefined) {
-    const message = `a preview is three frames, and there are only ${frames.range.length}: no Preview step`;
+  if (fields.preview !== false && split === undefined) {
+    const message = noPreview(fields.preview, frames.range);
     request.reports.warnings.add([...request.path, 'preview'], message);
   }
   if (split !== undefined) {

@@ -85,8 +85,8 @@ export class FixtureServer {
   /** Changes the job and tells those who watch. */
   moveJob(change: Partial<Record<keyof Job, unknown>>): void {
     this.job = someJob({ ...this.job, ...change });
-    const { state, taskCounts } = this.job;
-    this.emit({ type: 'job', jobId: this.job.id, state, taskCounts });
+    const { state, taskCounts, heldSteps } = this.job;
+    this.emit({ type: 'job', jobId: this.job.id, state, taskCounts, heldSteps });
   }
 
   emit(event: { type: string; [field: string]: unknown }): void {

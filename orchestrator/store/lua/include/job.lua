@@ -35,6 +35,17 @@ local function queue_span(step, first, last)
   return id
 end
 
+-- A step that could run but for its hold is noted on the job, for those who look at the job alone.
+local function note_hold(i, waits)
+  local s = redis.call('HMGET', step_of(i), 'held', 'name')
+  if not s[1] then return end
+  if waits then
+    redis.call('HSET', job_key, 'held:' .. i, s[2])
+  else
+    redis.call('HDEL', job_key, 'held:' .. i)
+  end
+end
+
 local cancel_step
 
 local function end_job()
@@ -61,6 +72,7 @@ local function settle_step(i)
   if tonumber(s[5]) > 0 then state = 'canceled' end
   if tonumber(s[4]) > 0 then state = 'failed' end
   redis.call('HSET', step, 'state', state, 'ended_at', now_ms)
+  note_hold(i, false)
   effects.ended[#effects.ended + 1] = tonumber(i)
   local open = redis.call('HINCRBY', job_key, 'steps_open', -1)
   for dependent in string.gmatch(s[6], '%d+') do
@@ -68,6 +80,7 @@ local function settle_step(i)
       local left = redis.call('HINCRBY', step_of(dependent), 'deps_open', -1)
       if left == 0 and redis.call('HGET', step_of(dependent), 'state') == 'blocked' then
         redis.call('HSET', step_of(dependent), 'state', 'ready')
+        note_hold(dependent, true)
         effects.ready[#effects.ready + 1] = tonumber(dependent)
       end
     else
@@ -132,6 +145,7 @@ local function reopen_step(i)
   local s = redis.call('HMGET', step, 'state', 'deps_open', 'dependents')
   if not terminal[s[1]] then return end
   redis.call('HSET', step, 'state', tonumber(s[2]) > 0 and 'blocked' or 'ready')
+  note_hold(i, tonumber(s[2]) == 0)
   redis.call('HDEL', step, 'ended_at')
   redis.call('HINCRBY', job_key, 'steps_open', 1)
   if s[1] == 'succeeded' then
@@ -139,6 +153,7 @@ local function reopen_step(i)
       local left = redis.call('HINCRBY', step_of(dependent), 'deps_open', 1)
       if left == 1 and redis.call('HGET', step_of(dependent), 'state') == 'ready' then
         redis.call('HSET', step_of(dependent), 'state', 'blocked')
+        note_hold(dependent, false)
       end
     end
   end
