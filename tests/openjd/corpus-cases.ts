@@ -105,8 +105,14 @@ function numbered(item: Json, index: number): Json {
   );
 }
 
-const read = (name: string): unknown =>
-  parse(readFileSync(join(corpusDir, name), 'utf8'), { customTags: tags });
+function read(name: string): unknown {
+  const text = readFileSync(join(corpusDir, name), 'utf8');
+  try {
+    return parse(text, { customTags: tags });
+  } catch (error) {
+    throw new Error(`${name}: ${error instanceof Error ? error.message : error}`, { cause: error });
+  }
+}
 
 const bases: Record<Kind, Json> = {
   job: z.json().parse(read('base/job.yaml')),
