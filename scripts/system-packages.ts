@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { findProgram, outputTail, runCommand } from './run-command.ts';
 
 /** What the project may need from the system, by our name for it. */
-export type SystemNeed = 'redis' | 'blender' | 'ffmpeg' | 'python-venv' | 'chromium';
+export type SystemNeed = 'redis' | 'blender' | 'ffmpeg' | 'povray' | 'python-venv' | 'chromium';
 
 type Manager = 'apt-get' | 'dnf' | 'apk' | 'brew';
 
@@ -31,6 +31,10 @@ const NEEDS: Record<SystemNeed, Need> = {
   ffmpeg: {
     programs: ['ffmpeg'],
     packages: { 'apt-get': 'ffmpeg', dnf: 'ffmpeg-free', apk: 'ffmpeg', brew: 'ffmpeg' },
+  },
+  povray: {
+    programs: ['povray'],
+    packages: { 'apt-get': 'povray', dnf: 'povray', apk: 'povray', brew: 'povray' },
   },
   'python-venv': {
     programs: ['python3'],
