@@ -76,7 +76,7 @@ async function runVitest(args: readonly string[], env: NodeJS.ProcessEnv) {
 
 async function main(args: readonly string[]): Promise<number> {
   const pytorchBinDir = await setUpOrExit(async () => {
-    await ensureSystemPackages(['redis', 'blender', 'ffmpeg']);
+    await ensureSystemPackages(['redis', 'blender', 'ffmpeg', 'povray']);
     return ensurePyTorch();
   });
   const inherited = process.env.PATH ?? '';
