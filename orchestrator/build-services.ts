@@ -2,16 +2,23 @@ import { expireNodesPass } from './background/expire-nodes.ts';
 import { type Pass, PassDriver } from './background/pass.ts';
 import { publishOutputsPass } from './background/publish-outputs.ts';
 import { reconcilePass } from './background/reconcile.ts';
+import { settleLedgerPass } from './background/settle-ledger.ts';
 import type { Stores, Surroundings } from './build-stores.ts';
 import type { Config } from './config.ts';
 import { createDispatch } from './dispatch/create-dispatch.ts';
+import { LeaseAccounts } from './dispatch/lease-accounts.ts';
+import type { RunnableStep } from './dispatch/runnable-steps.ts';
+import { UsageExchange } from './dispatch/usage-exchange.ts';
 import { WakeBus } from './dispatch/wake-bus.ts';
 import { Aftermath } from './jobs/aftermath.ts';
 import { JobEvents } from './jobs/job-events.ts';
 import { JobInputs } from './jobs/job-inputs.ts';
 import { farmGauges } from './metrics/farm-gauges.ts';
 import { createMetrics } from './metrics/metrics.ts';
+import { Scheduler } from './scheduler/scheduler.ts';
+import { Shares } from './scheduler/shares.ts';
 import { keys } from './store/keys.ts';
+import { UsageStore } from './store/usage-store.ts';
 import { LeaseExpiry } from './sync/lease-expiry.ts';
 import { NodeRoster } from './sync/node-roster.ts';
 import { ReportService } from './sync/report-service.ts';
@@ -20,7 +27,7 @@ import { VERSION } from './version.ts';
 
 export type Services = ReturnType<typeof buildServices>;
 
-const passNames = ['expire-nodes', 'publish-outputs', 'reconcile'] as const;
+const passNames = ['expire-nodes', 'publish-outputs', 'reconcile', 'settle-ledger'] as const;
 
 /** Puts the parts that decide and act together, over the stores. Nothing runs yet. */
 export function buildServices(config: Config, around: Surroundings, stores: Stores) {
@@ -32,14 +39,29 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
   const bus = new WakeBus(redis, subscriber, random.uuid(), logger);
   const events = new JobEvents(jobs, eventBus);
   const parts = { ...stores, ...around, bus, events, metrics };
-  const aftermath = new Aftermath(parts);
-  const roster = new NodeRoster(nodes, clock, livenessMs);
-  const expiry = new LeaseExpiry({ ...parts, aftermath });
+  const halfLifeMs = config.KARST_SHARE_HALF_LIFE_H * 3_600_000;
+  const scheduler = new Scheduler<RunnableStep>(new Shares(halfLifeMs, clock.nowMs()));
+  const usage = new UsageExchange({
+    ...parts,
+    scheduler,
+    usage: new UsageStore(redis, halfLifeMs),
+  });
+  const accounts = new LeaseAccounts({ ...parts, scheduler, usage });
+  const aftermath = new Aftermath({ ...parts, accounts });
+  const roster = new NodeRoster(nodes, stores.settings, clock, livenessMs);
+  const expiry = new LeaseExpiry({ ...parts, accounts, aftermath });
   const spanLimits = {
     targetMs: config.KARST_SPAN_TARGET_MS,
     tasksMax: config.KARST_SPAN_TASKS_MAX,
   };
-  const dispatcher = createDispatch({ ...parts, slots: () => roster.slots(), spanLimits });
+  const dispatcher = createDispatch({
+    ...parts,
+    scheduler,
+    accounts,
+    usage,
+    slots: (shape) => roster.slots(shape),
+    spanLimits,
+  });
   const driver = new PassDriver(clock, metrics, logger);
   const reports = new ReportService({
     ...parts,
@@ -49,12 +71,27 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     },
     outputsAccepted: () => driver.nudge('publish-outputs'),
   });
-  const sync = new SyncService({ ...parts, reports, dispatcher, roster, expiry, livenessMs });
+  const sync = new SyncService({
+    ...parts,
+    reports,
+    dispatcher,
+    roster,
+    accounts,
+    expiry,
+    livenessMs,
+  });
   const inputs = new JobInputs(objects, stores.outputs);
 
   const passes = (): Pass[] => [
     reconcilePass({ ...parts, dispatcher, aftermath, expiry, periodMs: config.KARST_RECONCILE_MS }),
     publishOutputsPass({ ...parts, periodMs: 2 * config.KARST_RECONCILE_MS }),
+    settleLedgerPass({
+      ...parts,
+      accounts,
+      scheduler,
+      dispatcher,
+      periodMs: 3 * config.KARST_RECONCILE_MS,
+    }),
     expireNodesPass({
       ...parts,
       expiry,
@@ -63,5 +100,19 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
       reachableSinceMs: () => stores.reachability.sinceMs(),
     }),
   ];
-  return { metrics, bus, events, aftermath, dispatcher, driver, sync, inputs, passes };
+  return {
+    metrics,
+    bus,
+    events,
+    scheduler,
+    usage,
+    accounts,
+    roster,
+    aftermath,
+    dispatcher,
+    driver,
+    sync,
+    inputs,
+    passes,
+  };
 }

@@ -7,10 +7,12 @@ import { createNodeTokens } from './access/node-tokens.ts';
 import type { Config } from './config.ts';
 import { createObjectStore } from './objects/store.ts';
 import { SpanQueue } from './queue/span-queue.ts';
+import { FarmSettings } from './settings/farm-settings.ts';
 import { connectRedis, connectSubscriber } from './store/connection.ts';
 import { ControlStore } from './store/control-store.ts';
 import { createEventBus } from './store/event-bus.ts';
 import { JobStore } from './store/job-store.ts';
+import { Ledger } from './store/ledger.ts';
 import { LiveLogs } from './store/live-log.ts';
 import { NodeStore } from './store/node-store.ts';
 import { OutputReader } from './store/output-reader.ts';
@@ -55,6 +57,8 @@ export async function buildStores(config: Config, around: Surroundings) {
   const logs = new LiveLogs(redis);
   await logs.start(subscriber);
   const spans = new SpanStore(redis);
+  const ledger = new Ledger(redis);
+  const settings = new FarmSettings(redis, ledger);
   return {
     redis,
     subscriber,
@@ -64,6 +68,8 @@ export async function buildStores(config: Config, around: Surroundings) {
     eventBus,
     logs,
     spans,
+    ledger,
+    settings,
     jobs: new JobStore(redis),
     control: new ControlStore(redis),
     nodes: new NodeStore(redis),

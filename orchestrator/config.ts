@@ -27,6 +27,7 @@ const configSchema = z
     KARST_RECONCILE_MS: milliseconds.default(5_000),
     KARST_SPAN_TARGET_MS: milliseconds.default(30_000),
     KARST_SPAN_TASKS_MAX: z.coerce.number().int().min(1).max(1000).default(500),
+    KARST_SHARE_HALF_LIFE_H: z.coerce.number().min(0.01).max(100_000).default(24),
     KARST_JOB_TASKS_MAX: z.coerce.number().int().min(1).max(100_000_000).default(1_000_000),
     KARST_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
     KARST_EXIT_WITH_PARENT: flag,

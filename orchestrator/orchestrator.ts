@@ -34,7 +34,11 @@ export async function startOrchestrator(
   if (config.KARST_ADMIN_KEY_FILE !== undefined) {
     await ensureAdminKey(stores.apiKeys, around.random, config.KARST_ADMIN_KEY_FILE);
   }
+  await stores.settings.load();
+  await stores.settings.enforce();
   const services = buildServices(config, around, stores);
+  await services.usage.load();
+  services.dispatcher.applyShares();
   const { driver, bus, dispatcher, aftermath, metrics } = services;
   const shutdown = new AbortController();
   const app = createApp({
@@ -53,6 +57,7 @@ export async function startOrchestrator(
       await server.close();
       await driver.stop();
       aftermath.close();
+      await services.usage.close();
       await stores.close();
     },
   };

@@ -1,6 +1,5 @@
 import { createJob } from '@karst/shared/openjd/create-job.ts';
 import type { Problem as TemplateProblem } from '@karst/shared/openjd/problem.ts';
-import { farmFeatures, unsupportedFeatures } from '@karst/shared/openjd/unsupported-features.ts';
 import type { Job, SubmissionInput } from '@karst/shared/protocol/job.ts';
 import type { FieldError, Problem } from '@karst/shared/protocol/problem.ts';
 import { routes } from '@karst/shared/protocol/routes.ts';
@@ -138,12 +137,6 @@ interface Preparation {
 
 /** The same check as the orchestrator's, before gigabytes are uploaded for a typing error. */
 function checkParameters(bundle: Bundle, supplied: SuppliedValues): void {
-  const unsupported = unsupportedFeatures(bundle.template, farmFeatures);
-  if (unsupported.length > 0) {
-    throw new CliError('The farm can’t run this job yet.', {
-      details: unsupported.map((problem) => createProblemLine(bundle, supplied, problem)),
-    });
-  }
   const created = createJob(bundle.template, plainValues(supplied));
   if (created.ok) return;
   throw new CliError('The job parameters are not valid.', {

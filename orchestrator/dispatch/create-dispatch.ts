@@ -1,17 +1,23 @@
 import type { Clock } from '@karst/shared/clock.ts';
+import type { NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Random } from '@karst/shared/random.ts';
 import type { Logger } from 'pino';
 import type { SpanSizeLimits } from '../domain/span-size.ts';
 import type { JobEvents } from '../jobs/job-events.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
+import type { Scheduler } from '../scheduler/scheduler.ts';
+import type { Shape } from '../scheduler/shape.ts';
+import type { FarmSettings } from '../settings/farm-settings.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { NodeStore } from '../store/node-store.ts';
 import type { SpanStore } from '../store/span-store.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Feeder } from './feeder.ts';
 import { Granter } from './granter.ts';
-import { RunnableSteps } from './runnable-steps.ts';
+import type { LeaseAccounts } from './lease-accounts.ts';
+import { type RunnableStep, RunnableSteps } from './runnable-steps.ts';
+import type { UsageExchange } from './usage-exchange.ts';
 import { Waiters } from './waiters.ts';
 
 /** Puts the parts of dispatch together. */
@@ -20,35 +26,52 @@ export function createDispatch(parts: {
   spans: SpanStore;
   nodes: NodeStore;
   queue: SpanQueue;
+  scheduler: Scheduler<RunnableStep>;
+  accounts: LeaseAccounts;
+  usage: UsageExchange;
+  settings: FarmSettings;
   events: JobEvents;
   metrics: Metrics;
   clock: Clock;
   random: Random;
   logger: Logger;
-  slots: () => number;
+  /** Slots of the nodes that suit a shape. */
+  slots: (shape: Shape) => number;
   spanLimits: SpanSizeLimits;
 }): Dispatcher {
-  const { jobs, spans, nodes, queue, events, clock, random, logger } = parts;
-  const runnable = new RunnableSteps();
+  const { jobs, spans, queue, scheduler, events, logger } = parts;
+  const runnable = new RunnableSteps(scheduler);
   const feeder = new Feeder(jobs, spans, queue, parts.spanLimits, parts.slots);
   const told = (telling: Promise<void>) => {
     telling.catch((error: Error) => logger.warn({ err: error.message }, 'event not sent'));
   };
+  const last = new Map<NodeId, Last>();
   const granter = new Granter({
+    ...parts,
     runnable,
     feeder,
-    queue,
-    spans,
-    nodes,
-    clock,
-    random,
-    logger,
     jobStarted: ({ jobId }) => told(events.jobChanged(jobId)),
-    granted: ({ jobId, step }, grants) => {
-      for (const { first, last } of grants) {
-        told(events.tasksChanged(jobId, step, first, last, 'running'));
+    lastOn(nodeId) {
+      const known = last.get(nodeId);
+      return known === undefined || known.times >= STAY_TIMES_MAX ? undefined : known.step;
+    },
+    granted(nodeId, step, grants) {
+      const known = last.get(nodeId);
+      if (known?.step === step && known.times < STAY_TIMES_MAX) known.times += 1;
+      else last.set(nodeId, { step, times: 1 });
+      const { jobId } = step;
+      for (const { first, last: end } of grants) {
+        told(events.tasksChanged(jobId, step.step, first, end, 'running'));
       }
     },
   });
-  return new Dispatcher(runnable, new Waiters(), granter, jobs, logger);
+  return new Dispatcher({ ...parts, runnable, granter, waiters: new Waiters() });
+}
+
+/** Grants in a row in which a node may stay with a step that others are as good as. */
+const STAY_TIMES_MAX = 16;
+
+interface Last {
+  step: RunnableStep;
+  times: number;
 }

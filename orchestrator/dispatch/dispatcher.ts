@@ -1,9 +1,14 @@
 import { sleep } from '@karst/shared/clock.ts';
 import type { JobId, LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Logger } from 'pino';
+import type { Scheduler } from '../scheduler/scheduler.ts';
+import type { FarmSettings } from '../settings/farm-settings.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { Granter } from './granter.ts';
-import type { RunnableSteps } from './runnable-steps.ts';
+import type { LeaseAccounts } from './lease-accounts.ts';
+import type { RunnableStep, RunnableSteps } from './runnable-steps.ts';
+import { stepFacts } from './step-facts.ts';
+import type { UsageExchange } from './usage-exchange.ts';
 import type { Ask, News, Waiter, Waiters } from './waiters.ts';
 import type { Wake } from './wake-bus.ts';
 
@@ -12,40 +17,90 @@ const SERVED_AT_ONCE = 32;
 
 const nothing: News = { grants: [], lost: [] };
 
+export interface DispatcherParts {
+  runnable: RunnableSteps;
+  scheduler: Scheduler<RunnableStep>;
+  waiters: Waiters;
+  granter: Granter;
+  accounts: LeaseAccounts;
+  usage: UsageExchange;
+  settings: FarmSettings;
+  jobs: JobStore;
+  logger: Logger;
+}
+
 /**
  * Brings nodes that want work and steps that have some together. A call is served at once if it can
  * be; else it is parked, and a wake-up serves the parked calls, oldest first.
  */
 export class Dispatcher {
   private readonly runnable: RunnableSteps;
+  private readonly scheduler: Scheduler<RunnableStep>;
   private readonly waiters: Waiters;
   private readonly granter: Granter;
+  private readonly accounts: LeaseAccounts;
+  private readonly usage: UsageExchange;
+  private readonly settings: FarmSettings;
   private readonly jobs: JobStore;
   private readonly logger: Logger;
   private serving: Promise<void> | undefined;
   private serveAgain = false;
 
-  constructor(
-    runnable: RunnableSteps,
-    waiters: Waiters,
-    granter: Granter,
-    jobs: JobStore,
-    logger: Logger,
-  ) {
-    this.runnable = runnable;
-    this.waiters = waiters;
-    this.granter = granter;
-    this.jobs = jobs;
-    this.logger = logger;
+  constructor(parts: DispatcherParts) {
+    this.runnable = parts.runnable;
+    this.scheduler = parts.scheduler;
+    this.waiters = parts.waiters;
+    this.granter = parts.granter;
+    this.accounts = parts.accounts;
+    this.usage = parts.usage;
+    this.settings = parts.settings;
+    this.jobs = parts.jobs;
+    this.logger = parts.logger;
   }
 
   receive(wake: Wake): void {
-    if (wake.kind === 'node') {
-      this.tellNode(wake.nodeId, wake.lost);
-      return;
+    if (wake.kind === 'node') this.tellNode(wake.nodeId, wake.lost);
+    else if (wake.kind === 'step') this.wake(wake.jobId, wake.step);
+    else if (wake.kind === 'usage') this.usage.receive(wake);
+    else if (wake.kind === 'gates') {
+      this.accounts.open(wake.names);
+      // Also for a counter of nodes, which closes nothing: only a new look tells.
+      this.serve();
+    } else this.reload();
+  }
+
+  /** Settings changed: everything waiting may stand elsewhere now. */
+  private reload(): void {
+    this.settings
+      .load()
+      .then(async () => {
+        this.applyShares();
+        for (const gate of this.scheduler.ranking.closedGates()) this.accounts.open([gate]);
+        await Promise.all(
+          [...this.scheduler.ranking.steps()].map(({ jobId, step }) => this.wakeStep(jobId, step)),
+        );
+        for (const waiter of this.waiters.wanting()) waiter.answer(nothing);
+      })
+      .catch((error: Error) => {
+        this.logger.warn({ err: error.message }, 'settings not reloaded; the next pass will');
+      });
+  }
+
+  /** Puts the settings of studios and projects into force here. */
+  applyShares(): void {
+    const set = this.settings.shareSettings();
+    for (const account of this.scheduler.shares.all()) {
+      if (!set.has(account.name)) this.scheduler.shares.set(account.name, {});
     }
-    this.wakeStep(wake.jobId, wake.step).catch((error: Error) => {
-      this.logger.warn({ err: error.message, job: wake.jobId }, 'wake failed; refresh will tell');
+    for (const [name, { weight, guaranteedTasks }] of set) {
+      this.scheduler.shares.set(name, { weight, guaranteed: guaranteedTasks });
+    }
+    this.scheduler.ranking.reorderAll();
+  }
+
+  private wake(jobId: JobId, step: number): void {
+    this.wakeStep(jobId, step).catch((error: Error) => {
+      this.logger.warn({ err: error.message, job: jobId }, 'wake failed; refresh will tell');
     });
   }
 
@@ -58,15 +113,20 @@ export class Dispatcher {
       this.runnable.remove({ jobId, step });
       return;
     }
-    const now = { priority: job.policy.priority, allFed: false };
+    const definition = await this.jobs.definition(jobId);
+    const resolved = definition?.job.steps[step];
+    if (resolved === undefined) return;
+    const facts = stepFacts(job, resolved, (limit) => this.settings.isPerHost(limit));
+    const now = { ...facts, allFed: false };
     const current = this.runnable.get(jobId, step);
     // One object a step while it is listed: a grant or a feed under way must go on with it, not with
     // a copy whose feed never ends.
     if (current !== undefined) this.runnable.update(current, now);
     else {
+      const { studio, project } = job;
       const createdAtMs = Date.parse(job.createdAt);
-      const idle = { buffered: 0, wakes: 0, feeding: undefined };
-      this.runnable.add({ jobId, step, studio: job.studio, createdAtMs, ...idle, ...now });
+      const idle = { buffered: 0, wakes: 0, feeding: undefined, meanTaskMs: undefined };
+      this.runnable.add({ jobId, step, studio, project, createdAtMs, ...idle, ...now });
     }
     this.serve();
   }
@@ -117,9 +177,11 @@ export class Dispatcher {
     while (this.serveAgain) {
       this.serveAgain = false;
       const queue = this.waiters.wanting();
+      let next = 0;
       const lane = async () => {
         for (;;) {
-          const waiter = this.runnable.size > 0 ? queue.shift() : undefined;
+          const waiter = this.runnable.size > 0 ? queue[next] : undefined;
+          next += 1;
           if (waiter === undefined) return;
           await this.serveOne(waiter);
         }

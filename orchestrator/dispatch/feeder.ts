@@ -1,5 +1,6 @@
 import { type SpanSizeLimits, spanSize } from '../domain/span-size.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
+import type { Shape } from '../scheduler/shape.ts';
 import { meanTaskMs } from '../store/job-record.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { SpanStore } from '../store/span-store.ts';
@@ -16,14 +17,14 @@ export class Feeder {
   private readonly spans: SpanStore;
   private readonly queue: SpanQueue;
   private readonly limits: SpanSizeLimits;
-  private readonly slots: () => number;
+  private readonly slots: (shape: Shape) => number;
 
   constructor(
     jobs: JobStore,
     spans: SpanStore,
     queue: SpanQueue,
     limits: SpanSizeLimits,
-    slots: () => number,
+    slots: (shape: Shape) => number,
   ) {
     this.jobs = jobs;
     this.spans = spans;
@@ -32,13 +33,13 @@ export class Feeder {
     this.slots = slots;
   }
 
-  private bufferSpans(): number {
-    const wanted = this.slots() * BUFFER_SPANS_PER_SLOT;
+  private bufferSpans(step: RunnableStep): number {
+    const wanted = this.slots(step.shape) * BUFFER_SPANS_PER_SLOT;
     return Math.min(Math.max(wanted, BUFFER_SPANS_MIN), BUFFER_SPANS_MAX);
   }
 
   isLow(step: RunnableStep): boolean {
-    return !step.allFed && step.buffered < this.bufferSpans() / 2;
+    return !step.allFed && step.buffered < this.bufferSpans(step) / 2;
   }
 
   /** Makes and queues the step's next spans; answers how many. Calls in parallel share one feed. */
@@ -53,15 +54,16 @@ export class Feeder {
     if (step.allFed) return 0;
     const record = await this.jobs.step(step.jobId, step.step);
     if (record === undefined) return 0;
+    step.meanTaskMs = meanTaskMs(record);
     const size = spanSize(
       {
         remaining: record.total - record.cursor,
-        slots: this.slots(),
-        meanTaskMs: meanTaskMs(record),
+        slots: this.slots(step.shape),
+        meanTaskMs: step.meanTaskMs,
       },
       this.limits,
     );
-    const count = Math.max(this.bufferSpans() - step.buffered, 1);
+    const count = Math.max(this.bufferSpans(step) - step.buffered, 1);
     const made = await this.spans.createSpans(step.jobId, step.step, size, count);
     await this.queue.add(step, made.spanIds);
     step.buffered += made.spanIds.length;

@@ -1,18 +1,20 @@
 import type { Clock } from '@karst/shared/clock.ts';
-import { type LeaseId, newLeaseId } from '@karst/shared/protocol/ids.ts';
-import type { Grant } from '@karst/shared/protocol/lease.ts';
+import { type LeaseId, type NodeId, newLeaseId } from '@karst/shared/protocol/ids.ts';
+import type { Grant, Resources } from '@karst/shared/protocol/lease.ts';
 import type { Random } from '@karst/shared/random.ts';
 import type { Logger } from 'pino';
 import type { SpanQueue } from '../queue/span-queue.ts';
 import type { NodeStore } from '../store/node-store.ts';
 import type { SpanStore } from '../store/span-store.ts';
 import type { Feeder } from './feeder.ts';
+import type { LeaseAccounts } from './lease-accounts.ts';
 import type { RunnableStep, RunnableSteps } from './runnable-steps.ts';
 import type { Ask } from './waiters.ts';
 
 interface Taken {
   spanId: number;
   leaseId: LeaseId;
+  resources: Resources | undefined;
 }
 
 export interface GranterParts {
@@ -21,19 +23,23 @@ export interface GranterParts {
   queue: SpanQueue;
   spans: SpanStore;
   nodes: NodeStore;
+  accounts: LeaseAccounts;
   clock: Clock;
   random: Random;
   logger: Logger;
   /** Told once when a job's first span is granted. */
   jobStarted(step: RunnableStep): void;
+  /** What the node ran last, if that step still has work. */
+  lastOn(nodeId: NodeId): RunnableStep | undefined;
   /** Told of every grant. */
-  granted(step: RunnableStep, grants: readonly Grant[]): void;
+  granted(nodeId: NodeId, step: RunnableStep, grants: readonly Grant[]): void;
 }
 
 /**
  * Grants spans to a node, best step first. The order of writes makes every crash harmless:
  * 1. the span is taken from the queue (a crash leaves it locked there: the reconcile pass frees it),
- * 2. the lease is put on the node's list (a crash leaves an entry the node's next call clears),
+ * 2. the lease is put on the node's list and into the farm's ledger (a crash leaves an entry the node's
+ *    next call clears, and a count that background/settle-ledger.ts ends),
  * 3. the span table grants it, atomically with its epoch (a crash before the answer leaves a lease
  *    that the node's next call is told of again).
  */
@@ -49,10 +55,10 @@ export class Granter {
     const grants: Grant[] = [];
     const skip = new Set<RunnableStep>();
     while (grants.length < ask.wanted) {
-      const step = this.parts.runnable.best(skip);
+      const step = this.parts.runnable.best(ask.node, skip, this.parts.lastOn(ask.nodeId));
       if (step === undefined) break;
       const wakes = step.wakes;
-      const taken = await this.take(step, ask.wanted - grants.length);
+      const taken = await this.take(step, ask, ask.wanted - grants.length);
       if (taken.length === 0) {
         if ((await this.parts.feeder.feed(step)) > 0) continue;
         // Found empty: dropped until something wakes it, unless that happened meanwhile.
@@ -64,22 +70,31 @@ export class Granter {
       const outcome = await this.lease(ask, step, taken);
       if (outcome === 'stale') return { grants, stale: true };
       if (outcome === 'held') this.parts.runnable.remove(step);
+      else if (outcome.length === 0) skip.add(step);
       else grants.push(...outcome);
     }
     return { grants, stale: false };
   }
 
-  private async take(step: RunnableStep, wanted: number): Promise<Taken[]> {
+  /** Spans from the queue, each with what it reserves of the node. */
+  private async take(step: RunnableStep, { node }: Ask, wanted: number): Promise<Taken[]> {
     const count = Math.max(1, Math.min(wanted, step.buffered));
+    const reserved: (Resources | undefined)[] = [];
+    while (reserved.length < count && node.free.fits(step.shape)) {
+      reserved.push(node.free.take(step.shape));
+    }
     const tries = await Promise.all(
-      Array.from({ length: count }, async () => {
+      reserved.map(async (resources) => {
         const leaseId = newLeaseId(this.parts.random);
         const spanId = await this.parts.queue.take(step, leaseId);
-        return spanId === undefined ? undefined : { spanId, leaseId };
+        if (spanId !== undefined) return { spanId, leaseId, resources };
+        if (resources !== undefined) node.free.giveBack(resources);
+        return undefined;
       }),
     );
     const taken = tries.filter((span) => span !== undefined);
-    step.buffered = taken.length < count ? 0 : Math.max(step.buffered - count, 0);
+    const tried = reserved.length;
+    step.buffered = taken.length < tried ? 0 : Math.max(step.buffered - tried, 0);
     return taken;
   }
 
@@ -89,19 +104,25 @@ export class Granter {
     taken: Taken[],
   ): Promise<Grant[] | 'stale' | 'held'> {
     const { jobId } = step;
-    const claimed = await this.parts.nodes.claim(
-      ask.nodeId,
-      ask.bootId,
-      ask.seq,
-      taken.map((span) => ({ ...span, jobId, step: step.step })),
-    );
-    const mine = taken.slice(0, claimed);
-    await this.putBack(step, taken.slice(claimed));
-    if (claimed === 0) return 'stale';
+    const leaseIds = taken.map(({ leaseId }) => leaseId);
+    const [{ claimed, refused }, { count }] = await Promise.all([
+      this.parts.nodes.claim(
+        ask.nodeId,
+        ask.bootId,
+        ask.seq,
+        taken.map((span) => ({ ...span, jobId, step: step.step })),
+      ),
+      this.parts.accounts.acquire(ask.nodeId, step, leaseIds),
+    ]);
+    const mine = taken.slice(0, Math.min(claimed, count));
+    const surplus = taken.slice(mine.length);
+    await this.giveBack(ask, surplus);
+    await this.putBack(step, surplus);
+    if (mine.length === 0) return refused === 'stale' || refused === 'slots' ? 'stale' : [];
     const nowMs = this.parts.clock.nowMs();
     const reply = await this.parts.spans.grant(jobId, step.step, ask.nodeId, nowMs, mine);
     if (reply.status === 'held') {
-      await this.release(ask, mine);
+      await this.giveBack(ask, mine);
       await this.putBack(step, mine);
       return 'held';
     }
@@ -114,7 +135,7 @@ export class Granter {
       else copies.push(span);
     }
     if (copies.length > 0) await this.dropCopies(ask, step, copies);
-    if (grants.length > 0) this.parts.granted(step, grants);
+    if (grants.length > 0) this.parts.granted(ask.nodeId, step, grants);
     return grants;
   }
 
@@ -136,16 +157,21 @@ export class Granter {
     step.buffered += spans.length;
   }
 
-  private async release(ask: Ask, spans: readonly Taken[]): Promise<void> {
-    await this.parts.nodes.release(
+  /** Leases that were not granted leave the node's list and the ledger. */
+  private async giveBack(ask: Ask, spans: readonly Taken[]): Promise<void> {
+    for (const { resources } of spans) {
+      if (resources !== undefined) ask.node.free.giveBack(resources);
+    }
+    await this.parts.accounts.release(
       ask.nodeId,
       spans.map(({ leaseId }) => leaseId),
+      true,
     );
   }
 
   /** Second copies of spans that run or are done: they leave the queue. */
   private async dropCopies(ask: Ask, step: RunnableStep, copies: readonly Taken[]): Promise<void> {
-    await this.release(ask, copies);
+    await this.giveBack(ask, copies);
     await Promise.all(
       copies.map(({ spanId, leaseId }) =>
         this.parts.queue.finish({ jobId: step.jobId, step: step.step, spanId }, leaseId),

@@ -1,11 +1,14 @@
 import type { JobId } from '@karst/shared/protocol/ids.ts';
-import { compareSteps, type RankedStep } from '../scheduler/rank.ts';
+import type { Counter } from '../scheduler/counters.ts';
+import type { WaitingStep } from '../scheduler/ranking.ts';
+import type { NodeView, Scheduler } from '../scheduler/scheduler.ts';
 
 /** A step that may have spans to grant, as this replica knows it. */
-export interface RunnableStep extends RankedStep {
-  readonly studio: string;
-  /** Changed by RunnableSteps.update alone, which keeps the order. */
-  priority: number;
+export interface RunnableStep extends WaitingStep {
+  /** What each of its leases counts in. */
+  counters: readonly Counter[];
+  /** Mean run time of its finished tasks when last looked at, ms. */
+  meanTaskMs: number | undefined;
   /** Spans thought to wait on the queue: a hint, other replicas take from it too. */
   buffered: number;
   /** Nothing is left behind the step's cursor: only requeued spans can come. */
@@ -16,15 +19,25 @@ export interface RunnableStep extends RankedStep {
   feeding: Promise<number> | undefined;
 }
 
+/** What of a listed step may change. */
+export type StepChange = Partial<
+  Pick<RunnableStep, 'priorityClass' | 'priority' | 'shape' | 'gates' | 'counters' | 'allFed'>
+>;
+
 const nameOf = (jobId: JobId, step: number) => `${jobId}/${step}`;
 
-/** This replica's steps with work, in rank order. Insertion O(log n + shift), iteration from the best. */
+/** This replica's steps with work, ranked by the scheduler. */
 export class RunnableSteps {
+  private readonly scheduler: Scheduler<RunnableStep>;
   private readonly byName = new Map<string, RunnableStep>();
-  private readonly ranked: RunnableStep[] = [];
 
+  constructor(scheduler: Scheduler<RunnableStep>) {
+    this.scheduler = scheduler;
+  }
+
+  /** Steps that could be granted now; those behind a full counter do not count. */
   get size(): number {
-    return this.ranked.length;
+    return this.scheduler.ranking.size;
   }
 
   get(jobId: JobId, step: number): RunnableStep | undefined {
@@ -34,38 +47,27 @@ export class RunnableSteps {
   add(step: RunnableStep): void {
     this.remove(step);
     this.byName.set(nameOf(step.jobId, step.step), step);
-    this.ranked.splice(this.placeOf(step), 0, step);
+    this.scheduler.ranking.add(step);
   }
 
   /** Changes a listed step and puts it where it belongs now. */
-  update(step: RunnableStep, change: Pick<RunnableStep, 'priority' | 'allFed'>): void {
-    this.remove(step);
-    Object.assign(step, change);
-    this.add(step);
+  update(step: RunnableStep, change: StepChange): void {
+    this.scheduler.ranking.update(step, change);
   }
 
-  remove({ jobId, step }: Pick<RankedStep, 'jobId' | 'step'>): void {
+  remove({ jobId, step }: Pick<RunnableStep, 'jobId' | 'step'>): void {
     const known = this.byName.get(nameOf(jobId, step));
     if (known === undefined) return;
     this.byName.delete(nameOf(jobId, step));
-    const at = this.ranked.indexOf(known, Math.max(this.placeOf(known) - 1, 0));
-    this.ranked.splice(at >= 0 ? at : this.ranked.indexOf(known), 1);
+    this.scheduler.ranking.remove(known);
   }
 
-  /** The best step for which `skip` is false. */
-  best(skip: ReadonlySet<RunnableStep>): RunnableStep | undefined {
-    return skip.size === 0 ? this.ranked[0] : this.ranked.find((step) => !skip.has(step));
-  }
-
-  private placeOf(step: RankedStep): number {
-    let low = 0;
-    let high = this.ranked.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const other = this.ranked[middle];
-      if (other !== undefined && compareSteps(other, step) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+  /** The step that goes first on a node; `prefer`, where it is as good. */
+  best(
+    node: NodeView,
+    skip: ReadonlySet<RunnableStep>,
+    prefer: RunnableStep | undefined,
+  ): RunnableStep | undefined {
+    return this.scheduler.choose(node, skip, prefer);
   }
 }

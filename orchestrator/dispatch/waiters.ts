@@ -1,12 +1,16 @@
 import type { LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Grant } from '@karst/shared/protocol/lease.ts';
 
+import type { NodeView } from '../scheduler/scheduler.ts';
+
 /** What a node's call asks for. */
 export interface Ask {
   nodeId: NodeId;
   bootId: string;
   seq: number;
   wanted: number;
+  /** The node as it stood when it called. */
+  node: NodeView;
 }
 
 export interface News {

@@ -9,6 +9,22 @@ const wakeSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('step'), jobId: jobIdSchema, step: z.int() }),
   /** Leases of a node ended early, or it is to drain: its parked call should be answered. */
   z.object({ kind: z.literal('node'), nodeId: nodeIdSchema, lost: z.array(leaseIdSchema) }),
+  /** Counters that were full have room. */
+  z.object({ kind: z.literal('gates'), names: z.array(z.string()) }),
+  /** Settings of the farm changed. */
+  z.object({ kind: z.literal('settings') }),
+  /** What leases of the sender's were charged, core-seconds, and how many began or ended. */
+  z.object({
+    kind: z.literal('usage'),
+    charges: z.array(
+      z.object({
+        studio: z.string(),
+        project: z.string(),
+        cost: z.number(),
+        leases: z.number(),
+      }),
+    ),
+  }),
 ]);
 export type Wake = z.infer<typeof wakeSchema>;
 
@@ -43,6 +59,11 @@ export class WakeBus {
   /** Wakes this replica at once and the others through Redis. */
   send(wake: Wake): void {
     this.listener(wake);
+    this.tellOthers(wake);
+  }
+
+  /** Wakes the other replicas alone. */
+  tellOthers(wake: Wake): void {
     const text = JSON.stringify({ from: this.replicaId, wake });
     this.redis.publish(keys.wakeChannel(), text).catch((error: Error) => {
       this.logger.warn({ err: error.message }, 'wake not published; the refresh pass will tell');

@@ -4,6 +4,7 @@ import { type JobState, terminalJobStates } from '@karst/shared/protocol/job.ts'
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
+import type { LeaseAccounts } from '../dispatch/lease-accounts.ts';
 import type { WakeBus } from '../dispatch/wake-bus.ts';
 import { retryDelayMs } from '../domain/retry-delay.ts';
 import { objectKeys } from '../objects/keys.ts';
@@ -12,7 +13,6 @@ import type { SpanQueue } from '../queue/span-queue.ts';
 import type { Effects } from '../store/effects.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { keys } from '../store/keys.ts';
-import type { NodeStore } from '../store/node-store.ts';
 import type { jobEndSchema } from './job-end.ts';
 import type { JobEvents } from './job-events.ts';
 
@@ -23,7 +23,7 @@ import type { JobEvents } from './job-events.ts';
 export class Aftermath {
   private readonly redis: Redis;
   private readonly queue: SpanQueue;
-  private readonly nodes: NodeStore;
+  private readonly accounts: LeaseAccounts;
   private readonly bus: WakeBus;
   private readonly events: JobEvents;
   private readonly jobs: JobStore;
@@ -35,7 +35,7 @@ export class Aftermath {
   constructor(parts: {
     redis: Redis;
     queue: SpanQueue;
-    nodes: NodeStore;
+    accounts: LeaseAccounts;
     bus: WakeBus;
     events: JobEvents;
     jobs: JobStore;
@@ -45,7 +45,7 @@ export class Aftermath {
   }) {
     this.redis = parts.redis;
     this.queue = parts.queue;
-    this.nodes = parts.nodes;
+    this.accounts = parts.accounts;
     this.bus = parts.bus;
     this.events = parts.events;
     this.jobs = parts.jobs;
@@ -109,7 +109,7 @@ export class Aftermath {
 
   private async revoke(jobId: JobId, effects: Effects): Promise<void> {
     for (const { nodeId, leaseId, step, spanId } of effects.revoked) {
-      await this.nodes.release(nodeId, [leaseId]);
+      await this.accounts.release(nodeId, [leaseId]);
       await this.queue.finish({ jobId, step, spanId }, leaseId);
       this.bus.send({ kind: 'node', nodeId, lost: [leaseId] });
     }

@@ -3,7 +3,6 @@ import { createJob } from '@karst/shared/openjd/create-job.ts';
 import { parseTemplate, validateTemplate } from '@karst/shared/openjd/parse-template.ts';
 import type { Problem, RawProblem } from '@karst/shared/openjd/problem.ts';
 import type { ResolvedJob } from '@karst/shared/openjd/resolved-job.ts';
-import { farmFeatures, unsupportedFeatures } from '@karst/shared/openjd/unsupported-features.ts';
 import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
 import type { Job, Submission } from '@karst/shared/protocol/job.ts';
 import type { FieldError, ProblemCode } from '@karst/shared/protocol/problem.ts';
@@ -65,8 +64,6 @@ export async function checkSubmission(
       : validateTemplate(submission.template);
   if (!template.ok) refuse('invalid_template', template.error);
   const parsed = 'template' in template.value ? template.value.template : template.value;
-  const unsupported = unsupportedFeatures(parsed, farmFeatures);
-  if (unsupported.length > 0) refuse('invalid_template', unsupported);
   const created = createJob(parsed, submission.parameters, {
     tasksPerJobMax: parts.tasksPerJobMax,
   });

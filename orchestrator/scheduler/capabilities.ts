@@ -23,6 +23,3 @@ export interface Capabilities {
   readonly site: string | undefined;
   readonly provider: string | undefined;
 }
-
-/** The pool of nodes that nobody put into one. */
-export const DEFAULT_POOL = 'default';

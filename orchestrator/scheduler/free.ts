@@ -18,16 +18,24 @@ export class FreeResources {
     this.memoryMib = node.memoryMib;
     this.scratchGib = node.scratchGib;
     this.amounts = { ...node.amounts };
-    for (const resources of held) this.give(resources);
+    for (const resources of held) this.move(resources, -1);
   }
 
-  private give(resources: Resources): void {
-    this.vcpus -= resources.vcpus;
-    this.memoryMib -= resources.memoryMib;
-    this.scratchGib -= resources.scratchGib;
-    for (const index of resources.gpus) this.busy.add(index);
+  /** Takes back what take() gave. */
+  giveBack(resources: Resources): void {
+    this.move(resources, 1);
+  }
+
+  private move(resources: Resources, sign: 1 | -1): void {
+    this.vcpus += sign * resources.vcpus;
+    this.memoryMib += sign * resources.memoryMib;
+    this.scratchGib += sign * resources.scratchGib;
+    for (const index of resources.gpus) {
+      if (sign === 1) this.busy.delete(index);
+      else this.busy.add(index);
+    }
     for (const [name, amount] of Object.entries(resources.amounts ?? {})) {
-      this.amounts[name] = (this.amounts[name] ?? 0) - amount;
+      this.amounts[name] = (this.amounts[name] ?? 0) + sign * amount;
     }
   }
 
@@ -77,7 +85,7 @@ export class FreeResources {
       gpus,
       ...(Object.keys(demand.amounts).length === 0 ? {} : { amounts: { ...demand.amounts } }),
     };
-    this.give(resources);
+    this.move(resources, -1);
     return resources;
   }
 

@@ -8,7 +8,7 @@ import type { Account, Shares } from './shares.ts';
 export interface WaitingStep extends RankedStep {
   readonly studio: string;
   readonly project: string;
-  readonly shape: Shape;
+  shape: Shape;
   priorityClass: PriorityClass;
   priority: number;
   /** Names of the counters a lease of the step counts in; a full one closes its gate. */
@@ -106,7 +106,7 @@ export class Ranking<S extends WaitingStep> {
   /** Changes what a step is ranked by. */
   update(
     step: S,
-    change: Partial<Pick<WaitingStep, 'priorityClass' | 'priority' | 'gates'>>,
+    change: Partial<Omit<S, 'jobId' | 'step' | 'studio' | 'project' | 'createdAtMs'>>,
   ): void {
     const known = this.has(step);
     if (known) this.remove(step);
@@ -144,6 +144,15 @@ export class Ranking<S extends WaitingStep> {
         studios.update(queue);
       }
     }
+  }
+
+  /** What accounts are owed changed: puts every account where it belongs now. */
+  reorderAll(): void {
+    const accounts = new Map<string, Pick<WaitingStep, 'studio' | 'project'>>();
+    for (const { studio, project } of this.steps()) {
+      accounts.set(projectAccount(studio, project), { studio, project });
+    }
+    for (const { studio, project } of accounts.values()) this.reorder(studio, project);
   }
 
   studioAccount(step: Pick<WaitingStep, 'studio'>): Account {

@@ -63,6 +63,21 @@ export const keys = {
   /** Set of every API key's id. */
   apiKeys: () => 'karst:keys',
 
+  /** Hash counter name → how many leases (or nodes, or GPUs) count in it. */
+  ledgerCounts: () => 'karst:{farm}:ledger:counts',
+  /** Hash `counter@node` → leases there, for counters that count nodes. */
+  ledgerHosts: () => 'karst:{farm}:ledger:hosts',
+  /** Hash lease id → its facts as JSON. */
+  ledgerLeases: () => 'karst:{farm}:ledger:leases',
+  /** Hash counter name → its ceiling. */
+  ledgerCeilings: () => 'karst:{farm}:ledger:ceilings',
+  /** Set of counters a grant found full. */
+  ledgerFull: () => 'karst:{farm}:ledger:full',
+  /** Hash account → `usage atMs`, core-seconds as they counted then. */
+  usage: () => 'karst:{farm}:usage',
+  /** Hash `kind/name` → settings of a studio, project, limit or pool as JSON. */
+  settings: () => 'karst:{farm}:settings',
+
   /** Pub/sub channel between replicas. */
   wakeChannel: () => 'karst:wake',
   eventsChannel: () => 'karst:events',

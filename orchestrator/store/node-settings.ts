@@ -33,7 +33,8 @@ export function readDrain({ drain, drain_now }: Fields): Drain {
 /** Nodes are never removed, so that the two calls need not be one. False: there is no such node. */
 async function setFields(redis: Redis, nodeId: NodeId, fields: Fields): Promise<boolean> {
   if ((await redis.exists(keys.node(nodeId))) === 0) return false;
-  if (Object.keys(fields).length > 0) await redis.hset(keys.node(nodeId), fields);
+  if (Object.keys(fields).length === 0) return true;
+  await redis.multi().hset(keys.node(nodeId), fields).hincrby(keys.node(nodeId), 'rev', 1).exec();
   return true;
 }
 

@@ -6,9 +6,16 @@ import {
   type NodeId,
   nodeIdSchema,
 } from '@karst/shared/protocol/ids.ts';
-import { inventorySchema, type Node, type NodeState } from '@karst/shared/protocol/node.ts';
+import { type Resources, resourcesSchema } from '@karst/shared/protocol/lease.ts';
+import {
+  type Inventory,
+  inventorySchema,
+  type Node,
+  type NodeState,
+} from '@karst/shared/protocol/node.ts';
 import type { NodeSettings, NodeSettingsChange } from '@karst/shared/protocol/node-settings.ts';
 import type { Redis } from 'ioredis';
+import { z } from 'zod';
 import { type Drain, nodeHold } from '../domain/node-hold.ts';
 import { keys, type LeaseRef } from './keys.ts';
 import { changeDrain, changeSettings, readDrain, readSettings } from './node-settings.ts';
@@ -36,6 +43,8 @@ export interface ListedLease {
   jobId: JobId;
   step: number;
   spanId: number;
+  /** What it reserves beside its slot. */
+  resources?: Resources | undefined;
 }
 
 export type NodeAnswer =
@@ -46,22 +55,40 @@ export type NodeAnswer =
       status: 'ok' | 'boot';
       drain: Drain;
       settings: Pick<NodeSettings, 'schedule' | 'stop'>;
+      /** Counts changes of the node's inventory and settings. */
+      revision: number;
+      /** What the leases on its list reserve, those that reserve anything. */
+      used: Resources[];
       /** Held by the agent, not ours. */
       lost: LeaseId[];
       /** Ours, not held by the agent. */
       unheld: ListedLease[];
     };
 
-const packLease = (lease: ListedLease) => `${lease.jobId} ${lease.step} ${lease.spanId}`;
+const packLease = ({ jobId, step, spanId, resources }: ListedLease) =>
+  `${jobId} ${step} ${spanId}${resources === undefined ? '' : ` ${JSON.stringify(resources)}`}`;
+
+const LISTED = /^(\S+) (\S+) (\S+)(?: (.+))?$/;
+
+const parseResources = (text: string): Resources => resourcesSchema.parse(JSON.parse(text));
 
 function unpackLease(leaseId: string, text: string): ListedLease {
-  const [jobId, step, spanId] = text.split(' ');
+  const [, jobId, step, spanId, resources] = LISTED.exec(text) ?? [];
   return {
+    ...(resources === undefined ? {} : { resources: parseResources(resources) }),
     leaseId: leaseIdSchema.parse(leaseId),
     jobId: jobIdSchema.parse(jobId),
     step: asInteger(step),
     spanId: asInteger(spanId),
   };
+}
+
+const refusalSchema = z.enum(['', 'stale', 'slots', 'resources']);
+
+export interface NodeDescription {
+  name: string;
+  inventory: Inventory;
+  settings: NodeSettings;
 }
 
 /** Nodes: liveness, what they are, which leases stand on their list. */
@@ -96,25 +123,31 @@ export class NodeStore {
       throw new TypeError(`redis: sync_node answered "${status}"`);
     }
     const [drain, drain_now, schedule, stop] = reply.slice(1, 5).map(asText);
-    const lostStart = 6;
-    const lostEnd = lostStart + asInteger(reply[5]);
+    const lostStart = 8;
+    const lostEnd = lostStart + asInteger(reply[6]);
+    const usedEnd = lostEnd + asInteger(reply[7]);
     return {
       status,
       drain: readDrain({ drain, drain_now }),
       settings: readSettings({ schedule, stop }),
       lost: reply.slice(lostStart, lostEnd).map((id) => leaseIdSchema.parse(id)),
-      unheld: inPairs(reply.slice(lostEnd)).map(([id, text]) => unpackLease(id, text)),
+      revision: asInteger(reply[5]),
+      used: reply.slice(lostEnd, usedEnd).map((text) => parseResources(asText(text))),
+      unheld: inPairs(reply.slice(usedEnd)).map(([id, text]) => unpackLease(id, text)),
     };
   }
 
-  /** Lists leases on the node before they are granted; answers how many, from the first. */
+  /**
+   * Lists leases on the node before they are granted; answers how many, from the first, and why no
+   * more: a newer call came, its slots are taken, or what they reserve is.
+   */
   async claim(
     nodeId: NodeId,
     bootId: string,
     seq: number,
     leases: readonly ListedLease[],
-  ): Promise<number> {
-    return asInteger(
+  ): Promise<{ claimed: number; refused: '' | 'stale' | 'slots' | 'resources' }> {
+    const [claimed, refused] = asArray(
       await claimLeasesScript.run(
         this.redis,
         { node_key: keys.node(nodeId), leases_key: keys.nodeLeases(nodeId) },
@@ -122,10 +155,34 @@ export class NodeStore {
         leases.flatMap((lease) => [lease.leaseId, packLease(lease)]),
       ),
     );
+    return { claimed: asInteger(claimed), refused: refusalSchema.parse(refused) };
+  }
+
+  /** What the node is, for matching; undefined before its first sync. */
+  async description(nodeId: NodeId): Promise<NodeDescription | undefined> {
+    const [name, inventory, pool, tags] = await this.redis.hmget(
+      keys.node(nodeId),
+      'name',
+      'inventory',
+      'pool',
+      'tags',
+    );
+    if (!name || !inventory) return undefined;
+    const settings = readSettings({
+      ...(pool ? { pool } : {}),
+      ...(tags ? { tags } : {}),
+    });
+    return { name, inventory: inventorySchema.parse(JSON.parse(inventory)), settings };
   }
 
   async release(nodeId: NodeId, leaseIds: readonly LeaseId[]): Promise<void> {
     if (leaseIds.length > 0) await this.redis.hdel(keys.nodeLeases(nodeId), ...leaseIds);
+  }
+
+  /** What the leases on its list reserve, those that reserve anything. */
+  async used(nodeId: NodeId): Promise<Resources[]> {
+    const leases = await this.leases(nodeId);
+    return leases.flatMap(({ resources }) => (resources === undefined ? [] : [resources]));
   }
 
   async lease(nodeId: NodeId, leaseId: LeaseId): Promise<ListedLease | undefined> {

@@ -1,17 +1,18 @@
 import type { Clock } from '@karst/shared/clock.ts';
 import type { NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Logger } from 'pino';
+import type { LeaseAccounts } from '../dispatch/lease-accounts.ts';
 import type { Aftermath } from '../jobs/aftermath.ts';
 import type { JobEvents } from '../jobs/job-events.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
 import { packAttempt } from '../store/attempt-record.ts';
-import type { ListedLease, NodeStore } from '../store/node-store.ts';
+import type { ListedLease } from '../store/node-store.ts';
 import type { SpanStore } from '../store/span-store.ts';
 
 export interface ExpiryParts {
   spans: SpanStore;
-  nodes: NodeStore;
+  accounts: LeaseAccounts;
   queue: SpanQueue;
   aftermath: Aftermath;
   events: JobEvents;
@@ -62,6 +63,6 @@ export class LeaseExpiry {
       }
     }
     // Last: while the lease stands on the list, a crash before this line only repeats the above.
-    await this.parts.nodes.release(nodeId, [leaseId]);
+    await this.parts.accounts.release(nodeId, [leaseId]);
   }
 }

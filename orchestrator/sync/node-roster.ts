@@ -1,24 +1,45 @@
 import type { Clock } from '@karst/shared/clock.ts';
 import type { NodeId } from '@karst/shared/protocol/ids.ts';
+import type { Resources } from '@karst/shared/protocol/lease.ts';
+import type { Capabilities } from '../scheduler/capabilities.ts';
+import { mismatches } from '../scheduler/match.ts';
+import { capabilitiesFrom, unknownCapabilities } from '../scheduler/node-capabilities.ts';
+import { NodeView } from '../scheduler/scheduler.ts';
+import type { Shape } from '../scheduler/shape.ts';
+import type { FarmSettings } from '../settings/farm-settings.ts';
 import type { NodeStore } from '../store/node-store.ts';
+
+interface Described {
+  revision: number;
+  capabilities: Capabilities;
+  /** Which shapes suit it, by key. */
+  matching: Map<string, boolean>;
+  /** Whether its pool took only jobs that name it when `matching` was begun. */
+  exclusive: boolean;
+}
 
 interface Seen {
   slots: number;
   deadlineMs: number;
   scheduledMs: number;
+  described?: Described;
 }
 
-/** The nodes that speak to this replica: how many slots they have, and their place on the expiry clock. */
+/** How long a count of slots serves, ms. */
+const COUNT_MS = 2000;
+
+/** The nodes that speak to this replica: what they are, their slots, their place on the expiry clock. */
 export class NodeRoster {
   private readonly nodes: NodeStore;
+  private readonly settings: FarmSettings;
   private readonly clock: Clock;
   private readonly livenessMs: number;
   private readonly byNode = new Map<NodeId, Seen>();
-  private slotSum = 0;
-  private slotSumAtMs = Number.NEGATIVE_INFINITY;
+  private readonly slotCounts = new Map<string, { slots: number; atMs: number }>();
 
-  constructor(nodes: NodeStore, clock: Clock, livenessMs: number) {
+  constructor(nodes: NodeStore, settings: FarmSettings, clock: Clock, livenessMs: number) {
     this.nodes = nodes;
+    this.settings = settings;
     this.clock = clock;
     this.livenessMs = livenessMs;
   }
@@ -34,26 +55,79 @@ export class NodeRoster {
       known.deadlineMs = deadlineMs;
       return;
     }
-    this.byNode.set(nodeId, { slots, deadlineMs, scheduledMs: deadlineMs });
+    const described = known?.described;
+    this.byNode.set(nodeId, {
+      slots,
+      deadlineMs,
+      scheduledMs: deadlineMs,
+      ...(described === undefined ? {} : { described }),
+    });
     await this.nodes.scheduleExpiry(nodeId, deadlineMs);
   }
 
-  /** Slots of the nodes that spoke to this replica lately; summed at most once a second. */
-  slots(): number {
+  /**
+   * The node as the scheduler sees it now; undefined while its pool takes nobody's jobs. `revision`
+   * and `used` are what its call told.
+   */
+  async view(
+    nodeId: NodeId,
+    revision: number,
+    used: readonly Resources[],
+  ): Promise<NodeView | undefined> {
+    const described = await this.describe(nodeId, revision);
+    const { capabilities } = described;
+    const admission = this.settings.admission(capabilities.pool, this.clock.nowMs());
+    if (admission === undefined) return undefined;
+    const exclusive = admission.exclusive === true;
+    if (described.exclusive !== exclusive) described.matching.clear();
+    described.exclusive = exclusive;
+    return new NodeView(capabilities, used, described.matching, admission);
+  }
+
+  private async describe(nodeId: NodeId, revision: number): Promise<Described> {
+    const seen = this.byNode.get(nodeId);
+    if (seen?.described?.revision === revision) return seen.described;
+    const found = await this.nodes.description(nodeId);
+    const capabilities =
+      found === undefined
+        ? unknownCapabilities(nodeId)
+        : capabilitiesFrom(found.name, found.inventory, found.settings);
+    const described = { revision, capabilities, matching: new Map(), exclusive: false };
+    if (seen !== undefined) seen.described = described;
+    return described;
+  }
+
+  /** Slots of the nodes lately seen here that suit a shape. */
+  slots(shape: Shape): number {
     const monotonicMs = this.clock.monotonicMs();
-    if (monotonicMs - this.slotSumAtMs < 1000) return this.slotSum;
+    const counted = this.slotCounts.get(shape.key);
+    if (counted !== undefined && monotonicMs - counted.atMs < COUNT_MS) return counted.slots;
     const nowMs = this.clock.nowMs();
-    this.slotSum = 0;
-    for (const [nodeId, { slots, deadlineMs }] of this.byNode) {
-      if (deadlineMs < nowMs) this.byNode.delete(nodeId);
-      else this.slotSum += slots;
+    let slots = 0;
+    for (const [nodeId, seen] of this.byNode) {
+      if (seen.deadlineMs < nowMs) this.byNode.delete(nodeId);
+      else if (suits(seen, shape)) slots += seen.slots;
     }
-    this.slotSumAtMs = monotonicMs;
-    return this.slotSum;
+    if (this.slotCounts.size > 1000) this.slotCounts.clear();
+    this.slotCounts.set(shape.key, { slots, atMs: monotonicMs });
+    return slots;
+  }
+
+  /** Every node lately seen here that has said what it is. */
+  *described(): Generator<{ nodeId: NodeId; slots: number; capabilities: Capabilities }> {
+    for (const [nodeId, { slots, described }] of this.byNode) {
+      if (described !== undefined) yield { nodeId, slots, capabilities: described.capabilities };
+    }
   }
 
   /** Forgets a node taken off the expiry clock: its next call puts it back on. */
   forget(nodeId: NodeId): void {
     this.byNode.delete(nodeId);
   }
+}
+
+function suits({ described }: Seen, shape: Shape): boolean {
+  if (described === undefined) return false;
+  const known = described.matching.get(shape.key);
+  return known ?? mismatches(shape, described.capabilities).length === 0;
 }

@@ -5,10 +5,13 @@ import type { SyncRequest, SyncResponse } from '@karst/shared/protocol/node.ts';
 import { untilScheduleChangeMs } from '@karst/shared/schedule/within-schedule.ts';
 import type { Logger } from 'pino';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
+import type { LeaseAccounts } from '../dispatch/lease-accounts.ts';
 import type { News } from '../dispatch/waiters.ts';
 import { type NodeHold, nodeHold } from '../domain/node-hold.ts';
 import { ProblemError } from '../http/handler.ts';
 import type { JobEvents } from '../jobs/job-events.ts';
+import { unknownCapabilities } from '../scheduler/node-capabilities.ts';
+import { NodeView } from '../scheduler/scheduler.ts';
 import type { LeaseRef } from '../store/keys.ts';
 import type { ListedLease, NodeAnswer, NodeStore } from '../store/node-store.ts';
 import type { SpanStore } from '../store/span-store.ts';
@@ -22,6 +25,7 @@ export interface SyncParts {
   reports: ReportService;
   dispatcher: Dispatcher;
   roster: NodeRoster;
+  accounts: LeaseAccounts;
   expiry: LeaseExpiry;
   events: JobEvents;
   clock: Clock;
@@ -81,7 +85,12 @@ export class SyncService {
     await this.noteProgress(nodeId, call, answer.lost);
     const draining = call.draining || this.hold(answer) !== undefined;
     const free = Math.max(call.wanted - redelivered.length, 0);
-    const ask = { nodeId, bootId: call.bootId, seq: call.seq, wanted: draining ? 0 : free };
+    // Reports that came with this call have freed what their leases reserved: ask what is left then.
+    const used = call.reports.length === 0 ? answer.used : await this.parts.nodes.used(nodeId);
+    const view = await this.parts.roster.view(nodeId, answer.revision, used);
+    const wanted = draining || view === undefined ? 0 : free;
+    const node = view ?? new NodeView(unknownCapabilities(nodeId), []);
+    const ask = { nodeId, bootId: call.bootId, seq: call.seq, wanted, node };
     let news = await this.parts.dispatcher.grantNow(ask);
     const silent =
       news.grants.length + redelivered.length + reports.length + answer.lost.length === 0;
@@ -139,7 +148,7 @@ export class SyncService {
     if (span?.state === 'leased' && span.nodeId === nodeId) {
       return { ...lease, epoch: span.epoch, first: span.first, last: span.last };
     }
-    await this.parts.nodes.release(nodeId, [lease.leaseId]);
+    await this.parts.accounts.release(nodeId, [lease.leaseId], true);
     return undefined;
   }
 
@@ -149,7 +158,7 @@ export class SyncService {
       call.reports.map((report) => this.parts.reports.record(nodeId, report)),
     );
     const released = call.reports.filter((_, i) => outcomes[i]?.released).map((r) => r.leaseId);
-    await this.parts.nodes.release(nodeId, released);
+    await this.parts.accounts.release(nodeId, released);
     return outcomes.map((outcome) => outcome.answer);
   }
 

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { studioIdSchema } from './ids.ts';
-import { limitNameSchema, projectSchema } from './job.ts';
+import { shortNameSchema } from './inventory.ts';
+import { limitNameSchema, priorityClassSchema, projectSchema } from './job.ts';
+import { scheduleSchema } from './schedule.ts';
 
 const most = z.int().min(0).max(1_000_000).optional();
 
@@ -48,8 +50,6 @@ export type LimitSettings = z.infer<typeof limitSettingsSchema>;
 export const limitMaxForFarm = ({ max, reserve, usedElsewhere }: LimitSettings): number =>
   Math.max(0, max - Math.max(reserve, usedElsewhere));
 
-const minutes = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'expected a time such as 20:00');
-
 /** A named set of nodes and who may use it, and when. */
 export const poolSettingsSchema = z
   .strictObject({
@@ -62,12 +62,11 @@ export const poolSettingsSchema = z
       .boolean()
       .default(false)
       .describe('Only jobs that ask for the pool by name run there.'),
-    hours: z
-      .strictObject({ timezone: z.string().max(64), from: minutes, to: minutes })
+    schedule: scheduleSchema
       .optional()
-      .describe('Tasks start only within these hours of each day. Default: always.'),
+      .describe('Tasks start only within these hours. Default: always.'),
     classes: z
-      .array(z.enum(['urgent', 'normal', 'background']))
+      .array(priorityClassSchema)
       .min(1)
       .optional()
       .describe('Only jobs of these priority classes run there. Default: all.'),
@@ -75,7 +74,7 @@ export const poolSettingsSchema = z
   .meta({ id: 'PoolSettings' });
 export type PoolSettings = z.infer<typeof poolSettingsSchema>;
 
-export const poolNameSchema = projectSchema;
+export const poolNameSchema = shortNameSchema;
 
 export const namedShareSchema = shareSettingsSchema
   .extend({ studio: studioIdSchema, project: projectSchema.optional() })

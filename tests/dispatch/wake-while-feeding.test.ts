@@ -1,12 +1,22 @@
 import { createDispatch } from '@karst/orchestrator/dispatch/create-dispatch.ts';
 import type { Dispatcher } from '@karst/orchestrator/dispatch/dispatcher.ts';
+import { LeaseAccounts } from '@karst/orchestrator/dispatch/lease-accounts.ts';
+import type { RunnableStep } from '@karst/orchestrator/dispatch/runnable-steps.ts';
+import { UsageExchange } from '@karst/orchestrator/dispatch/usage-exchange.ts';
+import { WakeBus } from '@karst/orchestrator/dispatch/wake-bus.ts';
 import { JobEvents } from '@karst/orchestrator/jobs/job-events.ts';
 import { createMetrics } from '@karst/orchestrator/metrics/metrics.ts';
 import { SpanQueue } from '@karst/orchestrator/queue/span-queue.ts';
+import { unknownCapabilities } from '@karst/orchestrator/scheduler/node-capabilities.ts';
+import { NodeView, Scheduler } from '@karst/orchestrator/scheduler/scheduler.ts';
+import { Shares } from '@karst/orchestrator/scheduler/shares.ts';
+import { FarmSettings } from '@karst/orchestrator/settings/farm-settings.ts';
 import { JobStore } from '@karst/orchestrator/store/job-store.ts';
 import { keys } from '@karst/orchestrator/store/keys.ts';
+import { Ledger } from '@karst/orchestrator/store/ledger.ts';
 import { NodeStore } from '@karst/orchestrator/store/node-store.ts';
 import { SpanStore } from '@karst/orchestrator/store/span-store.ts';
+import { UsageStore } from '@karst/orchestrator/store/usage-store.ts';
 import { systemClock } from '@karst/shared/clock.ts';
 import { type JobId, newNodeId } from '@karst/shared/protocol/ids.ts';
 import { systemRandom } from '@karst/shared/random.ts';
@@ -17,7 +27,13 @@ import { RealFarm } from '../store/support/real-farm.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 const slots = 4096;
-const ask = { nodeId: newNodeId(systemRandom), bootId: systemRandom.uuid(), seq: 1, wanted: 64 };
+const ask = {
+  nodeId: newNodeId(systemRandom),
+  bootId: systemRandom.uuid(),
+  seq: 1,
+  wanted: 64,
+  node: new NodeView(unknownCapabilities('n'), []),
+};
 let server: TestRedis;
 let redis: Redis;
 let queue: SpanQueue;
@@ -30,16 +46,23 @@ beforeAll(async () => {
   queue = new SpanQueue(redis, systemClock, logger);
   const jobs = new JobStore(redis);
   const nodes = new NodeStore(redis);
+  const clock = systemClock;
+  const ledger = new Ledger(redis);
+  const bus = new WakeBus(redis, redis, 'replica', logger);
+  const scheduler = new Scheduler<RunnableStep>(new Shares(3_600_000, clock.nowMs()));
+  const around = { nodes, ledger, bus, scheduler, clock, logger };
+  const usage = new UsageExchange({ ...around, usage: new UsageStore(redis, 3_600_000) });
   dispatcher = createDispatch({
+    ...around,
+    usage,
+    accounts: new LeaseAccounts({ ...around, usage }),
+    settings: new FarmSettings(redis, ledger),
     jobs,
-    nodes,
     queue,
     spans: new SpanStore(redis),
     events: new JobEvents(jobs, { publish: () => undefined }),
     metrics: createMetrics({ version: 'test', logger, collect: async () => ({ redisUp: true }) }),
-    clock: systemClock,
     random: systemRandom,
-    logger,
     slots: () => slots,
     spanLimits: { targetMs: 1000, tasksMax: 100 },
   });

@@ -81,9 +81,8 @@ it('names the steps of a dependency cycle', async () => {
 it('refuses what it does not know or support by name, rather than ignore it', async () => {
   const unknown = await refused({ template: `${header}steps:\n${step('A', '    frames: 1-9\n')}` });
   expect(unknown.detail).toContain('frames');
-  const requirements = '    hostRequirements: { amounts: [{ name: amount.worker.gpu, min: 1 }] }\n';
-  const later = await refused({ template: `${header}steps:\n${step('A', requirements)}` });
-  expect(later.detail).toContain('hostRequirements');
+  const extension = `${header}extensions: [EXPR]\nsteps:\n${step('A')}`;
+  expect((await refused({ template: extension })).detail).toContain('EXPR');
   const field = await refused({ template: `${header}steps:\n${step('A')}`, prioritiy: 3 });
   expect(JSON.stringify(field)).toContain('prioritiy');
 });

@@ -1,4 +1,5 @@
-import { type Capabilities, DEFAULT_POOL } from '@karst/orchestrator/scheduler/capabilities.ts';
+import type { Capabilities } from '@karst/orchestrator/scheduler/capabilities.ts';
+import { DEFAULT_POOL } from '@karst/shared/protocol/node-settings.ts';
 
 /** An ordinary machine, with what is given changed. */
 export const capabilitiesOf = (given: Partial<Capabilities>): Capabilities => ({

@@ -1,0 +1,40 @@
+import type { ResolvedStep } from '@karst/shared/openjd/resolved-job.ts';
+import type { Job } from '@karst/shared/protocol/job.ts';
+import { type Counter, countersOf } from '../scheduler/counters.ts';
+import { type Shape, shapeOf } from '../scheduler/shape.ts';
+import type { RunnableStep } from './runnable-steps.ts';
+
+/** What the scheduler knows a step by: all of it may change while the step waits. */
+export type StepFacts = Pick<
+  RunnableStep,
+  'priorityClass' | 'priority' | 'shape' | 'gates' | 'counters'
+>;
+
+/** What decides about a step, from its job's policy and its definition. */
+export function stepFacts(
+  job: Pick<Job, 'id' | 'studio' | 'project' | 'policy'>,
+  step: Pick<ResolvedStep, 'hostRequirements'>,
+  isPerHost: (limit: string) => boolean,
+): StepFacts {
+  const { priorityClass, priority, placement, limits } = job.policy;
+  const shape = shapeOf(step.hostRequirements, placement);
+  const counters = leaseCounters(job, shape, limits, isPerHost);
+  return {
+    priorityClass,
+    priority,
+    shape,
+    counters,
+    // One that counts nodes is not closed when full: a node that is counted already may go on.
+    gates: counters.filter(({ host }) => !host).map(({ name }) => name),
+  };
+}
+
+function leaseCounters(
+  { id, studio, project }: Pick<Job, 'id' | 'studio' | 'project'>,
+  shape: Shape,
+  limits: readonly string[],
+  isPerHost: (limit: string) => boolean,
+): Counter[] {
+  const gpus = shape.demand?.gpus ?? 0;
+  return countersOf({ studio, project, jobId: id, nodeId: '', gpus, limits }, isPerHost);
+}

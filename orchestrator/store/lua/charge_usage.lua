@@ -1,0 +1,17 @@
+-- Adds charges to accounts' usage, what was there decayed to this moment.
+-- Entries come in pairs: account, core-seconds (negative where an estimate was too high).
+-- Returns the number of accounts. Cost O(accounts).
+-- KEYS usage_key
+-- ARGV now_ms half_life_ms entries*
+for i = 1, #entries, 2 do
+  local usage = 0
+  local known = redis.call('HGET', usage_key, entries[i])
+  if known then
+    local amount, at = string.match(known, '^(%S+) (%S+)$')
+    local age = math.max(0, tonumber(now_ms) - tonumber(at))
+    usage = tonumber(amount) * 2 ^ (-age / tonumber(half_life_ms))
+  end
+  usage = math.max(0, usage + tonumber(entries[i + 1]))
+  redis.call('HSET', usage_key, entries[i], string.format('%.6f %s', usage, now_ms))
+end
+return #entries / 2
