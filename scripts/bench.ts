@@ -2,11 +2,12 @@ import { setUpOrExit } from './system-packages.ts';
 
 /** `npm run bench:NAME`: prints one JSON object as its last line. */
 const [name = '', ...args] = process.argv.slice(2);
-const needs: Record<string, ('redis' | 'blender')[]> = {
+const needs: Record<string, ('redis' | 'blender' | 'ffmpeg')[]> = {
   submit: ['redis'],
   dispatch: ['redis'],
   agent: ['redis'],
   openjd: [],
+  blender: ['redis', 'blender', 'ffmpeg'],
 };
 const packages = needs[name];
 if (packages === undefined) {

@@ -2,9 +2,11 @@
  * POSIX sh, as nodes need not have Python outside Blender. OpenJD format strings resolve these
  * texts, so they hold no double braces; everything that varies comes as an argument.
  *
- * Two FIFOs in a directory only the owner can enter: `requests` carries one line a task,
- * `replies` is Blender's whole output. A supervisor waits for Blender's end and writes it both to
- * the file `gone` and into `replies`, so that a task never waits for an answer that cannot come.
+ * Two FIFOs in a directory only the owner can enter: `requests` carries one line a task to Blender,
+ * `replies` one line back. A supervisor waits for Blender's end and tells it both in the file `gone`
+ * and through `replies`, so that a task never waits for an answer that cannot come. What Blender says
+ * never passes through these scripts: while it loads it has the output of start-blender.sh, while it
+ * renders that of the task, and `idle.log` in between.
  */
 export const startScript = String.raw`# start-blender.sh DIR COMMAND...: starts Blender and returns once it waits for frames.
 set -eu
@@ -13,67 +15,67 @@ shift
 mkdir -m 700 "$dir"
 mkfifo -m 600 "$dir/requests" "$dir/replies"
 # Open both ways before anyone else does: no one blocks for want of the other end.
-exec 3<>"$dir/replies"
+exec 3<>"$dir/replies" 6>&1
 (
-    "$@" </dev/null >&3 2>&1 3>&- &
+    "$@" </dev/null >&6 2>&1 3>&- 6>&- &
+    exec 6>&-
     echo $! >"$dir/pid"
     code=0
     wait $! || code=$?
     echo "$code" >"$dir/gone"
-    printf '\nkarst-gone %s\n' "$code" >&3
+    echo "karst-gone $code" >&3
 ) </dev/null >/dev/null 2>&1 &
 exec 4<"$dir/replies" 3>&-
-while IFS= read -r line <&4; do
-    case $line in
-    karst-ready) exit 0 ;;
-    'karst-gone '*) break ;;
-    *) printf '%s\n' "$line" ;;
-    esac
-done
+IFS= read -r line <&4 || line=
+[ "$line" = karst-ready ] && exit 0
 echo "openjd_fail: Blender ended before its scene was loaded"
 exit 1
 `;
 
-export const askScript = String.raw`# ask-blender.sh DIR FRAMES [OPTIONS...]: has the waiting Blender render frames, shows what it says.
+export const askScript = String.raw`# ask-blender.sh DIR FRAMES [OPTIONS...]: has the waiting Blender render frames, into this output.
 set -u
 dir=$1
 shift
-token=$$
+ended() {
+    echo "openjd_fail: $1 (exit code $2)"
+    # As if it had been this process: whoever judges the task knows a crash from a refusal.
+    ulimit -c 0
+    [ "$2" -gt 128 ] && kill "-$(($2 - 128))" $$
+    exit 1
+}
 if ! [ -p "$dir/replies" ]; then
     echo "openjd_fail: no Blender was started in this session"
     exit 1
 fi
 exec 3<>"$dir/replies" 4<"$dir/replies" 5<>"$dir/requests"
 if [ -e "$dir/gone" ]; then
-    echo "openjd_fail: Blender has ended before (exit code $(cat "$dir/gone"))"
-    exit 1
+    cat "$dir/idle.log"
+    ended "Blender has ended before" "$(cat "$dir/gone")"
 fi
 exec 3>&-
-printf '%s %s\n' "$token" "$*" >&5
-case $1 in ?*[-,]*) alone=no ;; *) alone=yes ;; esac
-last=
-while IFS= read -r line <&4; do
-    case $line in
-    "karst-done $token "*) exit "${'$'}{line##* }" ;;
-    'karst-gone '*)
-        echo "openjd_fail: Blender ended while it rendered (exit code ${'$'}{line##* })"
-        exit 1
-        ;;
-    'Fra:'*'| Sample '*)
-        # Of several frames, Blender's own lines tell only how far one of them is.
-        [ $alone = yes ] || continue
-        all=${'$'}{line##*| Sample }
-        done=${'$'}{all%%/*}
-        all=${'$'}{all#*/}
-        all=${'$'}{all%%[!0-9]*}
-        percent=$((100 * done / (all + 1)))
-        [ "$percent" = "$last" ] || echo "openjd_progress: $percent"
-        last=$percent
-        ;;
-    'Fra:'* | '') ;;
-    *) printf '%s\n' "$line" ;;
-    esac
-done
+# Blender writes to the very file that this script's output goes to, where it can be opened; else
+# through a pipe that ends when Blender lets go of it.
+out=/proc/$$/fd/1
+relay=
+if ! [ -f "$out" ]; then
+    out=out-$$
+    mkfifo -m 600 "$dir/$out"
+    exec 7<>"$dir/$out" 8<"$dir/$out"
+    cat <&8 7>&- &
+    relay=$!
+    exec 8<&-
+fi
+echo "$$ $out $*" >&5
+IFS= read -r line <&4 || line=
+if [ -n "$relay" ]; then
+    exec 7>&-
+    wait "$relay"
+    rm -f "$dir/$out"
+fi
+case $line in
+"karst-done $$ "*) exit "${'$'}{line##* }" ;;
+'karst-gone '*) ended "Blender ended while it rendered" "${'$'}{line##* }" ;;
+esac
 echo "openjd_fail: Blender ended, and nobody is left to say how"
 exit 1
 `;

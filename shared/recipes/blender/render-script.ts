@@ -8,6 +8,7 @@ export const renderScript = String.raw`# Run by Blender, which has the scene ope
 #   --tile 3x2:2,1           only the tile in column 2, row 1 (from 0, top left) of 3 x 2;
 #                            the name gets _r1_c2
 #   --engine --samples --width --height --percentage --format --denoise   override the scene
+import ctypes
 import os
 import re
 import sys
@@ -114,6 +115,9 @@ def render_frames(text, options):
         set_tile(scene.render, columns, rows, column, row)
         stem, extension = os.path.splitext(output)
         output = "%s_r%d_c%d%s" % (stem, row, column, extension)
+    if len(frames) > 1:
+        # Who hears it takes Blender's own lines no longer for how far the task is.
+        say("openjd_progress: 0")
     for done, frame in enumerate(frames):
         say("openjd_status: Frame %d, %d of %d" % (frame, done + 1, len(frames)))
         render_frame(scene, frame, output)
@@ -132,9 +136,16 @@ def fail(message):
 def serve(folder, options):
     # Opened to write as well, so that it never ends between two clients.
     requests = os.fdopen(os.open(os.path.join(folder, "requests"), os.O_RDWR), "r+b", buffering=0)
-    say("karst-ready")
+    replies = os.open(os.path.join(folder, "replies"), os.O_WRONLY)
+    reply = lambda line: os.write(replies, line.encode() + b"\n")
+    idle = os.open(os.path.join(folder, "idle.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    speak_into(idle)
+    reply("karst-ready")
     while True:
-        token, *words = requests.readline().decode().split()
+        token, out, *words = requests.readline().decode().split()
+        task = os.open(os.path.join(folder, out), os.O_WRONLY | os.O_APPEND)
+        speak_into(task)
+        os.close(task)
         code = 1
         try:
             render_frames(words[0], dict(options, **read_options(words[1:])))
@@ -143,8 +154,17 @@ def serve(folder, options):
             pass
         except Exception as error:
             say("openjd_fail: " + str(error).strip().replace("\n", " "))
-        # On a line of its own, whatever was printed before.
-        say("\nkarst-done %s %d" % (token, code))
+        speak_into(idle)
+        reply("karst-done %s %d" % (token, code))
+
+
+def speak_into(descriptor):
+    # What was said so far belongs to where it was said; Blender itself buffers apart from Python.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    ctypes.CDLL(None).fflush(None)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
 
 
 if not bpy.data.filepath:
