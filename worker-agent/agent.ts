@@ -221,7 +221,9 @@ export class Agent implements SyncSide {
   #readReportAnswers(request: SyncContent, response: SyncResponse): void {
     const counts = new Map<string, number>();
     for (const { leaseId, results } of request.reports ?? []) counts.set(leaseId, results.length);
-    for (const { leaseId, status, message } of response.reports) {
+    for (const { leaseId, status, message, jobOver } of response.reports) {
+      const jobId = this.#leases.jobOf(leaseId);
+      if (jobOver && jobId !== undefined) this.#parts.sessions.endJob(jobId);
       if (status === 'lost') {
         this.#lose(leaseId);
         continue;

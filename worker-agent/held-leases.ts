@@ -36,6 +36,11 @@ export class HeldLeases {
     return [...this.#held.values()].flatMap(({ run }) => (run === undefined ? [] : [run]));
   }
 
+  /** The job of a lease that is held. */
+  jobOf(leaseId: LeaseId): JobId | undefined {
+    return this.#held.get(leaseId)?.jobId;
+  }
+
   /** Whether a grant is one delivered before. */
   knows(leaseId: LeaseId): boolean {
     return this.#held.has(leaseId) || this.#closed.has(leaseId);

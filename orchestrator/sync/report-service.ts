@@ -1,5 +1,6 @@
 import type { Clock } from '@karst/shared/clock.ts';
 import type { JobId, NodeId, StudioId } from '@karst/shared/protocol/ids.ts';
+import { terminalJobStates } from '@karst/shared/protocol/job.ts';
 import type { LeaseReport, TaskResult } from '@karst/shared/protocol/lease.ts';
 import type { SyncResponse } from '@karst/shared/protocol/node.ts';
 import { failureClass } from '../domain/failure-class.ts';
@@ -51,6 +52,9 @@ export class ReportService {
     const answer: Answer = { leaseId: report.leaseId, status: reported.status };
     if (reported.status === 'refused') {
       answer.message = 'results must follow each other in the order of the span, within the lease';
+    }
+    if (reported.effects.job !== '' && terminalJobStates.has(reported.effects.job)) {
+      answer.jobOver = true;
     }
     return { answer, released: reported.released };
   }

@@ -99,6 +99,10 @@ export const leaseReportAnswerSchema = z.object({
   leaseId: leaseIdSchema,
   status: z.enum(['accepted', 'lost', 'refused']),
   message: z.string().optional(),
+  jobOver: z
+    .boolean()
+    .optional()
+    .describe('With these results the job has ended: what is kept ready for it can go.'),
 });
 
 /** Everything an agent needs to run any task of a step. Cache it by (jobId, step). */

@@ -57,7 +57,7 @@ const alive = (pid: number): boolean => {
 describe('render with Blender', { timeout: 120_000 }, () => {
   it('gives the same pixels from a process a frame, one for all, and one kept loaded', async () => {
     const frames = [1, 9, 17];
-    const each = await session('frames: 1-17x8');
+    const each = await session('frames: 1-17x8, keepLoaded: false');
     await each.hand.runAll();
 
     const whole = await session('frames: 1-17x8, chunk: 3');
@@ -66,7 +66,7 @@ describe('render with Blender', { timeout: 120_000 }, () => {
     expect(said(chunk)).toMatch(/openjd_progress: 33\n[\s\S]*openjd_progress: 100\n/);
     expect(said(chunk)).toContain('openjd_status: Frame 9, 2 of 3\n');
 
-    const kept = await session('frames: 1-17x8, keepLoaded: true');
+    const kept = await session('frames: 1-17x8');
     const [entered] = await kept.hand.enter();
     expect(entered?.code).toBe(0);
     const pipes = path.join(kept.home, 'karst-blender');
@@ -122,7 +122,7 @@ describe('render with Blender', { timeout: 120_000 }, () => {
   it('puts tiles together to the very pixels of the whole picture', async () => {
     const whole = await session('frames: 5');
     succeeded(await whole.hand.run(0));
-    const tiles = await session('frames: 5, tiles: 2x2, keepLoaded: true', 'Tile');
+    const tiles = await session('frames: 5, tiles: 2x2', 'Tile');
     expect(tiles.hand.step.taskCount).toBe(4);
     await tiles.hand.enter();
     await tiles.hand.runAll();
@@ -139,7 +139,7 @@ describe('render with Blender', { timeout: 120_000 }, () => {
 
 describe('a Blender kept loaded that ends', { timeout: 120_000 }, () => {
   it('fails the task it was rendering, and every later one of the session at once', async () => {
-    const { hand, home } = await session('frames: 1-2, samples: 1000000, keepLoaded: true');
+    const { hand, home } = await session('frames: 1-2, samples: 1000000');
     await hand.enter();
     const { command, args } = await hand.prepare(0);
     const task = new Child('task', command, args, hand.env, home);

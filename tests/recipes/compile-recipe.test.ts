@@ -117,9 +117,21 @@ describe('render with Blender', () => {
     expect(step?.script.onRun.command).toBe('sh');
   });
 
+  it('keeps it loaded by itself where many tasks are a frame or a tile each', () => {
+    const keeps = (fields: string) =>
+      recipeJob(`render: {scene: a.blend, ${fields}}`).steps[0]?.environments !== undefined;
+    expect(keeps('frames: 1-2')).toBe(true);
+    expect(keeps('frames: 7, tiles: 2x2')).toBe(true);
+    expect(keeps('frames: 1-20, preview: true')).toBe(true);
+    expect(keeps('frames: 7')).toBe(false);
+    expect(keeps('frames: 1-20, chunk: 5')).toBe(false);
+    expect(keeps('frames: 1-2, keepLoaded: false')).toBe(false);
+    expect(keeps('frames: 1-20, chunk: 5, keepLoaded: true')).toBe(true);
+  });
+
   it('names pictures after the scene, or as told', () => {
     const output = (fields: string) =>
-      argsOf(`render: {scene: shots/my shot.blend, ${fields}}`).find((arg) =>
+      argsOf(`render: {scene: shots/my shot.blend, keepLoaded: false, ${fields}}`).find((arg) =>
         arg.startsWith('{{Param.OutputDir}}/'),
       );
     expect(output('frames: 1-2')).toBe('{{Param.OutputDir}}/my-shot_####.png');

@@ -48,6 +48,8 @@ export class TaskOutput {
   readonly #decoder = new StringDecoder('utf8');
   readonly #textMax: number;
   #position: number;
+  /** The action tells its progress itself, so what its renderer says of one frame is not it. */
+  #tellsProgress = false;
 
   constructor(
     log: TaskLog,
@@ -103,7 +105,7 @@ export class TaskOutput {
   #read(line: string): boolean {
     const directive = parseDirective(line);
     if (directive !== undefined) return this.#obey(directive);
-    const rendered = parseRendererProgress(line);
+    const rendered = this.#tellsProgress ? undefined : parseRendererProgress(line);
     if (rendered === undefined) return false;
     Object.assign(this.progress, rendered);
     return true;
@@ -112,6 +114,7 @@ export class TaskOutput {
   #obey(directive: Directive): boolean {
     switch (directive.kind) {
       case 'progress':
+        this.#tellsProgress = true;
         this.progress.percent = directive.percent;
         return true;
       case 'status':

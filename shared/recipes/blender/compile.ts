@@ -30,11 +30,16 @@ export function compileBlender(
     reports,
   );
   if (frames === undefined || pattern === undefined) return undefined;
+  const told = { ...fields, keepLoaded: fields.keepLoaded ?? isManyShort(fields, frames) };
   const before = reports.problems.count;
   checkTogether(fields, frames.range, pattern, request);
   if (reports.problems.count > before) return undefined;
-  return build(fields, frames, pattern, request);
+  return build(told, frames, pattern, request);
 }
+
+/** Tasks of one frame or tile each: loading the scene anew for each may take longer than they do. */
+const isManyShort = ({ chunk, tiles }: BlenderFields, { range }: Frames): boolean =>
+  chunk === undefined && (range.length > 1n || tiles !== undefined);
 
 const extensionsFor = (format: BlenderFormat | undefined): readonly string[] =>
   format === undefined ? Object.values(blenderFormats).flat() : blenderFormats[format];

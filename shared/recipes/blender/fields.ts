@@ -52,7 +52,7 @@ export const blenderFieldsSchema = fieldMap('render with Blender', {
   threads: threadsField.optional(),
   chunk: z.int().min(1).max(1_000_000).optional(),
   chunkTargetSeconds: z.int().min(1).optional(),
-  keepLoaded: z.boolean().default(false),
+  keepLoaded: z.boolean().optional(),
   scripts: z.boolean().default(false),
   preview: previewField,
   tiles: tilesField,

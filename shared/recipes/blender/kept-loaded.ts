@@ -8,7 +8,7 @@
  * never passes through these scripts: while it loads it has the output of start-blender.sh, while it
  * renders that of the task, and `idle.log` in between.
  */
-export const startScript = String.raw`# start-blender.sh DIR COMMAND...: starts Blender and returns once it waits for frames.
+export const startScript = `# start-blender.sh DIR COMMAND...: starts Blender and returns once it waits for frames.
 set -eu
 dir=$1
 shift
@@ -32,11 +32,13 @@ echo "openjd_fail: Blender ended before its scene was loaded"
 exit 1
 `;
 
-export const askScript = String.raw`# ask-blender.sh DIR FRAMES [OPTIONS...]: has the waiting Blender render frames, into this output.
+export const askScript = `# ask-blender.sh DIR FRAMES [OPTIONS...]: has the waiting Blender render frames, into this output.
 set -u
 dir=$1
 shift
 ended() {
+    # What it said since it was done with its last frames.
+    cat "$dir/idle.log"
     echo "openjd_fail: $1 (exit code $2)"
     # As if it had been this process: whoever judges the task knows a crash from a refusal.
     ulimit -c 0
@@ -49,13 +51,14 @@ if ! [ -p "$dir/replies" ]; then
 fi
 exec 3<>"$dir/replies" 4<"$dir/replies" 5<>"$dir/requests"
 if [ -e "$dir/gone" ]; then
-    cat "$dir/idle.log"
     ended "Blender has ended before" "$(cat "$dir/gone")"
 fi
 exec 3>&-
 # Blender writes to the very file that this script's output goes to, where it can be opened; else
-# through a pipe that ends when Blender lets go of it.
-out=/proc/$$/fd/1
+# through a pipe that ends when Blender lets go of it. Not as number 1: that is the requests' pipe
+# while the shell writes to it.
+exec 6>&1
+out=/proc/$$/fd/6
 relay=
 if ! [ -f "$out" ]; then
     out=out-$$
@@ -73,8 +76,8 @@ if [ -n "$relay" ]; then
     rm -f "$dir/$out"
 fi
 case $line in
-"karst-done $$ "*) exit "${'$'}{line##* }" ;;
-'karst-gone '*) ended "Blender ended while it rendered" "${'$'}{line##* }" ;;
+"karst-done $$ "*) exit "\${line##* }" ;;
+'karst-gone '*) ended "Blender ended while it rendered" "\${line##* }" ;;
 esac
 echo "openjd_fail: Blender ended, and nobody is left to say how"
 exit 1

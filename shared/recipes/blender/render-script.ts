@@ -154,6 +154,7 @@ def serve(folder, options):
             pass
         except Exception as error:
             say("openjd_fail: " + str(error).strip().replace("\n", " "))
+        os.ftruncate(idle, 0)
         speak_into(idle)
         reply("karst-done %s %d" % (token, code))
 
