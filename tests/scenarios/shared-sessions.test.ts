@@ -1,8 +1,8 @@
 import { routes } from '@karst/shared/protocol/routes.ts';
 import { expect, it } from 'vitest';
 import { farmForFile } from './support/farm-for-file.ts';
-import { published } from './support/job-state.ts';
-import { Marks } from './support/marks.ts';
+import { published, taskIn } from './support/job-state.ts';
+import { Marks, waitFor } from './support/marks.ts';
 import { shellJob } from './support/shell-job.ts';
 import { StudioView } from './support/studio-view.ts';
 import { withEnvironments } from './support/with-environments.ts';
@@ -50,8 +50,10 @@ it('enters an environment once for all steps in it, and anew for a step with one
 
 it('brings a kept session what a task that ran again has written, and no more what it wrote before', async () => {
   const marks = await Marks.make(farm());
-  await farm().startAgent();
+  await farm().startAgent({ slots: 2 });
   const template = shellJob(marks, [
+    // Its job goes on meanwhile, as the end of a job ends its sessions.
+    { name: 'Hold', script: waitFor('never') },
     {
       name: 'Write',
       script: 'if [ -e "$1/again" ]; then name=second; else name=first; fi; echo x > "$3/$name"',
@@ -65,14 +67,14 @@ it('brings a kept session what a task that ran again has written, and no more wh
     },
   ]);
   const job = await farm().submit(withEnvironments(template, [entering('job')]));
-  await farm().jobIn(job.id, ['succeeded', 'failed']);
+  await taskIn(farm(), job.id, 'succeeded', 0, 'Read');
   await marks.open('again');
   for (const step of ['Write', 'Read']) {
     const params = { jobId: job.id, step, task: 0 };
     await farm().api().call(routes.requeueTask, { params });
-    await farm().jobIn(job.id, ['succeeded', 'failed']);
+    await taskIn(farm(), job.id, 'succeeded', 0, step);
   }
   expect(await marks.lines('seen')).toEqual(['first', 'second']);
   expect(new Set(await marks.lines('where')).size).toBe(1);
-  expect(await marks.lines('told')).toEqual(['+job']);
+  expect(await marks.lines('told')).toEqual(['+job', '+job']);
 });
