@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { AssetReferences } from '@karst/shared/bundle/asset-references.ts';
 import type { ParameterValuesFile } from '@karst/shared/bundle/parameter-values.ts';
 import { parseTemplate, validateTemplate } from '@karst/shared/openjd/parse-template.ts';
+import type { Problem } from '@karst/shared/openjd/problem.ts';
 import type { JobTemplate } from '@karst/shared/openjd/types.ts';
 import type { TemplateJson } from '@karst/shared/recipes/recipe.ts';
 import { fieldErrorLine } from '../api/problem-error.ts';
@@ -72,7 +73,10 @@ async function readFileAlone(
   if (recipe !== undefined) return recipeBundle(recipe);
   const parsed = parseTemplate(text.value, formatOf(target));
   if (!parsed.ok) {
-    throw notValid([{ file: target, text: text.value, problems: parsed.error }]);
+    const refusal = notValid([{ file: target, text: text.value, problems: parsed.error }]);
+    throw mayBeRecipe(parsed.error)
+      ? new CliError(refusal.message, { details: [...refusal.details, noRecipeEither] })
+      : refusal;
   }
   return {
     rootDir: path.dirname(file),
@@ -81,6 +85,17 @@ async function readFileAlone(
     template: parsed.value.template,
   };
 }
+
+const noRecipeEither =
+  'It is no known recipe file either; --recipes names a folder with recipes of your own.';
+
+/** Whether it is a map with keys of its own that does not claim to be a template. */
+const mayBeRecipe = (problems: readonly Problem[]): boolean => {
+  const lacksVersion = problems.some(
+    ({ path, found }) => path[0] === 'specificationVersion' && found === 'no such key',
+  );
+  return lacksVersion && problems.some(({ message }) => message.startsWith('unknown key'));
+};
 
 function recipeBundle(recipe: ReadRecipe): Bundle {
   const template = validateTemplate(recipe.template);

@@ -20,7 +20,7 @@ const agoText = (context: CliContext, timestamp: string | undefined): string =>
 export const jobColumns = (context: CliContext): Column<Job>[] => [
   { title: 'JOB', value: ({ id }) => id },
   { title: 'NAME', value: ({ name }) => clip(name, NAME_WIDTH_MAX) },
-  { title: 'STATE', value: ({ state }) => state },
+  { title: 'STATE', value: ({ state, heldSteps }) => (heldSteps ? `${state} (held)` : state) },
   { title: 'DONE', value: (job) => `${job.taskCounts.succeeded}/${taskTotal(job)}` },
   { title: 'RUNNING', value: ({ taskCounts }) => taskCounts.running },
   { title: 'FAILED', value: ({ taskCounts }) => taskCounts.failed },

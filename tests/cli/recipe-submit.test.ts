@@ -104,6 +104,10 @@ describe('karst submit of a recipe file', () => {
     expect(many.code).toBe(1);
     expect(many.stderr).toMatch(/^ {2}parameters\.Copies: /m);
 
+    const unknown = await karst('submit', 'job.yaml');
+    expect(unknown.stderr).toContain('job.yaml:2:1 stamp: unknown key "stamp" in a job template');
+    expect(unknown.stderr).toContain('--recipes names a folder');
+
     await write('gone.yaml', 'render: {scene: gone.blend}');
     const gone = await karst('submit', 'gone.yaml');
     expect(gone.stderr).toContain('gone.blend does not exist');
