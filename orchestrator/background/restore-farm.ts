@@ -129,9 +129,10 @@ async function restoreStep(
   const flush = async () => {
     const manifests = await Promise.all(batch.map((key) => parts.objects.getJson(key)));
     const words = manifests.flatMap((manifest, i) => {
-      const { epoch, files } = acceptedOutputsSchema.parse(manifest);
+      const accepted = acceptedOutputsSchema.parse(manifest);
       const task = Number(batch[i]?.slice(folder.length, -'.json'.length));
-      return [task, JSON.stringify({ epoch, files }), files.length, epoch];
+      const { last = task, files, epoch } = accepted;
+      return [task, last, JSON.stringify(accepted), files.length, epoch];
     });
     batch = [];
     if (words.length === 0) return;

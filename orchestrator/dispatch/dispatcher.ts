@@ -1,4 +1,5 @@
 import { sleep } from '@karst/shared/clock.ts';
+import { adaptiveChunks } from '@karst/shared/openjd/adaptive-chunks.ts';
 import type { JobId, LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Logger } from 'pino';
 import type { Scheduler } from '../scheduler/scheduler.ts';
@@ -125,7 +126,9 @@ export class Dispatcher {
     else {
       const { studio, project } = job;
       const createdAtMs = Date.parse(job.createdAt);
-      const idle = { buffered: 0, wakes: 0, feeding: undefined, meanTaskMs: undefined };
+      const onDemand = adaptiveChunks(resolved.parameterSpace) !== undefined;
+      const fresh = { onDemand, wanted: 0, buffered: 0, wakes: 0 };
+      const idle = { ...fresh, feeding: undefined, meanTaskMs: undefined };
       this.runnable.add({ jobId, step, studio, project, createdAtMs, ...idle, ...now });
     }
     this.serve();

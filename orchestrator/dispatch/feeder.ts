@@ -1,7 +1,9 @@
+import { type AdaptiveChunks, adaptiveChunks } from '@karst/shared/openjd/adaptive-chunks.ts';
+import { chunkSize } from '../domain/chunk-size.ts';
 import { type SpanSizeLimits, spanSize } from '../domain/span-size.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
 import type { Shape } from '../scheduler/shape.ts';
-import { meanTaskMs } from '../store/job-record.ts';
+import { meanTaskMs, type StepRecord } from '../store/job-record.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { SpanStore } from '../store/span-store.ts';
 import type { RunnableStep } from './runnable-steps.ts';
@@ -11,7 +13,16 @@ const BUFFER_SPANS_MAX = 1024;
 /** Spans kept queued for each slot: enough that a slot need not wait, few enough to stay fresh. */
 const BUFFER_SPANS_PER_SLOT = 2;
 
-/** Keeps a shallow buffer of spans on each runnable step's queue. */
+interface Made {
+  remaining: number;
+  spanIds: number[];
+}
+
+/**
+ * Puts a step's next tasks into spans: a shallow buffer of them ahead of demand, or, where chunks adapt
+ * to their run time, one for each slot that asks: a chunk cut early could not heed what is measured
+ * until it runs.
+ */
 export class Feeder {
   private readonly jobs: JobStore;
   private readonly spans: SpanStore;
@@ -38,12 +49,17 @@ export class Feeder {
     return Math.min(Math.max(wanted, BUFFER_SPANS_MIN), BUFFER_SPANS_MAX);
   }
 
+  /** Whether spans should be made before they are asked for. */
   isLow(step: RunnableStep): boolean {
-    return !step.allFed && step.buffered < this.bufferSpans(step) / 2;
+    return !step.onDemand && !step.allFed && step.buffered < this.bufferSpans(step) / 2;
   }
 
-  /** Makes and queues the step's next spans; answers how many. Calls in parallel share one feed. */
-  feed(step: RunnableStep): Promise<number> {
+  /**
+   * Makes and queues the step's next spans; answers how many, 0 only when there are none. Calls in
+   * parallel share one feed. `wanted`: slots the caller has for them.
+   */
+  feed(step: RunnableStep, wanted: number): Promise<number> {
+    step.wanted += wanted;
     step.feeding ??= this.feedOnce(step).finally(() => {
       step.feeding = undefined;
     });
@@ -51,10 +67,27 @@ export class Feeder {
   }
 
   private async feedOnce(step: RunnableStep): Promise<number> {
-    if (step.allFed) return 0;
-    const record = await this.jobs.step(step.jobId, step.step);
-    if (record === undefined) return 0;
-    step.meanTaskMs = meanTaskMs(record);
+    for (;;) {
+      if (step.allFed) return 0;
+      const record = await this.jobs.step(step.jobId, step.step);
+      if (record === undefined) return 0;
+      const definition = await this.jobs.definition(step.jobId);
+      const chunks = adaptiveChunks(definition?.job.steps[step.step]?.parameterSpace);
+      const made =
+        chunks === undefined
+          ? await this.makeSpans(step, record)
+          : await this.makeChunks(step, record, chunks);
+      // Another replica was first: what is behind the cursor now is another matter.
+      if (made === 'moved') continue;
+      await this.queue.add(step, made.spanIds);
+      step.buffered += made.spanIds.length;
+      step.allFed = made.remaining === 0;
+      // All that was passed over had succeeded already: there may be more behind it.
+      if (made.spanIds.length > 0 || step.allFed) return made.spanIds.length;
+    }
+  }
+
+  private makeSpans(step: RunnableStep, record: StepRecord): Promise<Made> {
     const size = spanSize(
       {
         remaining: record.total - record.cursor,
@@ -64,10 +97,32 @@ export class Feeder {
       this.limits,
     );
     const count = Math.max(this.bufferSpans(step) - step.buffered, 1);
-    const made = await this.spans.createSpans(step.jobId, step.step, size, count);
-    await this.queue.add(step, made.spanIds);
-    step.buffered += made.spanIds.length;
-    step.allFed = made.remaining === 0;
-    return made.spanIds.length;
+    return this.spans.createSpans(step.jobId, step.step, size, count);
+  }
+
+  private makeChunks(
+    step: RunnableStep,
+    record: StepRecord,
+    { defaultTaskCount, targetRuntimeSeconds, reach }: AdaptiveChunks,
+  ): Promise<Made | 'moved'> {
+    const count = Math.max(1, Math.min(step.wanted, BUFFER_SPANS_MAX));
+    step.wanted = 0;
+    const lasts: number[] = [];
+    let first = record.cursor;
+    while (first < record.total && lasts.length < count) {
+      const facts = {
+        defaultTaskCount,
+        targetRuntimeSeconds,
+        measuredTasks: record.run_tasks,
+        measuredMs: record.run_ms,
+        remaining: record.total - first,
+        slots: this.slots(step.shape),
+      };
+      const size = chunkSize(facts, this.limits.tasksMax);
+      const last = Math.min(first + size - 1, reach(first));
+      lasts.push(last);
+      first = last + 1;
+    }
+    return this.spans.createChunks(step.jobId, step.step, record.cursor, lasts);
   }
 }

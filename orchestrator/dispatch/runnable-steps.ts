@@ -9,6 +9,10 @@ export interface RunnableStep extends WaitingStep {
   counters: readonly Counter[];
   /** Mean run time of its finished tasks when last looked at, ms. */
   meanTaskMs: number | undefined;
+  /** Its spans are made when a slot asks for one: its chunks adapt. */
+  readonly onDemand: boolean;
+  /** How often spans were asked for since the last feed. */
+  wanted: number;
   /** Spans thought to wait on the queue: a hint, other replicas take from it too. */
   buffered: number;
   /** Nothing is left behind the step's cursor: only requeued spans can come. */

@@ -90,9 +90,11 @@ export function unpackRun(text: string): { first: number; last: number; attempt:
   };
 }
 
-/** Accepted outputs of a task: of which attempt, and what. */
+/** Accepted outputs of a task: of which attempt, and what. Those of a chunk stand under its first task. */
 export const acceptedOutputsSchema = z.object({
   epoch: z.int(),
+  /** The chunk's last task, where it has several. */
+  last: z.int().optional(),
   files: z.array(outputFileSchema),
 });
 export type AcceptedOutputs = z.infer<typeof acceptedOutputsSchema>;

@@ -49,6 +49,8 @@ const stepHashSchema = z.object({
   failed: count,
   canceled: count,
   run_ms: count,
+  /** Tasks whose run time is in run_ms: not those restored from storage. */
+  run_tasks: count,
   deps: z.string(),
   /** Set until a person releases the step. */
   held: z.literal('1').optional(),
@@ -120,7 +122,7 @@ export const mayRun = ({ state, held }: StepRecord): boolean =>
   held === undefined && (state === 'ready' || state === 'running');
 
 export const meanTaskMs = (record: StepRecord): number | undefined =>
-  record.succeeded === 0 ? undefined : record.run_ms / record.succeeded;
+  record.run_tasks === 0 ? undefined : record.run_ms / record.run_tasks;
 
 export function stepOf(index: number, record: StepRecord, names: readonly string[]): Step {
   const dependsOn = record.deps === '' ? [] : record.deps.split(',').map(Number);

@@ -1,3 +1,4 @@
+import { adaptiveChunks } from '@karst/shared/openjd/adaptive-chunks.ts';
 import type { ResolvedJob } from '@karst/shared/openjd/resolved-job.ts';
 import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
 import { jobIdSchema } from '@karst/shared/protocol/ids.ts';
@@ -48,6 +49,8 @@ function stepFields(job: ResolvedJob, policy: Policy): string[][] {
       waiting: step.taskCount,
       ...noCounts,
       run_ms: 0,
+      run_tasks: 0,
+      chunked: adaptiveChunks(step.parameterSpace) === undefined ? 0 : 1,
       deps: step.dependsOn.join(','),
       deps_open: step.dependsOn.length,
       dependents: dependents.join(','),

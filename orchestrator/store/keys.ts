@@ -16,6 +16,8 @@ export const keys = {
   step: (id: JobId, step: number) => job(id, `step:${step}`),
   /** Hash span id → packed span: what is queued or leased. */
   spans: (id: JobId, step: number) => job(id, `step:${step}:spans`),
+  /** Sorted set of `first last`, score = first: the chunks of a step whose chunks adapt. */
+  chunks: (id: JobId, step: number) => job(id, `step:${step}:chunks`),
   /** Bitmap by task index. */
   succeeded: (id: JobId, step: number) => job(id, `step:${step}:succeeded`),
   /** Bitmap by task index. */

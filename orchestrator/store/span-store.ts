@@ -7,6 +7,7 @@ import { asArray, asInteger, asText } from './reply.ts';
 import { loadScript } from './script.ts';
 
 const createSpansScript = loadScript('create_spans');
+const createChunksScript = loadScript('create_chunks');
 const grantSpansScript = loadScript('grant_spans');
 const reportLeaseScript = loadScript('report_lease');
 const expireLeaseScript = loadScript('expire_lease');
@@ -100,6 +101,33 @@ export class SpanStore {
       ),
     ).map(asInteger);
     return { remaining: reply[0] ?? 0, spanIds: reply.slice(1) };
+  }
+
+  /**
+   * Makes chunks, each given by its last task, from task `cursor` on; 'moved' when the step's cursor is
+   * no longer there and nothing was made. There may be fewer spans than chunks, or more, where tasks
+   * restored from storage have succeeded already.
+   */
+  async createChunks(
+    jobId: JobId,
+    step: number,
+    cursor: number,
+    lasts: readonly number[],
+  ): Promise<{ remaining: number; spanIds: number[] } | 'moved'> {
+    const reply = asArray(
+      await createChunksScript.run(
+        this.redis,
+        {
+          step_key: keys.step(jobId, step),
+          spans_key: keys.spans(jobId, step),
+          chunks_key: keys.chunks(jobId, step),
+        },
+        { cursor },
+        lasts,
+      ),
+    ).map(asInteger);
+    const [remaining = 0, ...spanIds] = reply;
+    return remaining < 0 ? 'moved' : { remaining, spanIds };
   }
 
   /** Leases spans in the order given; null where a span is no longer queued. */

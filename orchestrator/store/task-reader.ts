@@ -23,6 +23,13 @@ export interface TaskFacts {
   nodeId: NodeId | undefined;
   attempt: AttemptRecord | undefined;
   outputs: AcceptedOutputs | undefined;
+  /** The tasks it runs, fails and runs again with; undefined where chunks don't adapt, or before one was made. */
+  chunk: ChunkBounds | undefined;
+}
+
+export interface ChunkBounds {
+  first: number;
+  last: number;
 }
 
 export interface TaskQuery {
@@ -36,7 +43,7 @@ export interface TaskQuery {
 const LOOKED_THROUGH_MAX = 100_000;
 const CHUNK = 8192;
 
-type StepTable = { spans: Span[]; stepEnded: boolean };
+type StepTable = { spans: Span[]; stepEnded: boolean; isChunked: boolean };
 
 /** Reads tasks: their state is derived from bitmaps and the span table, never stored a task at a time. */
 export class TaskReader {
@@ -79,7 +86,9 @@ export class TaskReader {
   ): Promise<TaskFacts[]> {
     if (tasks.length === 0) return [];
     const table = known ?? (await this.table(jobId, step));
-    const fields = tasks.map(String);
+    const chunks = await this.chunksOf(jobId, step, tasks, table);
+    // What is stored of a chunk stands under its first task.
+    const fields = tasks.map((task, i) => String(chunks[i]?.first ?? task));
     const [failures, attempts, outputs, progress] = await Promise.all([
       this.redis.hmget(keys.failures(jobId, step), ...fields),
       this.redis.hmget(keys.attempts(jobId, step), ...fields),
@@ -102,7 +111,33 @@ export class TaskReader {
           nodeId: lease?.nodeId ?? attempt?.nodeId,
           attempt,
           outputs: accepted ? acceptedOutputsSchema.parse(JSON.parse(accepted)) : undefined,
+          chunk: chunks[i],
         };
+      }),
+    );
+  }
+
+  /** The chunk of each task, as far as there is one. */
+  private async chunksOf(
+    jobId: JobId,
+    step: number,
+    tasks: readonly number[],
+    { isChunked }: StepTable,
+  ): Promise<(ChunkBounds | undefined)[]> {
+    if (!isChunked) return [];
+    return await Promise.all(
+      tasks.map(async (task) => {
+        const [member] = await this.redis.zrevrangebyscore(
+          keys.chunks(jobId, step),
+          task,
+          '-inf',
+          'LIMIT',
+          0,
+          1,
+        );
+        const [first, last] = member?.split(' ').map(Number) ?? [];
+        if (first === undefined || last === undefined || last < task) return undefined;
+        return { first, last };
       }),
     );
   }
@@ -128,9 +163,10 @@ export class TaskReader {
   }
 
   private async table(jobId: JobId, step: number): Promise<StepTable> {
-    const state = await this.redis.hget(keys.step(jobId, step), 'state');
+    const [state, chunked] = await this.redis.hmget(keys.step(jobId, step), 'state', 'chunked');
     const stepEnded = state === 'succeeded' || state === 'failed' || state === 'canceled';
-    return { spans: stepEnded ? [] : await this.spans.list(jobId, step), stepEnded };
+    const spans = stepEnded ? [] : await this.spans.list(jobId, step);
+    return { spans, stepEnded, isChunked: chunked === '1' };
   }
 
   /** States of tasks from..to-1. */

@@ -10,7 +10,12 @@ import type { Metrics } from '../metrics/metrics.ts';
 import { objectKeys } from '../objects/keys.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
-import { type AttemptRecord, packAttempt, packRun } from '../store/attempt-record.ts';
+import {
+  type AcceptedOutputs,
+  type AttemptRecord,
+  packAttempt,
+  packRun,
+} from '../store/attempt-record.ts';
 import type { Reported, ResultWords, SpanStore } from '../store/span-store.ts';
 
 type Answer = SyncResponse['reports'][number];
@@ -181,12 +186,13 @@ function resultWords(nodeId: NodeId, epoch: number, result: TaskResult): ResultW
   if (outputs.length === 0 && result.log === undefined) {
     return { ...words, code: 'b', runMs, record: packRun(first, last, attempt) };
   }
+  const accepted: AcceptedOutputs = { epoch, ...(last > first ? { last } : {}), files: outputs };
   return {
     ...words,
     code: 's',
     runMs,
     record: packAttempt({ ...attempt, exitCode: 0 }),
-    outputs: outputs.length === 0 ? '' : JSON.stringify({ epoch, files: outputs }),
+    outputs: outputs.length === 0 ? '' : JSON.stringify(accepted),
     outputsCount: outputs.length,
   };
 }

@@ -1,37 +1,54 @@
-import { runsOf } from './chunks.ts';
-import { type IntRange, nthInRange, printIntRange, sliceRange } from './int-range.ts';
-import type { ResolvedChunks } from './resolved-job.ts';
+import { type ChunkValues, chunkValues } from './chunk-values.ts';
+import type { ChunkedParameter } from './chunks.ts';
+import type { ResolvedParameterSpace, ResolvedTaskParameter } from './resolved-job.ts';
 
-const min = (a: bigint, b: bigint): bigint => (a < b ? a : b);
-
-/** The next chunk that begins at value number `from`, of at most `taskCount` values. */
-export interface TakenChunk {
-  readonly value: string;
-  /** How many values it holds; the next chunk begins at from + this. */
-  readonly valueCount: bigint;
-}
+/** A chunked parameter with a target. */
+export type AdaptiveParameter = ChunkedParameter & { chunks: { targetRuntimeSeconds: number } };
 
 /**
- * Cuts chunks one after the other from a range, each of the size asked for at that moment: what a
- * scheduler does that adapts chunks to their run time. 0 ≤ from < range.length, taskCount ≥ 1.
+ * Whether a parameter's chunks are cut while the job runs, each of the size that measured run times
+ * tell. The step's tasks are then the single values, and a chunk is a run of tasks.
  */
-export function takeChunk(
-  range: IntRange,
-  rangeConstraint: ResolvedChunks['rangeConstraint'],
-  from: bigint,
-  taskCount: bigint,
-): TakenChunk {
-  const first = nthInRange(range, from);
-  if (first === undefined || taskCount < 1n)
-    throw new RangeError(`no chunk of ${taskCount} at ${from}`);
-  if (rangeConstraint === 'NONCONTIGUOUS') {
-    const to = min(from + taskCount, range.length);
-    return { value: printIntRange(sliceRange(range, from, to)), valueCount: to - from };
-  }
-  const run = runsOf(range).find(({ start, end }) => first >= start && first <= end);
-  if (run === undefined) throw new Error(`${first} is in no run`);
-  const last = run.step === 1n ? min(run.end, first + taskCount - 1n) : first;
-  return { value: `${first}-${last}`, valueCount: last - first + 1n };
+export const isAdaptive = (parameter: ResolvedTaskParameter): parameter is AdaptiveParameter =>
+  parameter.type === 'CHUNK[INT]' && parameter.chunks.targetRuntimeSeconds !== undefined;
+
+/** How the tasks of a step whose chunks adapt may be put together. */
+export interface AdaptiveChunks {
+  readonly name: string;
+  readonly values: ChunkValues;
+  /** Values of a chunk before anything is measured. */
+  readonly defaultTaskCount: number;
+  readonly targetRuntimeSeconds: number;
+  /**
+   * The last task that a chunk may have which begins with task `first`: all have the same values of
+   * the other parameters and, when CONTIGUOUS, no gap between their own.
+   */
+  readonly reach: (first: number) => number;
+}
+
+// A stored job's space is opened once and then asked for its chunks one by one.
+const opened = new WeakMap<ResolvedParameterSpace, AdaptiveChunks>();
+
+/** Undefined for a step whose chunks, if it has any, are fixed. */
+export function adaptiveChunks(
+  space: ResolvedParameterSpace | undefined,
+): AdaptiveChunks | undefined {
+  const parameter = space?.parameters.find(isAdaptive);
+  if (space === undefined || parameter === undefined) return undefined;
+  const known = opened.get(space);
+  if (known !== undefined) return known;
+  const { name, chunks } = parameter;
+  const { defaultTaskCount, targetRuntimeSeconds } = chunks;
+  const values = chunkValues(parameter);
+  // Creation makes the chunked parameter the one that varies fastest.
+  const length = Number(values.length);
+  const reach = (first: number): number => {
+    const position = first % length;
+    return first - position + Number(values.reach(BigInt(position)));
+  };
+  const open = { name, values, defaultTaskCount, targetRuntimeSeconds, reach };
+  opened.set(space, open);
+  return open;
 }
 
 export interface ChunkMeasurement {

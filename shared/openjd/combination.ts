@@ -108,6 +108,27 @@ export function isAssociated(tree: Combination, name: string): boolean {
   return childrenOf(tree).some((child) => isAssociated(child, name));
 }
 
+/** The same points with `name`, which is not associated, as the one that varies fastest. */
+export function withFastest(tree: Combination, name: string): Combination {
+  const rest = without(tree, name);
+  const fastest: Combination = { kind: 'parameter', name };
+  if (rest === undefined) return fastest;
+  const factors = rest.kind === 'product' ? rest.factors : [rest];
+  return { kind: 'product', factors: [...factors, fastest] };
+}
+
+function without(tree: Combination, name: string): Combination | undefined {
+  if (tree.kind === 'parameter') return tree.name === name ? undefined : tree;
+  const left = childrenOf(tree)
+    .map((child) => without(child, name))
+    .filter((child) => child !== undefined);
+  const [only] = left;
+  if (left.length <= 1) return only;
+  return tree.kind === 'product'
+    ? { kind: 'product', factors: left }
+    : { kind: 'association', parts: left };
+}
+
 function childrenOf(node: Exclude<Combination, { kind: 'parameter' }>): readonly Combination[] {
   return node.kind === 'product' ? node.factors : node.parts;
 }

@@ -1,5 +1,12 @@
-import { chunksOf } from './chunks.ts';
-import { type Combination, combinationLength, printCombination } from './combination.ts';
+import { isAdaptive } from './adaptive-chunks.ts';
+import { chunkValues } from './chunk-values.ts';
+import { type ChunkedParameter, chunksOf } from './chunks.ts';
+import {
+  type Combination,
+  combinationLength,
+  printCombination,
+  withFastest,
+} from './combination.ts';
 import { type IntRange, parseIntRange, printIntRange } from './int-range.ts';
 import { readFloatText, readIntegerText } from './number-text.ts';
 import {
@@ -56,7 +63,10 @@ export function createSpace(
   const tree = combinationOf(definition);
   const tasks = countTasks(tree, lengths, [...path, 'combination'], problems);
   if (tasks === undefined) return undefined;
-  return { space: { parameters, combination: printCombination(tree) }, tasks, longestRange };
+  const adaptive = parameters.find(isAdaptive);
+  // A chunk is a run of tasks, so its parameter must be the one that varies fastest.
+  const ordered = adaptive === undefined ? tree : withFastest(tree, adaptive.name);
+  return { space: { parameters, combination: printCombination(ordered) }, tasks, longestRange };
 }
 
 function countTasks(
@@ -92,7 +102,7 @@ function resolveRange(
     }
     if (chunks === undefined) return undefined;
     const parameter = { name, type, range: text, chunks };
-    return { parameter, length: chunksOf(parameter).length };
+    return { parameter, length: axisLength(parameter) };
   }
   const values: string[] = [];
   for (const [index, item] of range.entries()) {
@@ -109,8 +119,12 @@ function resolveRange(
   checkChunkValues(problems, values, path);
   if (chunks === undefined || problems.count > before) return undefined;
   const parameter = { name, type, values, chunks };
-  return { parameter, length: chunksOf(parameter).length };
+  return { parameter, length: axisLength(parameter) };
 }
+
+/** How many tasks the parameter stands for by itself. */
+const axisLength = (parameter: ChunkedParameter): bigint =>
+  isAdaptive(parameter) ? chunkValues(parameter).length : chunksOf(parameter).length;
 
 function resolveChunks(
   { defaultTaskCount, targetRuntimeSeconds = 0, rangeConstraint }: ChunksDefinition,

@@ -1,3 +1,5 @@
+import { adaptiveChunks, isAdaptive } from './adaptive-chunks.ts';
+import { chunkValues } from './chunk-values.ts';
 import { chunksOf } from './chunks.ts';
 import { type Combination, parseCombination } from './combination.ts';
 import { nthInRange, parseIntRange } from './int-range.ts';
@@ -22,7 +24,10 @@ interface OpenSpace {
 // A stored job's space is opened once and then asked for its tasks one by one.
 const opened = new WeakMap<ResolvedParameterSpace, OpenSpace>();
 
-/** How many tasks a step has: of one with chunks, how many chunks. Without a space it has one. */
+/**
+ * How many tasks a step has: of one with fixed chunks, how many chunks; of one whose chunks adapt, how
+ * many values. Without a space it has one.
+ */
 export function taskCount(space: ResolvedParameterSpace | undefined): number {
   return space === undefined ? 1 : openSpace(space).taskCount;
 }
@@ -41,6 +46,27 @@ export function taskParameters(
     throw new RangeError(`task index ${index} is outside 0 to ${count - 1}`);
   }
   return space === undefined ? {} : openSpace(space).at(index);
+}
+
+/**
+ * The parameters of tasks `first` to `last` that run as one: of a step whose chunks adapt, a chunk;
+ * of any other, a single task. Throws RangeError for tasks that may not run together.
+ */
+export function chunkParameters(
+  space: ResolvedParameterSpace | undefined,
+  first: number,
+  last: number,
+): TaskParameters {
+  const task = taskParameters(space, first);
+  const chunks = adaptiveChunks(space);
+  const reach = chunks === undefined ? first : chunks.reach(first);
+  if (!Number.isSafeInteger(last) || last < first || last > reach) {
+    throw new RangeError(`tasks ${first} to ${last} are no chunk: it may end at ${reach}`);
+  }
+  if (chunks === undefined) return task;
+  const from = first % Number(chunks.values.length);
+  const value = chunks.values.textOf(BigInt(from), BigInt(from + last - first));
+  return { ...task, [chunks.name]: { type: 'CHUNK[INT]', value } };
 }
 
 /** Walks tasks `from` up to, but not including, `to` (default: all). */
@@ -77,6 +103,15 @@ function openSpace(space: ResolvedParameterSpace): OpenSpace {
 
 function parameterAxis(parameter: ResolvedTaskParameter): Axis {
   const { name } = parameter;
+  if (isAdaptive(parameter)) {
+    const single = chunkValues(parameter);
+    return {
+      length: Number(single.length),
+      write: (index, values) => {
+        values.set(name, single.at(BigInt(index)).toString());
+      },
+    };
+  }
   if (parameter.type === 'CHUNK[INT]') {
     const chunks = chunksOf(parameter);
     return {

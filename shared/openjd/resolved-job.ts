@@ -70,8 +70,17 @@ const hostRequirementsSchema = z.strictObject({
 });
 
 const chunksSchema = z.strictObject({
-  defaultTaskCount: z.int().min(1).describe('The most values a chunk has'),
-  targetRuntimeSeconds: z.int().min(1).optional().describe('Absent: chunks stay as they are'),
+  defaultTaskCount: z
+    .int()
+    .min(1)
+    .describe('The most values a chunk has; with a target, until run times are measured'),
+  targetRuntimeSeconds: z
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'Chunks adapt: tasks are single values, and are put together while the job runs. Absent: a task is a chunk, fixed when the job is made',
+    ),
   rangeConstraint: z.enum(['CONTIGUOUS', 'NONCONTIGUOUS']),
 });
 
@@ -108,7 +117,7 @@ const parameterSpaceSchema = z.strictObject({
 const resolvedStepSchema = z.strictObject({
   name: z.string(),
   dependsOn: z.array(z.int().min(0)).describe('Indices of the steps that must succeed first'),
-  taskCount: z.int().min(1).describe('Of a step with chunks: the number of chunks'),
+  taskCount: z.int().min(1).describe('Of a step with fixed chunks: the number of chunks'),
   environments: z
     .array(environmentSchema)
     .optional()

@@ -1,4 +1,6 @@
 import { err, ok, type Result } from '../result.ts';
+import { isAdaptive } from './adaptive-chunks.ts';
+import { chunkValues, positionsOf } from './chunk-values.ts';
 import { chunkIndicesOf, chunksOf } from './chunks.ts';
 import { type Combination, parseCombination } from './combination.ts';
 import { parseFloatText } from './float-text.ts';
@@ -23,8 +25,9 @@ interface Selection extends TaskSelection {
 
 /**
  * Which tasks have these parameter values: frame 42 of every tile, tile 3 of every frame. A value
- * of a chunked parameter is an integer, and selects the chunk that holds it. Nothing is
- * materialised, however large the space. Refused: names that are no parameters of the space.
+ * of a chunked parameter is an integer, and selects the chunk that holds it; where chunks adapt, it
+ * selects the task that has it, and a range (`41-50`) all of its tasks. Nothing is materialised,
+ * however large the space. Refused: names that are no parameters of the space.
  */
 export function tasksWith(
   space: ResolvedParameterSpace | undefined,
@@ -62,6 +65,13 @@ interface SearchableAxis {
 }
 
 function axisOf(parameter: ResolvedTaskParameter): SearchableAxis {
+  if (isAdaptive(parameter)) {
+    const values = chunkValues(parameter);
+    return {
+      length: Number(values.length),
+      positionsOf: (value) => positionsOf(values, value).map(Number),
+    };
+  }
   if (parameter.type === 'CHUNK[INT]') {
     const chunks = chunksOf(parameter);
     return {

@@ -43,7 +43,10 @@ export type Grant = z.infer<typeof grantSchema>;
 const log = z.strictObject({ sizeBytes: z.int().min(1) }).optional();
 const message = z.string().max(4096);
 
-/** How tasks of a lease ended. A range (last > first) is for tasks without outputs and logs only. */
+/**
+ * How tasks of a lease ended. A range (last > first) is for tasks without outputs and logs only; where
+ * chunks adapt, a lease is one chunk, and its one result is of all its tasks.
+ */
 export const taskResultSchema = z
   .discriminatedUnion('outcome', [
     z.strictObject({
@@ -58,7 +61,7 @@ export const taskResultSchema = z
     z.strictObject({
       outcome: z.literal('failed'),
       first: index,
-      last: index.describe('Equal to first.'),
+      last: index.describe('Equal to first, but for a chunk.'),
       startedAtMs: epochMs,
       endedAtMs: epochMs,
       kind: failureKindSchema,

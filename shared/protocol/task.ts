@@ -52,7 +52,9 @@ export const taskSchema = z
   .object({
     step: z.string(),
     index: z.int().min(0),
-    parameters: z.record(z.string(), z.string()).describe('Task parameter values, as text.'),
+    parameters: z
+      .record(z.string(), z.string())
+      .describe('Task parameter values, as text. Where chunks adapt, the single value.'),
     state: taskStateSchema,
     failures: z.int().min(0).describe("Attempts that failed by the task's own fault."),
     progress: z.number().min(0).max(100).optional(),
@@ -60,6 +62,12 @@ export const taskSchema = z
     nodeId: nodeIdSchema.optional().describe('Where it runs, or ran last.'),
     attempt: attemptSchema.optional().describe('The last finished attempt.'),
     outputs: z.array(outputFileSchema),
+    chunk: z
+      .object({ first: z.int().min(0), last: z.int().min(0) })
+      .optional()
+      .describe(
+        'Where chunks adapt: the tasks that this one runs, fails and runs again with. Node, attempt, failures, progress and outputs are those of them all. Absent until it is in a chunk.',
+      ),
   })
   .meta({ id: 'Task' });
 export type Task = z.infer<typeof taskSchema>;

@@ -43,4 +43,21 @@ describe('chunks of a job', () => {
       chunks: { defaultTaskCount: 7, targetRuntimeSeconds: 60 },
     });
   });
+
+  test.each([
+    ['F', 'F', 100],
+    ['F * T', 'T * F', 300],
+    ['T * F', 'T * F', 300],
+    ['F * (T, U)', '(T, U) * F', 300],
+    ['(F) * T', 'T * F', 300],
+    ['T * ((U * F))', 'T * U * F', 900],
+  ])('where chunks adapt, the tasks of %s are single values: %s', (given, kept, tasks) => {
+    const definitions = [
+      { ...frame, chunks: { ...chunks, targetRuntimeSeconds: 60 } },
+      tile,
+      { ...tile, name: 'U' },
+    ].filter(({ name }) => given.includes(name));
+    const [step] = created(parts(definitions, { combination: given })).steps;
+    expect(step).toMatchObject({ taskCount: tasks, parameterSpace: { combination: kept } });
+  });
 });

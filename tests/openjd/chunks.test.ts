@@ -1,15 +1,23 @@
-import { adaptedTaskCount, takeChunk } from '@karst/shared/openjd/adaptive-chunks.ts';
+import { adaptedTaskCount, adaptiveChunks } from '@karst/shared/openjd/adaptive-chunks.ts';
 import { type ChunkedParameter, chunksOf, printIntegers } from '@karst/shared/openjd/chunks.ts';
 import { chunkStart, splitEvenly } from '@karst/shared/openjd/even-split.ts';
 import {
-  indexInRange,
   nthInRange,
   parseIntRange,
   printIntRange,
   sliceRange,
 } from '@karst/shared/openjd/int-range.ts';
-import { taskCount, taskParameters, tasksOf } from '@karst/shared/openjd/parameter-space.ts';
-import type { ResolvedChunks } from '@karst/shared/openjd/resolved-job.ts';
+import {
+  chunkParameters,
+  taskCount,
+  taskParameters,
+  tasksOf,
+} from '@karst/shared/openjd/parameter-space.ts';
+import type {
+  ResolvedChunks,
+  ResolvedParameterSpace,
+  TaskParameters,
+} from '@karst/shared/openjd/resolved-job.ts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
@@ -26,6 +34,10 @@ const listed = (values: number[], size: number, rangeConstraint: Constraint): Ch
   type: 'CHUNK[INT]',
   values: values.map(String),
   chunks: { defaultTaskCount: size, rangeConstraint },
+});
+const adapting = (parameter: ChunkedParameter): ChunkedParameter => ({
+  ...parameter,
+  chunks: { ...parameter.chunks, targetRuntimeSeconds: 60 },
 });
 function chunks(parameter: ChunkedParameter): string[] {
   const list = chunksOf(parameter);
@@ -205,27 +217,97 @@ describe('any split', () => {
 });
 
 describe('chunks of changing size', () => {
-  test('one after the other they cover the range', () => {
-    const sizes = fc.array(size, { minLength: 1, maxLength: 5 });
+  const sizes = fc.array(size, { minLength: 1, maxLength: 5 });
+
+  /** Cuts all tasks into chunks of these sizes in turn, as far as each may reach. */
+  function cut(space: ResolvedParameterSpace, sizesInTurn: readonly number[]): TaskParameters[] {
+    const reach = adaptiveChunks(space)?.reach ?? (() => Number.NaN);
+    const found: TaskParameters[] = [];
+    for (let first = 0; first < taskCount(space); ) {
+      const most = sizesInTurn[found.length % sizesInTurn.length] ?? 1;
+      const last = Math.min(first + most - 1, reach(first));
+      found.push(chunkParameters(space, first, last));
+      first = last + 1;
+    }
+    return found;
+  }
+  const alone = (parameter: ChunkedParameter) => ({ parameters: [parameter], combination: 'F' });
+
+  test('one after the other they cover the range, and bridge no gap', () => {
     fc.assert(
       fc.property(rangeText, sizes, constraint, (text, sizesInTurn, rangeConstraint) => {
-        const range = parseIntRange(text);
-        if (!range.ok) throw new Error(range.error.message);
-        const found: bigint[] = [];
-        let from = 0n;
-        for (let turn = 0; from < range.value.length; turn++) {
-          const most = BigInt(sizesInTurn[turn % sizesInTurn.length] ?? 1);
-          const { value, valueCount } = takeChunk(range.value, rangeConstraint, from, most);
-          expect(valueCount > 0n && valueCount <= most).toBe(true);
-          expect(indexInRange(range.value, valuesOf(value)[0] ?? 0n)).toBe(from);
-          found.push(...valuesOf(value));
-          from += valueCount;
+        const parameter = adapting(ranged(text, 3, rangeConstraint));
+        const found = cut(alone(parameter), sizesInTurn).map(({ F }) => F?.value ?? '');
+        expect(found.flatMap(valuesOf)).toEqual(valuesOf(text));
+        if (rangeConstraint === 'NONCONTIGUOUS') return;
+        for (const chunk of found) expect(chunk).toMatch(/^-?\d+--?\d+$/);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('they cover a list in its order', () => {
+    const list = fc.uniqueArray(fc.integer({ min: -9, max: 9 }), { minLength: 1 });
+    fc.assert(
+      fc.property(list, sizes, constraint, (values, sizesInTurn, rangeConstraint) => {
+        const parameter = adapting(listed(values, 3, rangeConstraint));
+        const chunksInTurn = cut(alone(parameter), sizesInTurn).map(({ F }) => F?.value ?? '');
+        let next = 0;
+        for (const chunk of chunksInTurn.map(valuesOf)) {
+          const wanted = values.slice(next, next + chunk.length).map(BigInt);
+          expect(chunk).toEqual(wanted.toSorted((a, b) => Number(a - b)));
+          next += chunk.length;
         }
-        expect(found).toEqual(valuesOf(text));
+        expect(next).toBe(values.length);
       }),
     );
-    const range = parseIntRange('1-3');
-    if (range.ok) expect(() => takeChunk(range.value, 'CONTIGUOUS', 3n, 1n)).toThrow(RangeError);
+  });
+
+  test('all have one value of every other parameter', () => {
+    const others = { name: 'Tile', type: 'STRING' as const, values: ['a', 'b', 'c'] };
+    fc.assert(
+      fc.property(rangeText, sizes, constraint, (text, sizesInTurn, rangeConstraint) => {
+        const parameter = adapting(ranged(text, 3, rangeConstraint));
+        const space = { parameters: [parameter, others], combination: 'Tile * F' };
+        const found = cut(space, sizesInTurn).flatMap(({ F, Tile }) =>
+          valuesOf(F?.value ?? '').map((value) => `${Tile?.value}${value}`),
+        );
+        const single = [...tasksOf(space)].map(({ F, Tile }) => `${Tile?.value}${F?.value}`);
+        expect(found).toEqual(single);
+      }),
+    );
+  });
+
+  test.each<[string, Constraint, number, number[]]>([
+    ['1,10-12,18-50', 'CONTIGUOUS', 3, [0, 3, 3, 3, 36]],
+    ['1-2,3-9:2,20-21', 'CONTIGUOUS', 3, [2, 2, 2, 3, 4, 5, 7, 7]],
+    ['1,10-12', 'NONCONTIGUOUS', 3, [3, 3, 3, 3]],
+  ])('tasks of %s (%s) reach as far as they may', (text, rangeConstraint, most, wanted) => {
+    const reach = adaptiveChunks(alone(adapting(ranged(text, most, rangeConstraint))))?.reach;
+    expect(wanted.map((_, first) => reach?.(first))).toEqual(wanted);
+  });
+
+  test('tasks that may not run together are refused', () => {
+    const space = {
+      parameters: [
+        adapting(ranged('1-3,7', 2, 'CONTIGUOUS')),
+        { name: 'Tile', type: 'STRING' as const, values: ['a', 'b'] },
+      ],
+      combination: 'Tile * F',
+    };
+    expect(chunkParameters(space, 4, 6).F?.value).toBe('1-3');
+    expect(chunkParameters(space, 7, 7).F?.value).toBe('7-7');
+    for (const [first, last] of [
+      [2, 3],
+      [3, 4],
+      [1, 0],
+      [7, 8],
+    ] as const) {
+      expect(() => chunkParameters(space, first, last)).toThrow(RangeError);
+    }
+    const fixed = { parameters: [ranged('1-9', 3, 'CONTIGUOUS')], combination: 'F' };
+    expect(chunkParameters(fixed, 1, 1).F?.value).toBe('4-6');
+    expect(() => chunkParameters(fixed, 0, 1)).toThrow(RangeError);
   });
 
   test.each([

@@ -17,6 +17,12 @@ const parameters: ResolvedTaskParameter[] = [
     range: '1-10',
     chunks: { defaultTaskCount: 4, rangeConstraint: 'CONTIGUOUS' },
   },
+  {
+    name: 'Adaptive',
+    type: 'CHUNK[INT]',
+    range: '1-3,8-10',
+    chunks: { defaultTaskCount: 4, targetRuntimeSeconds: 60, rangeConstraint: 'CONTIGUOUS' },
+  },
 ];
 const named = (...names: string[]) => parameters.filter(({ name }) => names.includes(name));
 
@@ -30,6 +36,7 @@ describe('tasks with a value', () => {
   const product = { parameters: named('Frame', 'Scale'), combination: 'Frame * Scale' };
   const inStep = { parameters: named('Frame', 'Cam'), combination: '(Frame, Cam)' };
   const chunked = { parameters: named('Scale', 'Chunk'), combination: 'Scale * Chunk' };
+  const adaptive = { parameters: named('Scale', 'Adaptive'), combination: 'Scale * Adaptive' };
   test.each<[string, ResolvedParameterSpace, Record<string, string>, unknown[]]>([
     ['of the first parameter', product, { Frame: '3' }, [2, 3]],
     ['of the last parameter', product, { Scale: '1' }, [1, 3, 5, 7]],
@@ -46,6 +53,10 @@ describe('tasks with a value', () => {
     ['that is a chunk', chunked, { Chunk: '5-7', Scale: '1' }, [4]],
     ['that is part of a chunk', chunked, { Chunk: '5-6' }, []],
     ['outside every chunk', chunked, { Chunk: '11' }, []],
+    ['where chunks adapt', adaptive, { Adaptive: '8' }, [3, 9]],
+    ['where chunks adapt, several', adaptive, { Adaptive: '2-3', Scale: '1' }, [7, 8]],
+    ['where chunks adapt, across a gap', adaptive, { Adaptive: '3,8', Scale: '0.5' }, [2, 3]],
+    ['where chunks adapt, one missing', adaptive, { Adaptive: '3-8' }, []],
     [
       'of an unknown parameter',
       product,

@@ -1,5 +1,5 @@
 import { createJob } from '@karst/shared/openjd/create-job.ts';
-import { taskParameters } from '@karst/shared/openjd/parameter-space.ts';
+import { chunkParameters, taskParameters } from '@karst/shared/openjd/parameter-space.ts';
 import { validateTemplate } from '@karst/shared/openjd/parse-template.ts';
 import { printPath } from '@karst/shared/openjd/problem.ts';
 import { compileRecipe, isRecipe } from '@karst/shared/recipes/compile-recipe.ts';
@@ -48,10 +48,14 @@ describe('render with Blender', () => {
   });
 
   it('has frames in chunks, contiguous ones only where frames are', () => {
-    const even = 'render: {scene: a.blend, frames: 1-10, chunk: 4, chunkTargetSeconds: 60}';
-    const [step] = recipeJob(even).steps;
-    expect(step?.taskCount).toBe(3);
-    expect(taskParameters(step?.parameterSpace, 0).Frames?.value).toBe('1-4');
+    const even = 'render: {scene: a.blend, frames: 1-10, chunk: 4}';
+    const [fixed] = recipeJob(even).steps;
+    expect(fixed?.taskCount).toBe(3);
+    expect(taskParameters(fixed?.parameterSpace, 0).Frames?.value).toBe('1-4');
+    const adaptive = 'render: {scene: a.blend, frames: 1-10, chunk: 4, chunkTargetSeconds: 60}';
+    const [step] = recipeJob(adaptive).steps;
+    expect(step?.taskCount).toBe(10);
+    expect(chunkParameters(step?.parameterSpace, 0, 9).Frames?.value).toBe('1-10');
     expect(step?.parameterSpace?.parameters[0]).toMatchObject({
       type: 'CHUNK[INT]',
       chunks: { defaultTaskCount: 4, targetRuntimeSeconds: 60, rangeConstraint: 'CONTIGUOUS' },

@@ -1,5 +1,6 @@
 import { pipeline } from 'node:stream/promises';
 import { sleep } from '@karst/shared/clock.ts';
+import { adaptiveChunks } from '@karst/shared/openjd/adaptive-chunks.ts';
 import type { Response } from 'express';
 import { objectKeys } from '../../objects/keys.ts';
 import type { ObjectStore } from '../../objects/store.ts';
@@ -29,10 +30,13 @@ export function taskLogHandlers(parts: {
 }): Pick<Handlers, 'getTaskLog'> {
   const { jobs, spans, tasks, logs, objects } = parts;
 
-  async function runningEpoch(own: OwnStep, task: number): Promise<number | undefined> {
+  /** The attempt that runs the task, and under which task its log stands: a chunk's first. */
+  async function runningAttempt(own: OwnStep, task: number) {
     const table = await spans.list(own.jobId, own.index);
     const span = table.find((s) => s.state === 'leased' && s.first <= task && task <= s.last);
-    return span?.state === 'leased' ? span.epoch : undefined;
+    if (span?.state !== 'leased') return undefined;
+    const isChunk = adaptiveChunks(own.step.parameterSpace) !== undefined;
+    return { epoch: span.epoch, task: isChunk ? span.first : task };
   }
 
   /** Sends what is new of the running attempt. */
@@ -66,22 +70,25 @@ export function taskLogHandlers(parts: {
       const tail: Tail = { epoch: 0, after: '0', sentBytes: 0 };
       const follow = query.follow === 'true';
       while (!signal.aborted) {
-        const epoch = await runningEpoch(own, task);
-        if (epoch !== undefined) {
+        const running = await runningAttempt(own, task);
+        if (running !== undefined) {
+          const { epoch } = running;
           if (epoch !== tail.epoch) Object.assign(tail, { epoch, after: '0', sentBytes: 0 });
-          await sendLive(own, task, tail, response);
+          await sendLive(own, running.task, tail, response);
         }
         const [facts] = await tasks.read(own.jobId, own.index, [task]);
         const over =
           facts === undefined || (facts.state !== 'running' && facts.state !== 'waiting');
         if (over || !follow) break;
-        await changeOrPause({ jobId: own.jobId, step: own.index, task }, signal);
+        const followed = running?.task ?? task;
+        await changeOrPause({ jobId: own.jobId, step: own.index, task: followed }, signal);
       }
       if (!signal.aborted) {
         const [facts] = await tasks.read(own.jobId, own.index, [task]);
         const attempt = facts?.attempt;
         if (facts?.state !== 'running' && attempt?.logBytes !== undefined) {
-          const key = objectKeys.log(principal.studio, own.jobId, own.index, task, attempt.epoch);
+          const first = facts?.chunk?.first ?? task;
+          const key = objectKeys.log(principal.studio, own.jobId, own.index, first, attempt.epoch);
           // A follower has had the beginning; the stored log goes on where it stopped.
           const start = attempt.epoch === tail.epoch ? tail.sentBytes : 0;
           const rest =

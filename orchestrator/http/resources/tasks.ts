@@ -55,6 +55,7 @@ function taskOf({ step }: OwnStep, facts: TaskFacts): Task {
     nodeId: facts.nodeId,
     attempt: facts.attempt === undefined ? undefined : attemptOf(facts.attempt),
     outputs: facts.outputs?.files ?? [],
+    chunk: facts.chunk,
   };
 }
 
@@ -107,7 +108,7 @@ export function taskHandlers(parts: {
         );
       }
       await aftermath.apply(jobId, index, effects);
-      if (spanId > 0) await aftermath.spansQueued(jobId, index, [spanId]);
+      await aftermath.spansQueued(jobId, index, spanId > 0 ? [spanId] : []);
       return await readTask(own, params.task);
     },
   };

@@ -1,7 +1,8 @@
 -- Takes a lease back from a node that is lost. Its span waits again; its first open task, the one
--- that was running, is charged a fault that is not its own.
+-- that was running, is charged a fault that is not its own. A chunk is charged and fails as one.
 -- From: span leased by exactly this lease. To: span queued, or its first task failed for good.
--- Returns { expired, requeued, effects }; expired 0 when the lease was over already. Cost O(1).
+-- Returns { expired, requeued, effects }; expired 0 when the lease was over already. Cost O(1), for a
+-- chunk that fails O(its tasks).
 -- INCLUDE job
 -- KEYS job_key step_key spans_key
 -- ARGV step_index span_id lease_id now_ms max_faults record
@@ -13,9 +14,10 @@ redis.call('HSET', step_key .. ':attempts', task, record)
 redis.call('HDEL', step_key .. ':progress', task)
 local first, requeued = task, 0
 if count > tonumber(max_faults) then
-  redis.call('SETBIT', step_key .. ':failed', task, 1)
-  move(step_key, 'running', 'failed', 1)
-  first = task + 1
+  local last = has_chunks(step_key) and span.last or task
+  set_bits(step_key .. ':failed', task, last, 1)
+  move(step_key, 'running', 'failed', last - task + 1)
+  first = last + 1
 end
 if first <= span.last then
   redis.call('HSET', spans_key, span_id, 'q ' .. first .. ' ' .. span.last)

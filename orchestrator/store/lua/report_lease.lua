@@ -2,9 +2,11 @@
 -- live ones. From: span leased by exactly this lease. To: tasks ended, waiting again, or still running.
 -- Results come seven words each, in task order: code first last run_ms record outputs outputs_count.
 --   b  bare success of a range; record is a member of the runs set
---   s  success of one task with a record, perhaps with outputs
+--   s  success of one task, or of a chunk, with a record, perhaps with outputs
 --   t  failure by the task's fault    n  failure by the node's or the farm's fault
 --   r  given back: the rest of the span, the lease ends
+-- In a step whose chunks adapt the span is one chunk: a result is of all of it, and a failure of its
+-- first task is the chunk's, whatever else is said.
 -- A repeated report is harmless: results before the span's first open task are skipped.
 -- Returns { status, released, requeued, effects }: status accepted, lost or refused; released 1 when
 -- the lease is over; requeued 1 when the span waits again. Cost O(tasks reported).
@@ -17,12 +19,18 @@ if not span or span.state ~= 'l' or span.node ~= node_id or span.lease ~= lease_
   return { 'lost', 1, 0, '' }
 end
 
+local chunked = has_chunks(step_key)
+local function last_of(k)
+  local fails = results[k] == 't' or results[k] == 'n'
+  return chunked and fails and span.last or tonumber(results[k + 2])
+end
+
 local next_task = span.first
 for k = 1, #results, 7 do
-  local first, last = tonumber(results[k + 1]), tonumber(results[k + 2])
+  local first, last = tonumber(results[k + 1]), last_of(k)
   if last >= next_task then
-    local whole = results[k] ~= 'r' or last == span.last
-    local single = results[k] == 'b' or results[k] == 'r' or first == last
+    local whole = (results[k] ~= 'r' and not chunked) or last == span.last
+    local single = chunked or results[k] == 'b' or results[k] == 'r' or first == last
     if first ~= next_task or last > span.last or not whole or not single then
       return { 'refused', 0, 0, '' }
     end
@@ -41,11 +49,11 @@ local policy = redis.call('HMGET', job_key, 'max_retries', 'max_failed')
 local done, run_ms, returned, failed_any = 0, 0, false, false
 next_task = span.first
 for k = 1, #results, 7 do
-  local code, first, last = results[k], tonumber(results[k + 1]), tonumber(results[k + 2])
+  local code, first, last = results[k], tonumber(results[k + 1]), last_of(k)
   if last >= next_task then
     next_task = last + 1
     if code == 'b' or code == 's' then
-      for task = first, last do redis.call('SETBIT', step_key .. ':succeeded', task, 1) end
+      set_bits(step_key .. ':succeeded', first, last, 1)
       done = done + last - first + 1
       run_ms = run_ms + tonumber(results[k + 3])
       if code == 'b' then
@@ -72,7 +80,7 @@ for k = 1, #results, 7 do
       redis.call('HSET', step_key .. ':attempts', first, results[k + 4])
       redis.call('HDEL', step_key .. ':progress', first)
       local limit = code == 't' and tonumber(policy[1]) or tonumber(max_faults)
-      fail_task(step_index, step_key, first, code == 't', limit)
+      fail_tasks(step_key, first, last, code == 't', limit)
     end
   end
 end
@@ -80,6 +88,7 @@ end
 if done > 0 then
   move(step_key, 'running', 'succeeded', done)
   redis.call('HINCRBY', step_key, 'run_ms', run_ms)
+  redis.call('HINCRBY', step_key, 'run_tasks', done)
 end
 
 local released, requeued = 0, 0

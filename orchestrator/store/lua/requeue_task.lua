@@ -1,11 +1,13 @@
--- Runs one task again, whatever its state. A running attempt's lease ends.
+-- Runs one task again, whatever its state; where chunks adapt, the chunk that holds it. A running
+-- attempt's lease ends.
 -- From: any state but canceled, in a step without canceled tasks: those are canceled by their step
 -- having ended, so reopening it for one would revive them all. To: waiting.
--- Returns { state before, effects, span id to queue or 0 }. Cost O(live spans of the step).
+-- Returns { state before, effects, span id to queue or 0 }. Cost O(live spans of the step + tasks of
+-- the chunk).
 -- INCLUDE job
 -- KEYS job_key step_key
 -- ARGV step_index task now_ms
-local s = redis.call('HMGET', step_key, 'state', 'canceled')
+local s = redis.call('HMGET', step_key, 'state', 'canceled', 'cursor')
 task = tonumber(task)
 if redis.call('HGET', job_key, 'state') == 'canceled' then return { 'canceled_job', '', 0 } end
 if tonumber(s[2]) > 0 then return { 'canceled', '', 0 } end
@@ -21,7 +23,7 @@ if state == 'waiting' then
     local span = parse_span(spans[k + 1])
     if span.state == 'l' and span.first <= task and task <= span.last then
       redis.call('HSET', step_key .. ':spans', spans[k], 'q ' .. span.first .. ' ' .. span.last)
-      redis.call('HDEL', step_key .. ':progress', task)
+      redis.call('HDEL', step_key .. ':progress', task, span.first)
       move(step_key, 'running', 'waiting', span.last - span.first + 1)
       effects.revoked[1] = { step = tonumber(step_index), spanId = tonumber(spans[k]), leaseId = span.lease, nodeId = span.node }
       return { 'running', encode_effects(), tonumber(spans[k]) }
@@ -30,7 +32,20 @@ if state == 'waiting' then
   return { 'waiting', '', 0 }
 end
 reopen_step(step_index)
-redis.call('SETBIT', step_key .. ':' .. state, task, 0)
-redis.call('HDEL', step_key .. ':failures', task, task .. ':f')
-move(step_key, state, 'waiting', 1)
-return { state, encode_effects(), queue_span(step_key, task, task) }
+local first, last = task, task
+if has_chunks(step_key) then
+  first, last = chunk_of(step_key, task)
+  if not first then
+    first, last = task, task
+    redis.call('ZADD', step_key .. ':chunks', task, task .. ' ' .. task)
+  end
+end
+set_bits(step_key .. ':' .. state, first, last, 0)
+redis.call('HDEL', step_key .. ':failures', first, first .. ':f')
+move(step_key, state, 'waiting', last - first + 1)
+if first >= tonumber(s[3]) then
+  -- Restored from storage ahead of the cursor: the feed comes to it, and cuts chunks of its own.
+  redis.call('ZREMRANGEBYSCORE', step_key .. ':chunks', first, first)
+  return { state, encode_effects(), 0 }
+end
+return { state, encode_effects(), queue_span(step_key, first, last) }

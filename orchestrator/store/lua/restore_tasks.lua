@@ -1,17 +1,22 @@
 -- Marks tasks whose accepted outputs storage holds, after Redis was lost. Harmless when repeated.
--- From: waiting. To: succeeded. Tasks come four words each: index, outputs, their number, epoch.
+-- From: waiting. To: succeeded. Tasks come five words each: index, last index (of a chunk; else the
+-- same), outputs, their number, epoch.
 -- Returns how many were marked. Cost O(tasks given).
 -- INCLUDE job
 -- KEYS job_key step_key
 -- ARGV step_index now_ms tasks*
 local marked = 0
-for k = 1, #tasks, 4 do
-  if redis.call('SETBIT', step_key .. ':succeeded', tasks[k], 1) == 0 then
-    marked = marked + 1
-    redis.call('HSET', step_key .. ':outputs', tasks[k], tasks[k + 1])
-    redis.call('HINCRBY', job_key, 'outputs_accepted', tasks[k + 2])
+local chunked = has_chunks(step_key)
+for k = 1, #tasks, 5 do
+  local first, last = tonumber(tasks[k]), tonumber(tasks[k + 1])
+  if redis.call('GETBIT', step_key .. ':succeeded', first) == 0 then
+    set_bits(step_key .. ':succeeded', first, last, 1)
+    marked = marked + last - first + 1
+    if chunked then redis.call('ZADD', step_key .. ':chunks', first, first .. ' ' .. last) end
+    redis.call('HSET', step_key .. ':outputs', first, tasks[k + 2])
+    redis.call('HINCRBY', job_key, 'outputs_accepted', tasks[k + 3])
     redis.call('RPUSH', prefix .. 'unpublished',
-      step_index .. ':' .. tasks[k] .. ':' .. tasks[k + 3] .. ':' .. tasks[k + 2])
+      step_index .. ':' .. first .. ':' .. tasks[k + 4] .. ':' .. tasks[k + 3])
   end
 end
 if marked > 0 then

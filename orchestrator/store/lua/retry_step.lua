@@ -1,6 +1,7 @@
 -- Lets a step's failed tasks, and those canceled because of them, wait again. Reopens step and job.
 -- From: step failed or canceled, or running with failed tasks. To: those tasks waiting.
--- Returns { failed tasks, effects, span id, … }. Cost O(cursor / 8 + tasks that wait again).
+-- Returns { failed tasks, effects, span id, … }. Cost O(cursor / 8 + tasks that wait again), where
+-- chunks adapt O(chunks): a chunk runs again with the bounds it had.
 -- INCLUDE job
 -- KEYS job_key step_key
 -- ARGV step_index now_ms span_tasks_max
@@ -30,13 +31,23 @@ local function close_run(to)
   from = nil
 end
 local cursor = tonumber(s[4])
-local i = 0
+local function is_open(task)
+  return bit_at(failed_bits, task) or (ended and not bit_at(succeeded_bits, task))
+end
+local chunked = has_chunks(step_key)
+if chunked and cursor > 0 then
+  for _, chunk in ipairs(redis.call('ZRANGEBYSCORE', step_key .. ':chunks', 0, cursor - 1)) do
+    local first, last = string.match(chunk, '^(%d+) (%d+)$')
+    if is_open(tonumber(first)) then spans[#spans + 1] = queue_span(step_key, first, last) end
+  end
+end
+local i = chunked and cursor or 0
 while i < cursor do
   if i % 8 == 0 and string.byte(succeeded_bits, i / 8 + 1) == 255 then
     close_run(i - 1)
     i = i + 8
   else
-    local open = bit_at(failed_bits, i) or (ended and not bit_at(succeeded_bits, i))
+    local open = is_open(i)
     if not open then close_run(i - 1) end
     if from and i - from >= tonumber(span_tasks_max) then close_run(i - 1) end
     if open and not from then from = i end

@@ -46,6 +46,25 @@ local function note_hold(i, waits)
   end
 end
 
+local function set_bits(key, first, last, bit)
+  for task = first, last do redis.call('SETBIT', key, task, bit) end
+end
+
+-- In a step whose chunks adapt, a chunk is what runs, ends, fails and runs again as one: all its tasks
+-- are in the same state, and what is stored of them stands under the first.
+local function has_chunks(step)
+  return redis.call('HGET', step, 'chunked') == '1'
+end
+
+-- First and last task of the chunk that holds a task; nil where none was made (yet).
+local function chunk_of(step, task)
+  local member = redis.call('ZREVRANGEBYSCORE', step .. ':chunks', task, '-inf', 'LIMIT', 0, 1)[1]
+  if not member then return nil end
+  local first, last = string.match(member, '^(%d+) (%d+)$')
+  if tonumber(last) < tonumber(task) then return nil end
+  return tonumber(first), tonumber(last)
+end
+
 local cancel_step
 
 local function end_job()
@@ -116,18 +135,19 @@ local function cancel_open_steps(ending, message)
   for i = 0, count - 1 do cancel_step(i) end
 end
 
--- An attempt of one task failed. Only the task's own fault costs a retry; other faults are bounded
--- apart, so that a task that takes every node down can't go round for ever.
-local function fail_task(i, step, task, by_task, limit)
-  local field = by_task and task or (task .. ':f')
+-- An attempt of one task, or of the chunk first to last, failed. Only the task's own fault costs a
+-- retry; other faults are bounded apart, so that a task that takes every node down can't go round for
+-- ever.
+local function fail_tasks(step, first, last, by_task, limit)
+  local field = by_task and first or (first .. ':f')
   local count = redis.call('HINCRBY', step .. ':failures', field, 1)
   if count <= limit then
-    local id = queue_span(step, task, task)
-    move(step, 'running', 'waiting', 1)
-    effects.retries[#effects.retries + 1] = { spanId = id, task = tonumber(task), failures = count }
+    local id = queue_span(step, first, last)
+    move(step, 'running', 'waiting', last - first + 1)
+    effects.retries[#effects.retries + 1] = { spanId = id, task = first, failures = count }
   else
-    redis.call('SETBIT', step .. ':failed', task, 1)
-    move(step, 'running', 'failed', 1)
+    set_bits(step .. ':failed', first, last, 1)
+    move(step, 'running', 'failed', last - first + 1)
   end
 end
 
