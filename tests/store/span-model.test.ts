@@ -25,12 +25,14 @@ const shape: fc.Arbitrary<JobShape> = fc.record({
     .array(
       fc.record({
         taskCount: fc.integer({ min: 1, max: 9 }),
+        isChunked: fc.boolean(),
         dependencies: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
       }),
       { minLength: 1, maxLength: 4 },
     )
     .map((steps) =>
-      steps.map(({ taskCount, dependencies }, index) => ({
+      steps.map(({ taskCount, isChunked, dependencies }, index) => ({
+        isChunked,
         taskCount,
         dependsOn: dependencies.flatMap((depends, on) => (depends && on < index ? [on] : [])),
       })),

@@ -57,11 +57,32 @@ function command(
   };
 }
 
-const feed = (at: number, size: number, count: number) =>
-  command(`feed(${at}, ${size}, ${count})`, async (model, { real }) => {
-    const step = at % model.steps.length;
+/** Makes spans of `size` tasks, or chunks; `off`: of chunks, as seen from a cursor that is elsewhere. */
+async function makeSpans(
+  model: FarmModel,
+  real: RealFarm,
+  step: number,
+  { size, count, off = 0 }: { size: number; count: number; off?: number },
+): Promise<void> {
+  const { chunks, cursor, tasks } = model.step(step);
+  if (chunks === undefined) {
     const { spanIds } = await real.spans.createSpans(real.jobId, step, size, count);
     expect(spanIds).toEqual(model.feed(step, size, count));
+    return;
+  }
+  const from = cursor + off;
+  const lasts: number[] = [];
+  for (let first = from; first < tasks.length && lasts.length < count; first += size) {
+    lasts.push(Math.min(first + size, tasks.length) - 1);
+  }
+  const made = await real.spans.createChunks(real.jobId, step, from, lasts);
+  const spanIds = made === 'moved' ? made : made.spanIds;
+  expect(spanIds).toEqual(model.feedChunks(step, from, lasts));
+}
+
+const feed = (at: number, size: number, count: number, off: number) =>
+  command(`feed(${at}, ${size}, ${count}, ${off})`, async (model, { real }) => {
+    await makeSpans(model, real, at % model.steps.length, { size, count, off });
   });
 
 async function grantOne(model: FarmModel, pair: Pair, step: number, spanId: number, on: number) {
@@ -101,11 +122,16 @@ export interface Telling {
   fault: 'none' | 'epoch' | 'node';
 }
 
-function resultsOf({ parts, from }: Telling, { first, last }: Granted): ModelResult[] {
+function resultsOf(
+  { parts, from }: Telling,
+  { first, last }: Granted,
+  isChunk: boolean,
+): ModelResult[] {
   const results: ModelResult[] = [];
   let next = first + from;
   for (const { code, tasks } of parts) {
-    const end = code === 'b' ? next + tasks - 1 : code === 'r' ? last : next;
+    const isWhole = code === 'r' || (isChunk && tasks < 3);
+    const end = isWhole ? last : code === 'b' ? next + tasks - 1 : next;
     results.push({ code, first: next, last: Math.max(end, next) });
     next = Math.max(end, next) + 1;
   }
@@ -133,7 +159,9 @@ const report = (telling: Telling) =>
     const epoch = held.lease.epoch + (telling.fault === 'epoch' ? 1 : 0);
     const other = nodes.find((id) => id !== held.nodeId) ?? held.nodeId;
     const nodeId = telling.fault === 'node' ? other : held.nodeId;
-    await tell(model, real, { ...held.lease, epoch }, nodeId, resultsOf(telling, held));
+    const isChunk = model.step(held.lease.step).chunks !== undefined;
+    const results = resultsOf(telling, held, isChunk);
+    await tell(model, real, { ...held.lease, epoch }, nodeId, results);
   });
 
 /** Results as the report service packs them, so that they can be read back. */
@@ -146,7 +174,7 @@ function wordsOf(results: readonly ModelResult[], nodeId: NodeId, epoch: number)
     record:
       code === 'b'
         ? `${first} ${last} ${epoch} ${nodeId} 1 2`
-        : JSON.stringify({ e: epoch, n: nodeId, o: 'failed' }),
+        : JSON.stringify({ e: epoch, n: nodeId, o: code === 's' ? 'succeeded' : 'failed' }),
     outputs: '',
     outputsCount: 0,
   }));
@@ -169,8 +197,7 @@ const finish = (at: number) =>
   command(`finish(${at})`, async (model, pair) => {
     const step = at % model.steps.length;
     const { real } = pair;
-    const { spanIds } = await real.spans.createSpans(real.jobId, step, 4, 9);
-    expect(spanIds).toEqual(model.feed(step, 4, 9));
+    await makeSpans(model, real, step, { size: 4, count: 9 });
     for (const spanId of [...model.step(step).spans.keys()]) {
       const held = await grantOne(model, pair, step, spanId, spanId);
       if (held === undefined) continue;
@@ -232,7 +259,7 @@ const requeue = (at: number, task: number) =>
   );
 
 const small = fc.nat(7);
-const code = fc.constantFrom<ModelResult['code']>('b', 'b', 'b', 't', 't', 'n', 'r');
+const code = fc.constantFrom<ModelResult['code']>('b', 'b', 'b', 's', 't', 't', 'n', 'r');
 const telling: fc.Arbitrary<Telling> = fc.record({
   which: fc.nat(30),
   parts: fc.array(fc.record({ code, tasks: fc.integer({ min: 1, max: 3 }) }), { maxLength: 4 }),
@@ -240,10 +267,11 @@ const telling: fc.Arbitrary<Telling> = fc.record({
   fault: fc.constantFrom('none', 'none', 'none', 'none', 'none', 'none', 'epoch', 'node'),
 });
 const size = fc.integer({ min: 1, max: 4 });
+const off = fc.constantFrom(0, 0, 0, 0, 1);
 
 /** Commands in the proportions in which they get a job somewhere. */
 export const commandArbitraries: fc.Arbitrary<Command>[] = [
-  ...Array.from({ length: 3 }, () => fc.tuple(small, size, size).map((of) => feed(...of))),
+  ...Array.from({ length: 3 }, () => fc.tuple(small, size, size, off).map((of) => feed(...of))),
   ...Array.from({ length: 5 }, () => fc.tuple(small, small, small).map((of) => grant(...of))),
   ...Array.from({ length: 7 }, () => telling.map(report)),
   ...Array.from({ length: 2 }, () => small.map(finish)),

@@ -11,6 +11,7 @@ import {
   type ModelTask,
   SPAN_TASKS_MAX,
   terminal,
+  widened,
 } from './model-state.ts';
 
 /** The rules of DESIGN sections 4 and 5 in plain words, against which the scripts are judged. */
@@ -24,7 +25,8 @@ export class FarmModel {
 
   constructor(shape: JobShape) {
     this.shape = shape;
-    this.steps = shape.steps.map(({ taskCount, dependsOn }) => ({
+    this.steps = shape.steps.map(({ taskCount, dependsOn, isChunked = false }) => ({
+      chunks: isChunked ? [] : undefined,
       state: dependsOn.length === 0 ? 'ready' : 'blocked',
       dependsOn,
       cursor: 0,
@@ -56,6 +58,19 @@ export class FarmModel {
     return ids;
   }
 
+  /** As feed, for chunks given by their last tasks; 'moved' where the cursor is elsewhere. */
+  feedChunks(index: number, cursor: number, lasts: readonly number[]): number[] | 'moved' {
+    const step = this.step(index);
+    if (step.state !== 'ready' && step.state !== 'running') return [];
+    if (step.cursor !== cursor) return 'moved';
+    return lasts.map((last) => {
+      const first = step.cursor;
+      step.chunks?.push({ first, last });
+      step.cursor = last + 1;
+      return this.queue(step, first, last);
+    });
+  }
+
   /** 'held', or the epoch and tasks; undefined where the span is not queued. */
   grant(index: number, spanId: number, leaseId: string, nodeId: string) {
     const step = this.step(index);
@@ -79,9 +94,14 @@ export class FarmModel {
     if (span === undefined || held === undefined) return 'lost';
     if (held.leaseId !== lease.leaseId || held.nodeId !== lease.nodeId) return 'lost';
     if (held.epoch !== lease.epoch) return 'lost';
-    const news = results.filter(({ last }) => last >= span.first);
-    if (!inOrder(news, span)) return 'refused';
-    for (const result of news) this.record(step, spanId, span, result);
+    const isChunk = step.chunks !== undefined;
+    const meant = isChunk ? widened(results, span) : results;
+    const news = meant.filter(({ last }) => last >= span.first);
+    if (!inOrder(news, span, isChunk)) return 'refused';
+    for (const result of news) {
+      // Behind a chunk's failure nothing is looked at.
+      if (result.last >= span.first) this.record(step, spanId, span, result);
+    }
     if (span.first > span.last) step.spans.delete(spanId);
     if (news.some(({ code }) => code === 't' || code === 'n')) this.checkFailed();
     this.settle(index);
@@ -96,31 +116,36 @@ export class FarmModel {
       return;
     }
     span.first = last + 1;
-    if (code === 'b') this.mark(step, first, last, 'succeeded');
-    else this.fail(step, first, code === 't');
+    if (code === 'b' || code === 's') this.mark(step, first, last, 'succeeded');
+    else this.fail(step, first, last, code === 't');
   }
 
-  private fail(step: ModelStep, index: number, byTask: boolean): void {
-    const task = step.tasks[index];
-    if (task === undefined) throw new RangeError(`no task ${index}`);
-    if (byTask) task.failures += 1;
-    else task.faults += 1;
-    const again = byTask ? task.failures <= this.shape.maxRetries : task.faults <= FAULTS_MAX;
-    task.state = again ? 'waiting' : 'failed';
-    if (again) this.queue(step, index, index);
+  private fail(step: ModelStep, first: number, last: number, byTask: boolean): void {
+    const again = this.charge(step, first, last, byTask);
+    this.mark(step, first, last, again ? 'waiting' : 'failed');
+    if (again) this.queue(step, first, last);
+  }
+
+  /** Whether they may run again. A chunk's tasks are charged alike. */
+  private charge(step: ModelStep, first: number, last: number, byTask: boolean): boolean {
+    let again = true;
+    for (const task of step.tasks.slice(first, last + 1)) {
+      if (byTask) task.failures += 1;
+      else task.faults += 1;
+      again = byTask ? task.failures <= this.shape.maxRetries : task.faults <= FAULTS_MAX;
+    }
+    return again;
   }
 
   expire(index: number, spanId: number, lease: ModelLease): boolean {
     const step = this.step(index);
     const span = step.spans.get(spanId);
     if (span?.lease?.leaseId !== lease.leaseId) return false;
-    const task = step.tasks[span.first];
-    if (task === undefined) throw new RangeError(`no task ${span.first}`);
     let { first } = span;
-    task.faults += 1;
-    if (task.faults > FAULTS_MAX) {
-      task.state = 'failed';
-      first += 1;
+    const charged = step.chunks === undefined ? first : span.last;
+    if (!this.charge(step, first, charged, false)) {
+      this.mark(step, first, charged, 'failed');
+      first = charged + 1;
     }
     const failed = first > span.first;
     if (first <= span.last) {
@@ -163,8 +188,11 @@ export class FarmModel {
       task?.state === 'failed' || task?.state === 'canceled';
     if (!step.tasks.some(again)) return 0;
     this.reopen(index);
+    for (const { first, last } of step.chunks ?? []) {
+      if (again(step.tasks[first])) this.queue(step, first, last);
+    }
     let first: number | undefined;
-    for (let i = 0; i <= step.cursor; i++) {
+    for (let i = step.chunks === undefined ? 0 : step.cursor; i <= step.cursor; i++) {
       const open = i < step.cursor && again(step.tasks[i]);
       if (first !== undefined && (!open || i - first >= SPAN_TASKS_MAX)) {
         this.queue(step, first, i - 1);
@@ -195,8 +223,13 @@ export class FarmModel {
       }
     } else if (state !== 'waiting') {
       this.reopen(index);
-      Object.assign(task, { state: 'waiting', failures: 0, faults: 0 });
-      this.queue(step, taskIndex, taskIndex);
+      const alone = { first: taskIndex, last: taskIndex };
+      const holds = (of: ModelSpan) => of.first <= taskIndex && taskIndex <= of.last;
+      const { first, last } = step.chunks?.find(holds) ?? alone;
+      for (const each of step.tasks.slice(first, last + 1)) {
+        Object.assign(each, { state: 'waiting', failures: 0, faults: 0 });
+      }
+      this.queue(step, first, last);
     }
     return state;
   }

@@ -23,7 +23,7 @@ function counted(states: readonly (keyof TaskCounts)[]): TaskCounts {
 /** What must hold of any stored job (DESIGN section 5), whatever was done to it. */
 export function checkInvariants({ job, steps }: StoredFarm): void {
   const states = steps.map(({ facts }) => facts.map(({ state }) => state));
-  for (const [i, { record, facts, spans }] of steps.entries()) {
+  for (const [i, { record, facts, spans, isChunked }] of steps.entries()) {
     expect(countsIn(record), `counters of step ${i}`).toEqual(counted(states[i] ?? []));
     const open = !terminal.has(record.state);
     for (const { index, state } of facts) {
@@ -34,12 +34,29 @@ export function checkInvariants({ job, steps }: StoredFarm): void {
       const found = holding.map((span) => span.state).join() || 'none';
       expect(found, `span of task ${index} of step ${i} (${state})`).toBe(wanted);
     }
+    for (const { index } of facts) checkChunk(index, isChunked && index < record.cursor, facts);
     const ended = facts.every(({ state }) => terminal.has(state));
     expect(ended, `step ${i} is ${record.state}`).toBe(!open);
   }
   expect(job.taskCounts, "the job's counters").toEqual(counted(states.flat()));
   const allEnded = steps.every(({ record }) => terminal.has(record.state));
   expect(allEnded, `the job is ${job.state}`).toBe(terminal.has(job.state));
+}
+
+/** Where chunks adapt, every task that was fed is in one chunk, whose tasks are all in its state. */
+function checkChunk(
+  index: number,
+  hasChunk: boolean,
+  facts: StoredFarm['steps'][number]['facts'],
+): void {
+  const chunk = facts[index]?.chunk;
+  expect(chunk !== undefined, `task ${index} has a chunk`).toBe(hasChunk);
+  if (chunk === undefined) return;
+  expect(chunk.first <= index && index <= chunk.last, `task ${index} is in its chunk`).toBe(true);
+  const together = facts.slice(chunk.first, chunk.last + 1);
+  const states = new Set(together.map(({ state }) => state));
+  expect([...states], `states of the chunk of task ${index}`).toHaveLength(1);
+  for (const other of together) expect(other.chunk).toEqual(chunk);
 }
 
 /** Tasks, steps and jobs that ended stay so unless a person lets them run again. */

@@ -30,31 +30,51 @@ export interface ModelStep {
   cursor: number;
   tasks: ModelTask[];
   spans: Map<number, ModelSpan>;
+  /** Where chunks adapt, those made so far: each runs, ends, fails and runs again as one. */
+  chunks: ModelSpan[] | undefined;
   spanSeq: number;
 }
 
 export interface JobShape {
-  steps: readonly { taskCount: number; dependsOn: readonly number[] }[];
+  steps: readonly { taskCount: number; dependsOn: readonly number[]; isChunked?: boolean }[];
   maxRetries: number;
   maxFailed: number;
 }
 
-/** A result as reported: bare success of a range, task's failure, node's failure, rest given back. */
+/**
+ * A result as reported: bare success of a range, success with a record, task's failure, node's failure,
+ * rest given back.
+ */
 export interface ModelResult {
-  code: 'b' | 't' | 'n' | 'r';
+  code: 'b' | 's' | 't' | 'n' | 'r';
   first: number;
   last: number;
 }
 
 export const terminal: ReadonlySet<string> = new Set(['succeeded', 'failed', 'canceled']);
 
-/** Results must cover the span from its first open task on, without gaps; the rest goes back whole. */
-export function inOrder(results: readonly ModelResult[], { first, last }: ModelSpan): boolean {
+/** A failure of a chunk's first task is the chunk's. */
+export function widened(results: readonly ModelResult[], chunk: ModelSpan): ModelResult[] {
+  return results.map((result) =>
+    result.code === 't' || result.code === 'n' ? { ...result, last: chunk.last } : result,
+  );
+}
+
+/**
+ * Results must cover the span from its first open task on, without gaps; the rest goes back whole, and
+ * a chunk has one result.
+ */
+export function inOrder(
+  results: readonly ModelResult[],
+  { first, last }: ModelSpan,
+  isChunk: boolean,
+): boolean {
   let next = first;
   for (const result of results) {
     if (result.last < next) continue;
-    const whole = result.code !== 'r' || result.last === last;
-    const single = result.code === 'b' || result.code === 'r' || result.first === result.last;
+    const isRange = isChunk || result.code === 'b' || result.code === 'r';
+    const whole = (result.code !== 'r' && !isChunk) || result.last === last;
+    const single = isRange || result.first === result.last;
     if (result.first !== next || result.last > last || !whole || !single) return false;
     next = result.last + 1;
   }

@@ -56,13 +56,14 @@ export class RealFarm {
     const job = await this.jobs.read(this.jobId);
     if (job === undefined) throw new Error('the job is gone');
     const steps = await Promise.all(
-      this.shape.steps.map(async ({ taskCount }, index) => {
+      this.shape.steps.map(async ({ taskCount, isChunked = false }, index) => {
         const record = await this.jobs.step(this.jobId, index);
         if (record === undefined) throw new Error(`step ${index} is gone`);
         const query = { from: 0, limit: taskCount, state: undefined, taskCount };
         const { facts } = await this.tasks.page(this.jobId, index, query);
         const spans = await this.spans.list(this.jobId, index);
-        return { record, facts, spans: spans.sort((a, b) => a.spanId - b.spanId) };
+        const sorted = spans.sort((a, b) => a.spanId - b.spanId);
+        return { record, facts, spans: sorted, isChunked };
       }),
     );
     return { job, steps };
@@ -71,15 +72,25 @@ export class RealFarm {
 
 export type StoredFarm = Awaited<ReturnType<RealFarm['read']>>;
 
+const chunks = {
+  defaultTaskCount: 1,
+  targetRuntimeSeconds: 60,
+  rangeConstraint: 'CONTIGUOUS',
+} as const;
+
 const resolvedJob = ({ steps }: JobShape): ResolvedJob => ({
   name: 'model',
   parameters: {},
-  steps: steps.map(({ taskCount, dependsOn }, index) => ({
+  steps: steps.map(({ taskCount, dependsOn, isChunked = false }, index) => ({
     name: `s${index}`,
     dependsOn: [...dependsOn],
     taskCount,
     parameterSpace: {
-      parameters: [{ name: 'N', type: 'INT', range: `0-${taskCount - 1}` }],
+      parameters: [
+        isChunked
+          ? { name: 'N', type: 'CHUNK[INT]', range: `0-${taskCount - 1}`, chunks }
+          : { name: 'N', type: 'INT', range: `0-${taskCount - 1}` },
+      ],
       combination: 'N',
     },
     script: {
