@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { adaptiveChunks } from '@karst/shared/openjd/adaptive-chunks.ts';
 import type { Grant, LeaseDefinition, TaskResult } from '@karst/shared/protocol/lease.ts';
 import { ok, type Result } from '@karst/shared/result.ts';
 import type { AgentParts } from './agent-parts.ts';
@@ -23,7 +24,7 @@ export const returnedBecause = {
 /**
  * Runs the tasks of one lease, one after the other, in a session that a lease of the job left behind in
  * the same environments or in a new one; a task that fails ends it, and the next one gets another. Every task gets exactly
- * one result, unless the lease is lost: then nobody wants any.
+ * one result, a chunk one for all of it, unless the lease is lost: then nobody wants any.
  */
 export class LeaseRun {
   readonly grant: Grant;
@@ -41,6 +42,8 @@ export class LeaseRun {
   #giveBack: string = returnedBecause.draining;
   /** The first task without a result. */
   #next: number;
+  /** The span is one chunk, with one result. */
+  #isChunk = false;
 
   constructor(grant: Grant, parts: AgentParts, onResult: (result: TaskResult) => void) {
     this.grant = grant;
@@ -94,6 +97,7 @@ export class LeaseRun {
     }
     const definition = await this.#define();
     if (definition === undefined) return;
+    this.#isChunk = adaptiveChunks(definition.definition.parameterSpace) !== undefined;
     const { sessions } = this.#parts;
     const key = sessionKey(this.grant, definition);
     let live = await sessions.enter(key, this.grant.step);
@@ -246,7 +250,8 @@ export class LeaseRun {
   #failNext(failure: Failure, startedAtMs: number): void {
     if (this.#next > this.grant.last) return;
     const endedAtMs = this.#parts.clock.nowMs();
-    this.#emit(failedResult(this.#next, startedAtMs, endedAtMs, failure, undefined));
+    const range = { first: this.#next, last: this.#isChunk ? this.grant.last : this.#next };
+    this.#emit(failedResult(range, startedAtMs, endedAtMs, failure, undefined));
   }
 
   /** Nothing of the span can run here: each task learns why, so that each is retried by the rules. */

@@ -1,3 +1,4 @@
+import { chunkSize } from '@karst/orchestrator/domain/chunk-size.ts';
 import { failureClass } from '@karst/orchestrator/domain/failure-class.ts';
 import { retryDelayMs } from '@karst/orchestrator/domain/retry-delay.ts';
 import { spanSize } from '@karst/orchestrator/domain/span-size.ts';
@@ -37,6 +38,31 @@ describe('the delay before a retry', () => {
     expect([1, 2, 3, 6, 7, 8, 100].map(retryDelayMs)).toEqual([
       1000, 2000, 4000, 32_000, 60_000, 60_000, 60_000,
     ]);
+  });
+});
+
+describe('the size of a chunk that adapts', () => {
+  const facts = {
+    defaultTaskCount: 4,
+    targetRuntimeSeconds: 60,
+    measuredTasks: 0,
+    measuredMs: 0,
+    remaining: 1e6,
+    slots: 8,
+  };
+
+  it.each([
+    ['what the template says until a run time is known', {}, 4],
+    ['moved a quarter of the way by the first few', { measuredTasks: 4, measuredMs: 4000 }, 18],
+    ['as many as take the target time', { measuredTasks: 40, measuredMs: 40_000 }, 60],
+    ['fewer than the template says where each is slow', { measuredTasks: 40, measuredMs: 1.2e6 }, 2],
+    ['at least one', { measuredTasks: 40, measuredMs: 1e9 }, 1],
+    ['at most what a span may hold', { measuredTasks: 40, measuredMs: 0 }, 500],
+    ["a slot's share at the end", { measuredTasks: 40, measuredMs: 40_000, remaining: 80 }, 10],
+    ['no less than the template says', { measuredTasks: 40, measuredMs: 40_000, remaining: 8 }, 4],
+    ['all that is left, without slots', { measuredTasks: 40, measuredMs: 1000, slots: 0 }, 500],
+  ])('is %s', (_title, change, wanted) => {
+    expect(chunkSize({ ...facts, ...change }, 500)).toBe(wanted);
   });
 });
 

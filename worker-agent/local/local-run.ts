@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Clock } from '@karst/shared/clock.ts';
-import { taskCount, taskParameters } from '@karst/shared/openjd/parameter-space.ts';
+import { chunkParameters } from '@karst/shared/openjd/parameter-space.ts';
 import { type LeaseId, leaseIdSchema } from '@karst/shared/protocol/ids.ts';
 import type { Random } from '@karst/shared/random.ts';
 import { supervise } from '../process/supervise.ts';
@@ -13,6 +13,7 @@ import { localTaskEnvironment } from '../session/task-environment.ts';
 import { TaskOutput } from '../session/task-output.ts';
 import { OutputPrinter, type PrintTo } from './output-printer.ts';
 import type { RunPlan } from './run-plan.ts';
+import { TaskTurns, type Turn } from './task-turns.ts';
 
 export interface LocalRunOptions {
   plan: RunPlan;
@@ -83,16 +84,16 @@ export class LocalRun {
     tasks: readonly number[] | undefined,
   ): Promise<boolean> {
     const { plan, to } = this.#options;
-    const { job, tasksMax = Number.POSITIVE_INFINITY } = plan;
+    const { job, tasksMax } = plan;
     const definition = job.steps[index];
     if (definition === undefined) throw new Error(`the job has no step ${index}`);
     const { jobEnvironments = [] } = job;
     const environments = [...jobEnvironments, ...(definition.environments ?? [])];
     if (!this.#isGood(await live.moveTo(environments, this.#exitWatch))) return false;
     const step = await live.session.enterStep(definition);
-    const total = Math.min(tasks?.length ?? taskCount(definition.parameterSpace), tasksMax);
-    for (let at = 0; at < total; at++) {
-      const failure = await this.#runTask(live, step, tasks?.[at] ?? at);
+    const turns = new TaskTurns(definition, tasks, tasksMax);
+    for (let turn = turns.next(); turn !== undefined; turn = turns.next()) {
+      const failure = await this.#runTasks(live, step, turn, turns);
       if (failure === undefined) continue;
       to.say(failure === 'interrupted' ? 'Canceled.' : `The task failed: ${failure.message}.`);
       return false;
@@ -106,30 +107,34 @@ export class LocalRun {
     return failures.length === 0;
   }
 
-  async #runTask(
+  /** One task, or those of a chunk as one. */
+  async #runTasks(
     live: LiveSession,
     step: SessionStep,
-    index: number,
+    turn: Turn,
+    turns: TaskTurns,
   ): Promise<Failure | 'interrupted' | undefined> {
     const { parts, to, stop, kill, clock } = this.#options;
     const { session } = live;
     if (stop.aborted || kill.aborted) return 'interrupted';
     const entered = await live.enter(this.#watch(stop, kill));
     if (entered !== undefined) return entered;
-    to.say(taskTitle(step, index));
-    await step.writeEmbeddedFiles(index);
+    to.say(taskTitle(step, turn));
+    await step.writeEmbeddedFiles(turn);
     await this.#log.begin();
-    const action = step.action(index);
+    const action = step.action(turn);
     const output = new TaskOutput(this.#log, {
       secrets: session.secrets,
       textMax: Number.POSITIVE_INFINITY,
     });
-    parts.leftovers.started(this.#leaseId, index);
+    const { first, last } = turn;
+    parts.leftovers.started(this.#leaseId, first);
+    const startedMs = clock.monotonicMs();
     const process = parts.spawner.start({
       command: action.command,
       args: action.args,
       cwd: session.dir,
-      env: localTaskEnvironment(parts.host, step, this.#leaseId, index),
+      env: localTaskEnvironment(parts.host, step, this.#leaseId, first),
       logPath: this.#log.path,
     });
     const tail = this.#printer.follow(output);
@@ -137,16 +142,19 @@ export class LocalRun {
       timeoutSeconds: action.timeoutSeconds,
       cancelation: action.cancelation,
       sessionDir: session.dir,
-      belongs: parts.leftovers.belongsTo(this.#leaseId, index),
+      belongs: parts.leftovers.belongsTo(this.#leaseId, first),
       stop,
       kill,
       clock,
     });
+    const ranMs = clock.monotonicMs() - startedMs;
     await parts.leftovers.ended(this.#leaseId, true);
     await tail.end();
-    this.#ran += 1;
+    this.#ran += last - first + 1;
     if (supervised.cause === 'stop' || supervised.cause === 'kill') return 'interrupted';
-    return await parts.judge.judge(supervised, output, action);
+    const failure = await parts.judge.judge(supervised, output, action);
+    if (failure === undefined) turns.finished(turn, ranMs);
+    return failure;
   }
 
   /** Only a kill keeps environments from being left well. */
@@ -160,8 +168,9 @@ export class LocalRun {
   }
 }
 
-function taskTitle({ name, definition }: SessionStep, index: number): string {
-  const values = Object.entries(taskParameters(definition.parameterSpace, index));
+function taskTitle({ name, definition }: SessionStep, { first, last }: Turn): string {
+  const values = Object.entries(chunkParameters(definition.parameterSpace, first, last));
   const told = values.map(([parameter, { value }]) => `${parameter}=${value}`).join(' ');
-  return told === '' ? `Step ${name}` : `Step ${name}, task ${index}: ${told}`;
+  const tasks = first === last ? `task ${first}` : `tasks ${first} to ${last}`;
+  return told === '' ? `Step ${name}` : `Step ${name}, ${tasks}: ${told}`;
 }

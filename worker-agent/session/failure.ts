@@ -19,7 +19,7 @@ const messageCharactersMax = 4096;
 
 /** A failure as it is reported. `logSizeBytes` is 0 or absent when no log was stored. */
 export function failedResult(
-  index: number,
+  { first, last }: { first: number; last: number },
   startedAtMs: number,
   endedAtMs: number,
   { kind, message, exitCode, signal }: Failure,
@@ -27,8 +27,8 @@ export function failedResult(
 ): TaskResult {
   return {
     outcome: 'failed',
-    first: index,
-    last: index,
+    first,
+    last,
     startedAtMs,
     endedAtMs,
     kind,

@@ -13,7 +13,7 @@ import type { LeaseKeeper } from '../sync/lease-keeper.ts';
 import { type Failure, type FailureJudge, failedResult } from './failure.ts';
 import type { LiveSession } from './live-session.ts';
 import type { LiveTails } from './live-tails.ts';
-import type { SessionStep } from './session-step.ts';
+import type { SessionStep, TaskRange } from './session-step.ts';
 import { type HostEnvironment, taskEnvironment } from './task-environment.ts';
 import { TaskOutput } from './task-output.ts';
 
@@ -55,13 +55,15 @@ interface Ran {
 }
 
 /**
- * Runs one task to its end, its outputs and log in storage. The first task of a session enters its
- * environments. A session whose task fails is sound no more.
+ * Runs one task to its end, its outputs and log in storage; where chunks adapt, the whole span as one,
+ * under its first task's number. The first task of a session enters its environments. A session whose
+ * task fails is sound no more.
  */
 export async function runTask(around: TaskSurroundings, index: number): Promise<TaskEnd> {
   const { clock, live } = around;
   const startedAtMs = clock.nowMs();
-  const ran = await execute(around, index);
+  const range = { first: index, last: around.step.runsChunks ? around.grant.last : index };
+  const ran = await execute(around, range);
   // A frozen agent learns of its own lateness here: by now the helper may have killed the task.
   around.keeper.check();
   if (around.kill.aborted || ran.interrupted) {
@@ -69,12 +71,12 @@ export async function runTask(around: TaskSurroundings, index: number): Promise<
     return { kind: 'interrupted' };
   }
   const { failure } = ran;
-  const times = { first: index, last: index, startedAtMs, endedAtMs: clock.nowMs() };
+  const times = { ...range, startedAtMs, endedAtMs: clock.nowMs() };
   const logged = around.log.sizeBytes() + ran.enteredBytes > 0;
   if (failure === undefined && !logged && around.step.outputs.length === 0) {
     return { kind: 'result', result: { outcome: 'succeeded', ...times } };
   }
-  const end = await publish(around, index, times, ran);
+  const end = await publish(around, times, ran);
   if (end.kind === 'interrupted' || end.result.outcome === 'failed') live.sound = false;
   return end;
 }
@@ -82,7 +84,6 @@ export async function runTask(around: TaskSurroundings, index: number): Promise<
 /** Uploads what a task made; a failure of that turns success into failure. */
 async function publish(
   around: TaskSurroundings,
-  index: number,
   times: { first: number; last: number; startedAtMs: number; endedAtMs: number },
   ran: Ran,
 ): Promise<TaskEnd> {
@@ -91,7 +92,7 @@ async function publish(
     ran.failure === undefined ? await outputs.collect() : { ok: false, error: ran.failure };
   const files = collected.ok ? collected.value : [];
   const published = await withStoredLog(around, ran, (path) =>
-    publisher.publish(index, files, path),
+    publisher.publish(times.first, files, path),
   );
   if (!published.ok && published.error.kind === 'aborted') return { kind: 'interrupted' };
   const failure = collected.ok
@@ -103,7 +104,7 @@ async function publish(
   const logSizeBytes = published.ok ? published.value.logSizeBytes : 0;
   if (failure !== undefined) {
     const { startedAtMs, endedAtMs } = times;
-    const result = failedResult(index, startedAtMs, endedAtMs, failure, logSizeBytes);
+    const result = failedResult(times, startedAtMs, endedAtMs, failure, logSizeBytes);
     return { kind: 'result', result };
   }
   return {
@@ -144,23 +145,23 @@ async function withStoredLog<T>(
 }
 
 /** Prepares and runs the process, and ends whatever it left behind. */
-async function execute(around: TaskSurroundings, index: number): Promise<Ran> {
+async function execute(around: TaskSurroundings, range: TaskRange): Promise<Ran> {
   const { live, log, judge } = around;
   let enteredBytes = 0;
   try {
     await log.begin();
     if (!live.entered) {
-      const failure = await enter(around, index);
+      const failure = await enter(around, range.first);
       enteredBytes = live.log.sizeBytes();
       if (failure === 'interrupted') return { interrupted: true, enteredBytes };
       if (failure !== undefined) return { failure, enteredBytes };
     }
-    await around.step.writeEmbeddedFiles(index);
+    await around.step.writeEmbeddedFiles(range);
     await around.outputs.begin();
   } catch (error) {
     return { failure: judge.nodeFailure(error), enteredBytes };
   }
-  return { ...(await runAction(around, index)), enteredBytes };
+  return { ...(await runAction(around, range)), enteredBytes };
 }
 
 /** People who watch the task see its environments being entered. */
@@ -171,11 +172,12 @@ function enter({ live, tails, grant, stop, kill }: TaskSurroundings, index: numb
 
 async function runAction(
   around: TaskSurroundings,
-  index: number,
+  range: TaskRange,
 ): Promise<Pick<Ran, 'failure' | 'interrupted' | 'isSecret'>> {
   const { grant, live, step, log, host, leftovers, spawner, tails, clock, judge } = around;
   const { session } = live;
-  const action = step.action(index);
+  const { first: index } = range;
+  const action = step.action(range);
   const output = new TaskOutput(log, { secrets: session.secrets });
   const { leaseId } = grant;
   leftovers.started(leaseId, index);
