@@ -56,10 +56,10 @@ export class Feeder {
 
   /**
    * Makes and queues the step's next spans; answers how many, 0 only when there are none. Calls in
-   * parallel share one feed. `wanted`: slots the caller has for them.
+   * parallel share one feed.
    */
-  feed(step: RunnableStep, wanted: number): Promise<number> {
-    step.wanted += wanted;
+  feed(step: RunnableStep): Promise<number> {
+    step.wanted += 1;
     step.feeding ??= this.feedOnce(step).finally(() => {
       step.feeding = undefined;
     });
@@ -71,6 +71,7 @@ export class Feeder {
       if (step.allFed) return 0;
       const record = await this.jobs.step(step.jobId, step.step);
       if (record === undefined) return 0;
+      step.meanTaskMs = meanTaskMs(record);
       const definition = await this.jobs.definition(step.jobId);
       const chunks = adaptiveChunks(definition?.job.steps[step.step]?.parameterSpace);
       const made =

@@ -60,7 +60,7 @@ export class Granter {
       const wakes = step.wakes;
       const taken = await this.take(step, ask, ask.wanted - grants.length);
       if (taken.length === 0) {
-        if ((await this.parts.feeder.feed(step, ask.wanted - grants.length)) > 0) continue;
+        if ((await this.parts.feeder.feed(step)) > 0) continue;
         // Found empty: dropped until something wakes it, unless that happened meanwhile.
         if (step.wakes === wakes) this.parts.runnable.remove(step);
         else skip.add(step);
@@ -140,7 +140,7 @@ export class Granter {
   }
 
   private feedBehind(step: RunnableStep): void {
-    this.parts.feeder.feed(step, 0).catch((error: Error) => {
+    this.parts.feeder.feed(step).catch((error: Error) => {
       this.parts.logger.warn(
         { err: error.message, job: step.jobId },
         'feed failed; will be retried',

@@ -55,7 +55,11 @@ describe('the size of a chunk that adapts', () => {
     ['what the template says until a run time is known', {}, 4],
     ['moved a quarter of the way by the first few', { measuredTasks: 4, measuredMs: 4000 }, 18],
     ['as many as take the target time', { measuredTasks: 40, measuredMs: 40_000 }, 60],
-    ['fewer than the template says where each is slow', { measuredTasks: 40, measuredMs: 1.2e6 }, 2],
+    [
+      'fewer than the template says where each is slow',
+      { measuredTasks: 40, measuredMs: 1.2e6 },
+      2,
+    ],
     ['at least one', { measuredTasks: 40, measuredMs: 1e9 }, 1],
     ['at most what a span may hold', { measuredTasks: 40, measuredMs: 0 }, 500],
     ["a slot's share at the end", { measuredTasks: 40, measuredMs: 40_000, remaining: 80 }, 10],

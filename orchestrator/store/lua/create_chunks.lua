@@ -2,12 +2,12 @@
 -- its last task, if the cursor still stands where the caller saw it. Each becomes a span; its bounds
 -- stay for good. In a step with holes (restored from storage) tasks that have succeeded are left out,
 -- and what stands on either side of them becomes chunks of their own.
--- From: step ready or running. Returns { remaining, span id, span id, … }; remaining is -1 where the
--- cursor has moved and nothing was changed. Cost O(chunks), with holes O(tasks passed).
+-- From: step ready or running, and not held. Returns { remaining, span id, span id, … }; remaining is
+-- -1 where the cursor has moved and nothing was changed. Cost O(chunks), with holes O(tasks passed).
 -- KEYS step_key spans_key chunks_key
 -- ARGV cursor lasts*
-local s = redis.call('HMGET', step_key, 'state', 'total', 'cursor', 'holes')
-if s[1] ~= 'ready' and s[1] ~= 'running' then return { 0 } end
+local s = redis.call('HMGET', step_key, 'state', 'total', 'cursor', 'holes', 'held')
+if s[5] or s[1] ~= 'ready' and s[1] ~= 'running' then return { 0 } end
 if s[3] ~= cursor then return { -1 } end
 local total, first = tonumber(s[2]), tonumber(cursor)
 local out = { 0 }
