@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { addAgentCommand } from './commands/agent.ts';
 import { addCheckCommand } from './commands/check.ts';
 import { addControlCommands } from './commands/control.ts';
 import { addDownloadCommand } from './commands/download.ts';
@@ -7,8 +8,8 @@ import { addGetCommand } from './commands/get.ts';
 import { addKeyCommand, addWhoamiCommand } from './commands/key.ts';
 import { addLogsCommand } from './commands/logs.ts';
 import { addNodeCommand } from './commands/node.ts';
-import { addAgentCommand, addServeCommand } from './commands/roles.ts';
 import { addRunCommand } from './commands/run.ts';
+import { addServeCommand } from './commands/serve.ts';
 import { addSubmitCommand } from './commands/submit.ts';
 import { addSummaryCommand } from './commands/summary.ts';
 import { addUpCommand } from './commands/up.ts';

@@ -1,8 +1,10 @@
 import type { Clock } from '@karst/shared/clock.ts';
+import type { Gpu } from '@karst/shared/protocol/inventory.ts';
 import type { Random } from '@karst/shared/random.ts';
 import type { Logger } from 'pino';
 import type { Definitions } from './definitions.ts';
 import type { DiskGuard } from './hardware/disk-guard.ts';
+import type { IdleGuard } from './hardware/idle-guard.ts';
 import type { Connections } from './http/exchange.ts';
 import type { OrchestratorClient } from './http/orchestrator-client.ts';
 import type { AssetCache } from './inputs/asset-cache.ts';
@@ -21,12 +23,16 @@ export interface AgentParts {
   definitions: Definitions;
   cache: AssetCache;
   disk: DiskGuard;
+  /** Of a node that works only while nobody uses the machine. */
+  idle?: IdleGuard;
   leftovers: Leftovers;
   spawner: TaskSpawner;
   tails: LiveTails;
   judge: FailureJudge;
   keeper: LeaseKeeper;
   host: HostEnvironment;
+  /** Of the inventory: grants name them by their places in it. */
+  gpus: readonly Gpu[];
   sessions: SessionPool;
   sessionsDir: string;
   clock: Clock;

@@ -5,6 +5,7 @@ import type { Grant, TaskResult } from '@karst/shared/protocol/lease.ts';
 import type { Inventory, SyncResponse } from '@karst/shared/protocol/node.ts';
 import type { AgentParts } from './agent-parts.ts';
 import { HeldLeases } from './held-leases.ts';
+import { type Hold, type HoldSource, Holds } from './holds.ts';
 import type { CallFailure } from './http/orchestrator-client.ts';
 import { LeaseRun, returnedBecause } from './lease-run.ts';
 import { TaskLog } from './process/task-log.ts';
@@ -50,6 +51,7 @@ export class Agent implements SyncSide {
   readonly #news = new WakeUp();
   readonly #loop: SyncLoop;
   readonly #leases = new HeldLeases();
+  readonly #holds = new Holds();
   readonly #progress: ProgressBoard;
   /** Granted while no slot was free; taken up in order. */
   readonly #waiting: Grant[] = [];
@@ -62,7 +64,6 @@ export class Agent implements SyncSide {
   #gathering = false;
   #progressDue = false;
   #phase: Phase = 'serving';
-  #operatorDrains = false;
   #inventoryTold = false;
   #livenessMs = livenessMsDefault;
   #answeredAtMs: number;
@@ -84,14 +85,16 @@ export class Agent implements SyncSide {
 
   /** Serves until drained, or refused for good. */
   async run(): Promise<AgentEnd> {
-    const { keeper, disk, spawner } = this.#parts;
+    const { keeper, disk, idle, spawner } = this.#parts;
     spawner.open();
+    this.#heedPerson();
     const kept = keeper.run(this.#over.signal);
     const watched = disk.watch(() => this.#news.set(), this.#over.signal);
+    const minded = idle?.watch(() => this.#heedPerson(), this.#over.signal);
     await this.#loop.run();
     this.#phase = 'ended';
     this.#over.abort();
-    await Promise.all([kept, watched]);
+    await Promise.all([kept, watched, minded]);
     for (const run of this.#leases.runs()) run.lose();
     if (this.#end.kind !== 'drained') this.#parts.sessions.kill();
     await this.#parts.sessions.close();
@@ -142,6 +145,7 @@ export class Agent implements SyncSide {
     this.#parts.keeper.check();
     const { disk } = this.#parts;
     const wanted = this.#wanted();
+    const message = disk.full ? disk.message : this.#holds.reasonOf('person');
     const reports = this.#leases.reports(this.#reportsMax);
     const draining = this.#phase === 'draining';
     // The first call brings liveness and the first grants at once. A node that wants nothing polls too:
@@ -156,7 +160,7 @@ export class Agent implements SyncSide {
       progress: this.#progress.take(),
       waitMs: polls ? this.#pollMs() : 0,
       ...(this.#inventoryTold ? {} : { inventory: this.#options.inventory }),
-      ...(disk.full ? { message: disk.message } : {}),
+      ...(message === undefined ? {} : { message }),
     };
   }
 
@@ -174,7 +178,7 @@ export class Agent implements SyncSide {
     this.#readReportAnswers(request, response);
     const held = new Set<string>(request.held);
     for (const leaseId of response.lost) if (held.has(leaseId)) this.#lose(leaseId);
-    if (response.draining !== this.#operatorDrains) this.#operatorDrain(response.draining);
+    this.#hold('orchestrator', holdOf(response));
     for (const grant of response.grants) this.#granted(grant);
     if (this.#isDone()) {
       // A last call that holds nothing draws out what an overtaken one may have been granted.
@@ -255,7 +259,7 @@ export class Agent implements SyncSide {
     const { leaseId } = grant;
     const run = new LeaseRun(grant, this.#parts, (result) => this.#result(leaseId, result));
     this.#leases.take(grant, run);
-    if (this.#phase !== 'serving' || this.#operatorDrains) run.drain();
+    if (!this.#takesWork()) run.drain();
     const log = this.#freeLogs.pop() ?? this.#newLog();
     await run.run(log);
     this.#freeLogs.push(log);
@@ -296,10 +300,27 @@ export class Agent implements SyncSide {
     this.#parts.sessions.kill();
   }
 
-  #operatorDrain(drains: boolean): void {
-    this.#operatorDrains = drains;
-    this.#parts.sessions.keep(!drains && this.#phase === 'serving');
-    if (drains) for (const run of this.#leases.runs()) run.drain();
+  #heedPerson(): void {
+    const { idle } = this.#parts;
+    const reason = idle?.reason;
+    this.#hold('person', idle && reason !== undefined ? { stop: idle.stop, reason } : undefined);
+  }
+
+  /** Somebody holds the node back, or lets it go. */
+  #hold(source: HoldSource, hold: Hold | undefined): void {
+    if (!this.#holds.set(source, hold)) return;
+    const now = this.#holds.strictest;
+    this.#parts.sessions.keep(this.#takesWork());
+    if (now !== undefined) {
+      const hard = now.stop === 'hard';
+      for (const run of this.#leases.runs()) hard ? run.kill(now.reason) : run.drain();
+      if (hard) this.#parts.sessions.kill();
+    }
+    this.#news.set();
+  }
+
+  #takesWork(): boolean {
+    return this.#phase === 'serving' && this.#holds.strictest === undefined;
   }
 
   #progressed(leaseId: LeaseId, task: number, progress: TaskProgress): void {
@@ -324,7 +345,7 @@ export class Agent implements SyncSide {
 
   #wanted(): number {
     if (this.#parts.disk.full) this.#parts.sessions.endIdle(() => true);
-    if (this.#phase !== 'serving' || this.#operatorDrains || this.#parts.disk.full) return 0;
+    if (!this.#takesWork() || this.#parts.disk.full) return 0;
     return Math.max(0, this.#options.slots - this.#leases.running - this.#waiting.length);
   }
 
@@ -333,6 +354,14 @@ export class Agent implements SyncSide {
     return Math.floor(Math.min(pollMsMax, this.#livenessMs / (this.#leases.size > 0 ? 3 : 2)));
   }
 }
+
+const holdOf = (answer: SyncResponse): Hold | undefined =>
+  answer.draining
+    ? {
+        stop: answer.hardStop === true ? 'hard' : 'soft',
+        reason: answer.drainReason ?? 'an operator drains this node',
+      }
+    : undefined;
 
 /** What the agent must hear of from its parts. */
 export interface AgentEvents {

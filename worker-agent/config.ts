@@ -1,6 +1,9 @@
 import { hostname } from 'node:os';
 import { nodeNameSchema } from '@karst/shared/protocol/node.ts';
+import { stopSchema } from '@karst/shared/protocol/node-settings.ts';
 import { z } from 'zod';
+import type { IdleOptions } from './hardware/idle-guard.ts';
+import { type ToldInventory, toldInventory, toldVariables } from './hardware/told-inventory.ts';
 import { deviceVariables } from './session/task-environment.ts';
 
 const mebibyte = 1024 * 1024;
@@ -23,6 +26,13 @@ const environmentSchema = z.object({
   KARST_CACHE_MIB: whole(0, 2 ** 31).default(10_240),
   KARST_DISK_MIN_MIB: whole(0, 2 ** 31).default(512),
   KARST_SESSION_IDLE_S: whole(0, 86_400).default(60),
+  ...toldVariables,
+  KARST_SOFTWARE_SEARCH: z.enum(['0', '1']).default('1'),
+  KARST_IDLE_ONLY: z.enum(['0', '1']).default('0'),
+  KARST_IDLE_MINUTES: z.coerce.number().min(0).max(1440).default(10),
+  KARST_IDLE_STOP: stopSchema.default('soft'),
+  KARST_IDLE_COMMAND: optionalText,
+  DISPLAY: optionalText,
   KARST_TASK_PATH: optionalText,
   KARST_EXIT_WITH_PARENT: z.enum(['0', '1']).default('0'),
   KARST_LOG_LEVEL: z.enum(logLevels).default('info'),
@@ -45,6 +55,11 @@ export interface AgentConfig {
   exitWithParent: boolean;
   logLevel: (typeof logLevels)[number];
   devices: Record<string, string>;
+  /** Whether known applications are asked for their versions at start. */
+  softwareSearch: boolean;
+  told: ToldInventory;
+  /** Absent: it works whether or not somebody uses the machine. */
+  idleOnly?: IdleOptions;
 }
 
 /** Reads the agent's settings. Throws an Error that names every variable that is wrong. */
@@ -78,6 +93,19 @@ export function readConfig(environment: Record<string, string | undefined>): Age
     exitWithParent: values.KARST_EXIT_WITH_PARENT === '1',
     logLevel: values.KARST_LOG_LEVEL,
     devices,
+    softwareSearch: values.KARST_SOFTWARE_SEARCH === '1',
+    told: toldInventory(values),
+    ...(values.KARST_IDLE_ONLY === '1' ? { idleOnly: idleOptions(values) } : {}),
+  };
+}
+
+function idleOptions(values: z.output<typeof environmentSchema>): IdleOptions {
+  const { KARST_IDLE_COMMAND, DISPLAY } = values;
+  return {
+    idleMs: 60_000 * values.KARST_IDLE_MINUTES,
+    stop: values.KARST_IDLE_STOP,
+    ...(KARST_IDLE_COMMAND === undefined ? {} : { command: KARST_IDLE_COMMAND }),
+    ...(DISPLAY === undefined ? {} : { display: DISPLAY }),
   };
 }
 

@@ -8,10 +8,12 @@ import { OutputWatch } from './outputs/output-watch.ts';
 import { Publisher } from './outputs/publisher.ts';
 import type { TaskLog } from './process/task-log.ts';
 import { type Failure, failedResult } from './session/failure.ts';
+import { leaseHost } from './session/lease-host.ts';
 import { LiveSession } from './session/live-session.ts';
 import { Session } from './session/session.ts';
 import { sessionKey } from './session/session-key.ts';
 import type { SessionStep } from './session/session-step.ts';
+import type { HostEnvironment } from './session/task-environment.ts';
 import { runTask, type TaskSurroundings } from './session/task-run.ts';
 
 /** Why a lease's unfinished tasks are given back. */
@@ -37,6 +39,8 @@ export class LeaseRun {
   #lost = false;
   /** Killed by us for good: nothing more is run, not even to leave an environment. */
   #killed = false;
+  /** This machine as the lease may use it. */
+  #host: HostEnvironment;
   /** Sessions opened so far. */
   #opened = 0;
   #giveBack: string = returnedBecause.draining;
@@ -49,6 +53,7 @@ export class LeaseRun {
     this.grant = grant;
     this.#parts = parts;
     this.#onResult = onResult;
+    this.#host = parts.host;
     this.#next = grant.first;
   }
 
@@ -95,10 +100,11 @@ export class LeaseRun {
       this.#returnRest(this.#giveBack);
       return;
     }
+    const { sessions, host, gpus } = this.#parts;
+    this.#host = leaseHost(host, this.grant.resources, gpus);
     const definition = await this.#define();
     if (definition === undefined) return;
     this.#isChunk = adaptiveChunks(definition.definition.parameterSpace) !== undefined;
-    const { sessions } = this.#parts;
     const key = sessionKey(this.grant, definition);
     let live = await sessions.enter(key, this.grant.step);
     try {
@@ -138,7 +144,7 @@ export class LeaseRun {
     const name = this.#opened === 0 ? leaseId : `${leaseId}-${this.#opened}`;
     this.#opened += 1;
     const session = new Session(join(this.#parts.sessionsDir, name), definition);
-    return new LiveSession(session, this.#parts);
+    return new LiveSession(session, { ...this.#parts, host: this.#host });
   }
 
   /**
@@ -214,8 +220,7 @@ export class LeaseRun {
   }
 
   #surroundings(live: LiveSession, step: SessionStep, log: TaskLog): TaskSurroundings {
-    const { client, connections, host, leftovers, spawner, tails, judge, keeper, clock } =
-      this.#parts;
+    const { client, connections, leftovers, spawner, tails, judge, keeper, clock } = this.#parts;
     const { leaseId } = this.grant;
     return {
       grant: this.grant,
@@ -224,7 +229,7 @@ export class LeaseRun {
       log,
       outputs: new OutputWatch(step.outputs),
       publisher: new Publisher(client, connections, leaseId, this.#kill.signal, this.#parts),
-      host,
+      host: this.#host,
       leftovers,
       spawner,
       tails,

@@ -8,6 +8,7 @@ import type { AgentParts } from './agent-parts.ts';
 import type { AgentConfig } from './config.ts';
 import { Definitions } from './definitions.ts';
 import { DiskGuard } from './hardware/disk-guard.ts';
+import { IdleGuard } from './hardware/idle-guard.ts';
 import { takeInventory } from './hardware/inventory.ts';
 import { Connections } from './http/exchange.ts';
 import { OrchestratorClient } from './http/orchestrator-client.ts';
@@ -61,12 +62,24 @@ export async function startAgent(options: StartOptions): Promise<StartedAgent> {
   await cache.open();
   const disk = new DiskGuard(directory.path, config.diskFreeMibMin, clock);
   await disk.isFull();
+  const idle = config.idleOnly === undefined ? undefined : new IdleGuard(config.idleOnly, clock);
+  const { devices, told, taskPath } = config;
+  const scratchDir = directory.path;
+  const machine = {
+    scratchDir,
+    agentVersion,
+    devices,
+    told,
+    ...(config.softwareSearch ? { softwarePath: taskPath } : {}),
+  };
+  const [inventory] = await Promise.all([takeInventory(machine), idle?.look()]);
   const makeParts = (events: AgentEvents): AgentParts => ({
     client,
     connections,
     definitions: new Definitions(client, random),
     cache,
     disk,
+    ...(idle === undefined ? {} : { idle }),
     leftovers,
     spawner: new TaskSpawner(directory.path, clock),
     tails: new LiveTails(
@@ -82,11 +95,12 @@ export async function startAgent(options: StartOptions): Promise<StartedAgent> {
     judge: new FailureJudge(disk),
     keeper: new LeaseKeeper(clock, events.livenessPassed),
     host: {
-      path: config.taskPath,
+      path: taskPath,
       user: userInfo().username,
       agentDir: directory.path,
-      devices: config.devices,
+      devices,
     },
+    gpus: inventory.gpus,
     sessions: new SessionPool({ slots: config.slots, idleMs: config.sessionIdleMs, clock, logger }),
     sessionsDir: directory.sessionsDir,
     clock,
@@ -94,7 +108,6 @@ export async function startAgent(options: StartOptions): Promise<StartedAgent> {
     logger,
   });
   const boot = { bootId: random.uuid(), bootedAtMs: await directory.orderBoot(clock.nowMs()) };
-  const inventory = await takeInventory(directory.path, agentVersion);
   const { slots } = config;
   const { logsDir } = directory;
   const onReady = () => options.onReady(nodeId);

@@ -11,16 +11,9 @@ import {
   example,
   integer,
 } from './command-line.ts';
+import { nodeColumns, nodeLines } from './node-tables.ts';
 import { addOutputOption, outputFormatSchema, printList, printOne } from './output-format.ts';
-import {
-  jobColumns,
-  jobLines,
-  keyColumns,
-  nodeColumns,
-  nodeLines,
-  stepColumns,
-  taskColumns,
-} from './resource-tables.ts';
+import { jobColumns, jobLines, keyColumns, stepColumns, taskColumns } from './resource-tables.ts';
 
 const LIMIT_DEFAULT = 100;
 const jobsOptions = z.object({

@@ -1,7 +1,12 @@
+import type { Node } from '@karst/shared/protocol/node.ts';
+import { type NodeSettingsChange, stopSchema } from '@karst/shared/protocol/node-settings.ts';
 import { routes } from '@karst/shared/protocol/routes.ts';
+import { parseSchedule } from '@karst/shared/schedule/schedule-text.ts';
+import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import { quickRetry } from '../api/backoff.ts';
-import { print, say } from '../context.ts';
+import { type CliContext, print, say } from '../context.ts';
+import { usageError } from '../failure.ts';
 import {
   addConnectionOptions,
   type CommandLine,
@@ -10,36 +15,118 @@ import {
   example,
 } from './command-line.ts';
 
-const verbs = [
-  {
-    name: 'drain',
-    description: 'Let a node finish what it runs and take nothing new.',
-    row: routes.drainNode,
-  },
-  {
-    name: 'undrain',
-    description: 'Let a drained node take work again.',
-    row: routes.undrainNode,
-  },
-] as const;
+export function addNodeCommand(commandLine: CommandLine): void {
+  const node = commandLine.program
+    .command('node')
+    .description('Drain, undrain, set up and enrol nodes.');
+  addDrain(node, commandLine.context);
+  addUndrain(node, commandLine.context);
+  addSet(node, commandLine.context);
+  addEnroll(node, commandLine.context);
+}
 
-export function addNodeCommand({ program, context }: CommandLine): void {
-  const node = program.command('node').description('Drain, undrain and enrol nodes.');
-  for (const verb of verbs) {
-    const command = node
-      .command(verb.name)
-      .description(verb.description)
-      .argument('<node...>', 'the node id, or several');
-    addConnectionOptions(command);
-    example(command, `karst node ${verb.name} node-0123456789abcdef0123`);
-    command.action(async (nodeIds: string[]) => {
-      const api = await connectWith(context, command);
-      for (const nodeId of nodeIds) {
-        const changed = await api.call(verb.row, { params: { nodeId } }, { retry: quickRetry });
-        say(context, `Node ${changed.id} is ${changed.state}.`);
-      }
-    });
+const nodesArgument = ['<node...>', 'the node id, or several'] as const;
+
+const tell = (context: CliContext, { id, state, drainReason }: Node): void =>
+  say(context, `Node ${id} is ${state}${drainReason === undefined ? '' : `: ${drainReason}`}.`);
+
+function addDrain(node: Command, context: CliContext): void {
+  const command = node
+    .command('drain')
+    .description('Let a node finish what it runs and take nothing new.')
+    .argument(...nodesArgument)
+    .option('--now', 'kill what it runs and give it back at once; that costs no retry');
+  addConnectionOptions(command);
+  example(command, 'karst node drain node-0123456789abcdef0123', 'karst node drain node-… --now');
+  command.action(async (nodeIds: string[]) => {
+    const { now } = z.object({ now: z.boolean().default(false) }).parse(command.opts());
+    const query = { now: now ? ('true' as const) : ('false' as const) };
+    const api = await connectWith(context, command);
+    for (const nodeId of nodeIds) {
+      const input = { params: { nodeId }, query };
+      tell(context, await api.call(routes.drainNode, input, { retry: quickRetry }));
+    }
+  });
+}
+
+function addUndrain(node: Command, context: CliContext): void {
+  const command = node
+    .command('undrain')
+    .description('Let a drained node take work again.')
+    .argument(...nodesArgument);
+  addConnectionOptions(command);
+  example(command, 'karst node undrain node-0123456789abcdef0123');
+  command.action(async (nodeIds: string[]) => {
+    const api = await connectWith(context, command);
+    for (const nodeId of nodeIds) {
+      const input = { params: { nodeId } };
+      tell(context, await api.call(routes.undrainNode, input, { retry: quickRetry }));
+    }
+  });
+}
+
+const setOptions = z.object({
+  pool: z.string().optional(),
+  tags: z.string().optional(),
+  schedule: z.string().optional(),
+  stop: stopSchema.optional(),
+});
+
+function addSet(node: Command, context: CliContext): void {
+  const command = node
+    .command('set')
+    .description('Change a node’s pool, tags or schedule; what is not named stays.')
+    .argument(...nodesArgument)
+    .option('--pool <name>', 'the pool it belongs to')
+    .option('--tags <list>', 'its tags beside those its agent tells, with commas; "" for none')
+    .option(
+      '--schedule <windows>',
+      'when it works, by the clock of a time zone; always: no schedule',
+    )
+    .addOption(
+      new Option(
+        '--stop <how>',
+        'when its schedule closes, running tasks finish or are given back',
+      ).choices(stopSchema.options),
+    );
+  addConnectionOptions(command);
+  example(
+    command,
+    'karst node set node-0123456789abcdef0123 --pool render --tags rtx,berlin',
+    'karst node set node-… --schedule "mon-fri 20:00-08:00, sat-sun 00:00-00:00 Europe/Berlin"',
+    'karst node set node-… --schedule always --stop hard',
+  );
+  command.action(async (nodeIds: string[]) => {
+    const body = settingsChange(setOptions.parse(command.opts()));
+    const api = await connectWith(context, command);
+    for (const nodeId of nodeIds) {
+      const input = { params: { nodeId }, body };
+      tell(context, await api.call(routes.setNode, input, { retry: quickRetry }));
+    }
+  });
+}
+
+function settingsChange({ pool, tags, schedule, stop }: z.output<typeof setOptions>) {
+  const change: NodeSettingsChange = {};
+  if (pool !== undefined) change.pool = pool;
+  if (tags !== undefined) {
+    const parts = tags.split(',').map((tag) => tag.trim());
+    change.tags = parts.filter((tag) => tag !== '');
   }
+  if (schedule === 'always') change.schedule = null;
+  else if (schedule !== undefined) {
+    const parsed = parseSchedule(schedule);
+    if (!parsed.ok) throw usageError(`--schedule: ${parsed.error}`);
+    change.schedule = parsed.value;
+  }
+  if (stop !== undefined) change.stop = stop;
+  if (Object.keys(change).length === 0) {
+    throw usageError('Nothing to set: give --pool, --tags, --schedule or --stop.');
+  }
+  return change;
+}
+
+function addEnroll(node: Command, context: CliContext): void {
   const enroll = node
     .command('enroll')
     .description('Print a one-time token with which one machine may become a node.')

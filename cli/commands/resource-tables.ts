@@ -1,6 +1,5 @@
 import type { keySchema } from '@karst/shared/protocol/access.ts';
 import type { Job, Step } from '@karst/shared/protocol/job.ts';
-import type { Node } from '@karst/shared/protocol/node.ts';
 import type { Task } from '@karst/shared/protocol/task.ts';
 import type { z } from 'zod';
 import type { CliContext } from '../context.ts';
@@ -10,9 +9,9 @@ import { heldText } from '../wait/held-text.ts';
 import { taskTotal } from '../wait/progress-text.ts';
 
 const NAME_WIDTH_MAX = 40;
-const MESSAGE_WIDTH_MAX = 60;
+export const MESSAGE_WIDTH_MAX = 60;
 
-const agoText = (context: CliContext, timestamp: string | undefined): string =>
+export const agoText = (context: CliContext, timestamp: string | undefined): string =>
   timestamp === undefined
     ? '-'
     : `${formatDuration(Math.max(0, context.clock.nowMs() - Date.parse(timestamp)))} ago`;
@@ -72,29 +71,6 @@ function noteOf({ state, progress, status, attempt }: Task): string {
   return (state === 'succeeded' ? undefined : attempt?.message) ?? '-';
 }
 
-export const nodeColumns = (context: CliContext): Column<Node>[] => [
-  { title: 'NODE', value: ({ id }) => id },
-  { title: 'NAME', value: ({ name }) => name },
-  { title: 'STATE', value: ({ state }) => state },
-  { title: 'BUSY', value: ({ leaseCount, slots }) => `${leaseCount}/${slots}` },
-  { title: 'CPUS', value: ({ inventory }) => inventory?.cpuCount ?? '-' },
-  {
-    title: 'MEMORY',
-    value: ({ inventory }) =>
-      inventory === undefined ? '-' : `${Math.round(inventory.memoryMib / 1024)} GB`,
-  },
-  { title: 'GPUS', value: ({ inventory }) => gpuText(inventory?.gpus ?? []) },
-  { title: 'LAST SEEN', value: ({ lastSyncAt }) => agoText(context, lastSyncAt) },
-  { title: 'NOTE', value: ({ message }) => clip(message ?? '-', MESSAGE_WIDTH_MAX) },
-];
-
-/** `8 x H200`: equal models together. */
-function gpuText(gpus: readonly { model: string }[]): string {
-  const byModel = new Map<string, number>();
-  for (const { model } of gpus) byModel.set(model, (byModel.get(model) ?? 0) + 1);
-  return [...byModel].map(([model, n]) => `${n} x ${model}`).join(', ') || '-';
-}
-
 export const keyColumns: Column<z.infer<typeof keySchema>>[] = [
   { title: 'KEY ID', value: ({ id }) => id },
   { title: 'STUDIO', value: ({ studio }) => studio },
@@ -126,29 +102,5 @@ export function jobLines(job: Job): [string, string | number][] {
   );
   if (job.startedAt !== undefined) lines.push(['Started', job.startedAt]);
   if (job.endedAt !== undefined) lines.push(['Ended', job.endedAt]);
-  return lines;
-}
-
-export function nodeLines(node: Node): [string, string | number][] {
-  const lines: [string, string | number][] = [
-    ['Node', node.id],
-    ['Name', node.name],
-    ['State', node.state],
-    ['Busy', `${node.leaseCount} of ${node.slots} slots`],
-  ];
-  if (node.message !== undefined) lines.push(['Note', plainText(node.message)]);
-  const { inventory } = node;
-  if (inventory !== undefined) {
-    lines.push(
-      ['Host', `${plainText(inventory.hostname)} (${inventory.os}, ${inventory.arch})`],
-      ['CPU', `${inventory.cpuCount} x ${plainText(inventory.cpuModel)}`],
-      ['Memory', `${inventory.memoryMib} MiB`],
-      ['Scratch', `${inventory.scratchMib} MiB`],
-      ['GPUs', plainText(gpuText(inventory.gpus))],
-      ['Agent', inventory.agentVersion],
-    );
-  }
-  lines.push(['Enrolled', node.enrolledAt]);
-  if (node.lastSyncAt !== undefined) lines.push(['Last seen', node.lastSyncAt]);
   return lines;
 }

@@ -44,6 +44,10 @@ export const attributesSchema = z
   .record(capabilityName('attr'), z.array(attributeValue).min(1).max(50))
   .describe('Custom attributes by name (attr.<name>, a vendor: prefix allowed).');
 
+export const softwareSchema = z
+  .record(softwareNameSchema, softwareVersionSchema)
+  .describe('Applications and the version of each.');
+
 /** What a node is, as the agent found it or was told. */
 export const inventorySchema = z
   .strictObject({
@@ -55,10 +59,7 @@ export const inventorySchema = z
     memoryMib: z.int().min(1).describe('Memory that Karst may use.'),
     scratchMib: z.int().min(0),
     gpus: z.array(gpuSchema).max(64),
-    software: z
-      .record(softwareNameSchema, softwareVersionSchema)
-      .default({})
-      .describe('Applications and the version of each.'),
+    software: softwareSchema.default({}),
     tags: tagsSchema.default([]),
     region: shortNameSchema.optional(),
     site: shortNameSchema.optional(),

@@ -28,12 +28,13 @@ export function parseSchedule(text: string): Result<Schedule, string> {
     daysText = '';
   }
   if (daysText !== '') return err(`found no times after ${JSON.stringify(daysText)}, ${expected}`);
+  if (windows.length === 0) return err(expected);
   const parsed = scheduleSchema.safeParse({ timezone, windows });
   if (parsed.success) return ok(parsed.data);
   const [issue] = parsed.error.issues;
   if (issue?.path[0] === 'timezone')
     return err(`found ${JSON.stringify(timezone)}, ${issue.message}`);
-  return err(windows.length === 0 ? expected : (issue?.message ?? expected));
+  return err(issue?.message ?? expected);
 }
 
 /** `mon-fri`, `sat,sun`, `daily`, `fri-mon`; undefined when it is none of these. */

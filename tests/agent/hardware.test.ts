@@ -3,12 +3,20 @@ import { inventorySchema } from '@karst/shared/protocol/node.ts';
 import { describe, expect, it } from 'vitest';
 import { parseRocmSmi } from '../../worker-agent/hardware/amd.ts';
 import { parseNpuSmi } from '../../worker-agent/hardware/ascend.ts';
-import { takeInventory } from '../../worker-agent/hardware/inventory.ts';
+import { type InventoryOptions, takeInventory } from '../../worker-agent/hardware/inventory.ts';
 import { parseNvidiaSmi } from '../../worker-agent/hardware/nvidia.ts';
+
+const machine = (more: Partial<InventoryOptions> = {}): InventoryOptions => ({
+  scratchDir: tmpdir(),
+  agentVersion: '0.1.0',
+  devices: {},
+  told: { tags: [], amounts: {}, attributes: {}, software: {} },
+  ...more,
+});
 
 describe('hardware', () => {
   it('of this machine makes a valid inventory', async () => {
-    const inventory = await takeInventory(tmpdir(), '0.1.0');
+    const inventory = await takeInventory(machine());
     expect(inventorySchema.parse(inventory)).toEqual(inventory);
     expect(inventory.cpuCount).toBeGreaterThan(0);
     expect(inventory.memoryMib).toBeGreaterThan(100);
@@ -16,8 +24,8 @@ describe('hardware', () => {
 
   it('is read from nvidia-smi, shared memory and trouble included', () => {
     const text = [
-      'NVIDIA H200, GPU-22b2c6ac-2d49-4863-197c-9c469071178a, 143771',
-      'NVIDIA GB10, GPU-101b1cf0-fdf7-b374-a62c-76b25134fcf2, [N/A]',
+      '0, NVIDIA H200, GPU-22b2c6ac-2d49-4863-197c-9c469071178a, 143771',
+      '1, NVIDIA GB10, GPU-101b1cf0-fdf7-b374-a62c-76b25134fcf2, [N/A]',
       '',
     ].join('\n');
     expect(parseNvidiaSmi(text)).toEqual([
@@ -25,12 +33,14 @@ describe('hardware', () => {
         vendor: 'nvidia',
         model: 'NVIDIA H200',
         uuid: 'GPU-22b2c6ac-2d49-4863-197c-9c469071178a',
+        index: 0,
         memoryMib: 143_771,
       },
       {
         vendor: 'nvidia',
         model: 'NVIDIA GB10',
         uuid: 'GPU-101b1cf0-fdf7-b374-a62c-76b25134fcf2',
+        index: 1,
         memoryMib: 0,
       },
     ]);
@@ -59,9 +69,10 @@ describe('hardware', () => {
         vendor: 'amd',
         model: 'Radeon RX 7900 XT',
         uuid: '0x9246dcba01234567',
+        index: 0,
         memoryMib: 20_464,
       },
-      { vendor: 'amd', model: 'Arcturus GL-XL [AMD Instinct MI100]', memoryMib: 32_752 },
+      { vendor: 'amd', model: 'Arcturus GL-XL [AMD Instinct MI100]', index: 1, memoryMib: 32_752 },
     ]);
     expect(parseRocmSmi('')).toEqual([]);
     expect(parseRocmSmi('{"card0": 3}')).toEqual([]);
@@ -91,9 +102,9 @@ describe('hardware', () => {
 +===========================+===============+====================================================+
 `;
     expect(parseNpuSmi(text)).toEqual([
-      { vendor: 'ascend', model: 'Ascend 910B4-1', memoryMib: 65_536 },
-      { vendor: 'ascend', model: 'Ascend910', memoryMib: 65_536 },
-      { vendor: 'ascend', model: 'Ascend910', memoryMib: 32_768 },
+      { vendor: 'ascend', model: 'Ascend 910B4-1', index: 0, memoryMib: 65_536 },
+      { vendor: 'ascend', model: 'Ascend910', index: 1, memoryMib: 65_536 },
+      { vendor: 'ascend', model: 'Ascend910', index: 2, memoryMib: 32_768 },
     ]);
   });
 });

@@ -120,6 +120,7 @@ export class Farm {
       KARST_AGENT_DIR: dir,
       KARST_ENROLLMENT_TOKEN: token,
       KARST_SLOTS: String(options.slots ?? 1),
+      KARST_SOFTWARE_SEARCH: '0',
       KARST_NODE_NAME: `node-${this.agents.length}`,
       ...options.env,
     });

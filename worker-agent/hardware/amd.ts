@@ -31,6 +31,7 @@ export function parseRocmSmi(text: string): Gpu[] {
       vendor: 'amd',
       model: (read('Card series', 'Card Series', 'Card model') ?? 'AMD GPU').slice(0, 200),
       ...(uuid === undefined || uuid === 'N/A' ? {} : { uuid: uuid.slice(0, 200) }),
+      index: Number(name.slice('card'.length)),
       memoryMib: Number.isFinite(bytes) ? Math.floor(bytes / mebibyte) : 0,
     });
   }

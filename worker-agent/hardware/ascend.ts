@@ -11,6 +11,7 @@ export async function readAscendNpus(): Promise<Gpu[]> {
 /**
  * npu-smi's table: two rows for each chip, `| 0  910B3 | OK | … |` with its name, then
  * `| 0 | 0000:C1:00.0 | 0 0 / 0 3384 / 65536 |` with its memory (the last `used / total`, MiB).
+ * Ascend's runtime numbers the chips across cards, in the table's order.
  */
 export function parseNpuSmi(text: string): Gpu[] {
   const gpus: Gpu[] = [];
@@ -26,7 +27,7 @@ export function parseNpuSmi(text: string): Gpu[] {
     if (model === undefined || !/^[0-9A-Fa-f]{4}:[0-9A-Fa-f]{2}:/.test(second)) continue;
     const total = [...third.matchAll(/\d+\s*\/\s*(\d+)/g)].at(-1)?.[1];
     const name = model.startsWith('Ascend') ? model : `Ascend ${model}`;
-    gpus.push({ vendor: 'ascend', model: name, memoryMib: Number(total ?? 0) });
+    gpus.push({ vendor: 'ascend', model: name, index: gpus.length, memoryMib: Number(total ?? 0) });
     model = undefined;
   }
   return gpus;

@@ -13,6 +13,11 @@ export interface HostEnvironment {
   agentDir: string;
   /** Variables that tell which accelerators may be used, as the agent was given them. */
   devices: Record<string, string>;
+  /**
+   * What was reserved for the lease, as variables. They hold whatever an environment sets: a job that
+   * names a GPU by its number would otherwise use one that is another's.
+   */
+  reserved?: Record<string, string>;
   /** Actions see all of this instead: for a person who runs a template on their own machine. */
   inherited?: Record<string, string>;
 }
@@ -38,6 +43,7 @@ export function taskEnvironment(
 ): Record<string, string> {
   return {
     ...step.session.variables.applyTo(baseEnvironment(host, step.session)),
+    ...host.reserved,
     KARST_JOB_ID: grant.jobId,
     KARST_STEP: step.name,
     [marker.agentDir]: host.agentDir,
@@ -70,6 +76,7 @@ export function actionEnvironment(
 ): Record<string, string> {
   return {
     ...session.variables.applyTo(baseEnvironment(host, session)),
+    ...host.reserved,
     [marker.agentDir]: host.agentDir,
     [marker.session]: session.id,
     [marker.action]: action,

@@ -48,7 +48,12 @@ export class AgentProcess {
     options: { dir?: string; ready?: boolean } = {},
   ): Promise<AgentProcess> {
     const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'karst-agent-')));
-    const given = { KARST_URL: url, KARST_ENROLLMENT_TOKEN: 'good-token', KARST_NODE_NAME: 'n1' };
+    const given = {
+      KARST_URL: url,
+      KARST_ENROLLMENT_TOKEN: 'good-token',
+      KARST_NODE_NAME: 'n1',
+      KARST_SOFTWARE_SEARCH: '0',
+    };
     const agent = new AgentProcess(dir, { ...given, ...env });
     if (options.ready !== false) await agent.ready();
     return agent;

@@ -57,6 +57,7 @@ export class TestOrchestrator {
   nextSyncMs = 5000;
   clockOffsetMs = 0;
   draining = false;
+  hardStop = false;
   superseded = false;
   /** Grants are told in every answer, whether the agent knows them or not. */
   redelivers = false;
@@ -312,6 +313,7 @@ export class TestOrchestrator {
       reports,
       lost: lost(),
       draining: this.draining,
+      hardStop: this.hardStop,
     };
     this.answers.push(answer);
     return answer;
