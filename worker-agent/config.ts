@@ -62,12 +62,17 @@ export interface AgentConfig {
   idleOnly?: IdleOptions;
 }
 
+function tellIssue(issue: z.core.$ZodIssue): string {
+  // What is wrong with a name in a table stands inside.
+  const inner = issue.code === 'invalid_key' ? issue.issues[0] : undefined;
+  return `${issue.path.join('.')}: ${inner?.message ?? issue.message}`;
+}
+
 /** Reads the agent's settings. Throws an Error that names every variable that is wrong. */
 export function readConfig(environment: Record<string, string | undefined>): AgentConfig {
   const parsed = environmentSchema.safeParse(environment);
   if (!parsed.success) {
-    const wrong = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-    throw new Error(wrong.join('; '));
+    throw new Error(parsed.error.issues.map(tellIssue).join('; '));
   }
   const values = parsed.data;
   const devices: Record<string, string> = {};

@@ -60,6 +60,30 @@ describe('karst on a real farm', () => {
     expect((await karst('wait', held)).code).toBe(0);
   });
 
+  it('sets a node up and shows why it takes no work', async () => {
+    const { karst } = await start();
+    const { nodeId: other } = await farm.startAgent({ env: { KARST_TAGS: 'workstation' } });
+    const year = 'mon-sun 20:00-20:00 Europe/Berlin';
+    const set = await karst('node', 'set', other, '--pool', 'render', '--tags', 'rtx, big');
+    expect(set.stderr).toBe(`Node ${other} is online.\n`);
+    expect((await karst('node', 'set', other, '--schedule', year, '--stop', 'hard')).code).toBe(0);
+    const shown = (await karst('get', 'node', other)).stdout;
+    expect(shown).toMatch(/Pool: +render\n/);
+    expect(shown).toMatch(/Tags: +workstation, rtx, big\n/);
+    expect(shown).toContain(`${year}, then a hard stop`);
+    const stopped = await karst('node', 'drain', other, '--now');
+    expect(stopped.stderr).toBe(`Node ${other} is draining: an operator stopped it.\n`);
+    const nodes = await karst('get', 'nodes');
+    expect(nodes.stdout).toMatch(new RegExp(`${other} .* render .*an operator stopped it`));
+    expect((await karst('node', 'set', other, '--schedule', 'always')).code).toBe(0);
+    expect((await karst('get', 'node', other)).stdout).toMatch(/Schedule: +always\n/);
+    const odd = await karst('node', 'set', other, '--schedule', 'mo 20:00-08:00 UTC');
+    expect(odd).toMatchObject({ code: 3 });
+    expect(odd.stderr).toContain('--schedule: found the days "mo"');
+    expect((await karst('node', 'set', other)).code).toBe(3);
+    expect((await karst('node', 'drain', other)).code).toBe(0);
+  });
+
   it('tells a failure, prints its log, and runs it again', async () => {
     const { cwd, karst, submit } = await start();
     const flag = path.join(cwd, 'fixed');

@@ -1,5 +1,5 @@
-import { type Schedule, dayNames } from '@karst/shared/protocol/schedule.ts';
 import { routes } from '@karst/shared/protocol/routes.ts';
+import { dayNames, type Schedule } from '@karst/shared/protocol/schedule.ts';
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
@@ -25,7 +25,9 @@ it('an operator stops a node at once: its lease moves on, and costs no retry', a
   const job = await farm().submit(shellJob(marks, [{ script }]), { policy });
   await marks.started(0);
   const params = { nodeId: first.nodeId };
-  const stopped = await farm().api().call(routes.drainNode, { params, query: { now: 'true' } });
+  const stopped = await farm()
+    .api()
+    .call(routes.drainNode, { params, query: { now: 'true' } });
   expect(stopped).toMatchObject({ state: 'draining', drainReason: 'an operator stopped it' });
   await eventually('the lease is given back', async () => {
     const job_ = await farm().readJob(job.id);
@@ -49,7 +51,9 @@ it('an operator stops a node at once: its lease moves on, and costs no retry', a
   ]);
   const together = await farm().submit(both, { policy });
   await farm().jobIn(together.id, ['succeeded']);
-  await farm().api().call(routes.drainNode, { params: { nodeId: second.nodeId } });
+  await farm()
+    .api()
+    .call(routes.drainNode, { params: { nodeId: second.nodeId } });
 });
 
 it('a node outside its schedule gets nothing, and one that closes hard gives back what it runs', async () => {
@@ -57,7 +61,9 @@ it('a node outside its schedule gets nothing, and one that closes hard gives bac
   const { nodeId } = await farm().startAgent();
   for (const agent of farm().agents) {
     if (agent.nodeId === nodeId) continue;
-    await farm().api().call(routes.drainNode, { params: { nodeId: agent.nodeId } });
+    await farm()
+      .api()
+      .call(routes.drainNode, { params: { nodeId: agent.nodeId } });
   }
   const api = farm().api();
   const params = { nodeId };
@@ -88,7 +94,9 @@ it('what operators have set outlives Redis', async () => {
   const schedule = closedNow();
   const body = { pool: 'render', tags: ['a', 'b'], schedule, stop: 'hard' as const };
   await farm().api().call(routes.setNode, { params, body });
-  await farm().api().call(routes.drainNode, { params, query: { now: 'true' } });
+  await farm()
+    .api()
+    .call(routes.drainNode, { params, query: { now: 'true' } });
   await farm().replicas[0]?.kill();
   const redis = new Redis(farm().redis.url);
   await redis.flushall();
