@@ -4,6 +4,7 @@ import { jobIdSchema } from '@karst/shared/protocol/ids.ts';
 import { describe, expect, it } from 'vitest';
 import type { AgentProcess } from './support/agent-process.ts';
 import { environment, note } from './support/environments.ts';
+import { nvidiaSmi, pathWith } from './support/fake-tools.ts';
 import { startAgent, startOrchestrator } from './support/farm.ts';
 import { command, shell } from './support/steps.ts';
 import type { LeaseOptions, TestLease } from './support/test-lease.ts';
@@ -41,7 +42,8 @@ describe('a kept session', () => {
 
   it('is not taken by a lease with other resources', async () => {
     const orchestrator = await startOrchestrator();
-    const agent = await startAgent(orchestrator.url);
+    const path = await pathWith({ 'nvidia-smi': nvidiaSmi });
+    const agent = await startAgent(orchestrator.url, { PATH: path });
     for (const gpu of [0, 0, 1]) {
       await succeeded(orchestrator, {
         step: command('true'),
