@@ -84,14 +84,21 @@ async function wakeAfter(jobId: JobId, roundTrips: number): Promise<void> {
 
 // A step woken while its spans were being fed once kept the finished feed: grants then looked for
 // spans of it for ever, and the node's call was never answered.
-it('comes to an end with a step that is woken while it is fed', { timeout: 30_000 }, async () => {
-  for (let round = 0; round < 20; round++) {
-    const steps = [{ taskCount: 30, dependsOn: [] }];
-    const { jobId } = await RealFarm.withJob(redis, { steps, maxRetries: 0, maxFailed: 0 });
-    await dispatcher.wakeStep(jobId, 0);
-    const [first] = await Promise.all([dispatcher.grantNow(ask), wakeAfter(jobId, round % 10)]);
-    const rest = await dispatcher.grantNow(ask);
-    expect(first.grants.length + rest.grants.length).toBe(30);
-    expect((await dispatcher.grantNow(ask)).grants).toEqual([]);
-  }
-});
+it.each([
+  ['spans made ahead', false],
+  ['chunks made when asked for', true],
+])(
+  'comes to an end with a step that is woken while it is fed: %s',
+  async (_title, isChunked) => {
+    for (let round = 0; round < 20; round++) {
+      const steps = [{ taskCount: 30, dependsOn: [], isChunked }];
+      const { jobId } = await RealFarm.withJob(redis, { steps, maxRetries: 0, maxFailed: 0 });
+      await dispatcher.wakeStep(jobId, 0);
+      const [first] = await Promise.all([dispatcher.grantNow(ask), wakeAfter(jobId, round % 10)]);
+      const rest = await dispatcher.grantNow(ask);
+      expect(first.grants.length + rest.grants.length).toBe(30);
+      expect((await dispatcher.grantNow(ask)).grants).toEqual([]);
+    }
+  },
+  30_000,
+);

@@ -1,9 +1,9 @@
 -- Advances the cursor of a step whose chunks adapt over chunks that the caller has cut, each given by
 -- its last task, if the cursor still stands where the caller saw it. Each becomes a span; its bounds
--- stay for good. In a step with holes (restored from storage) tasks that have succeeded are left out,
--- and what stands on either side of them becomes chunks of their own.
+-- stay for good. In a step with holes, chunks restored from storage are left out as they were, and what
+-- stands on either side of them becomes chunks of their own.
 -- From: step ready or running, and not held. Returns { remaining, span id, span id, … }; remaining is
--- -1 where the cursor has moved and nothing was changed. Cost O(chunks), with holes O(tasks passed).
+-- -1 where the cursor has moved and nothing was changed. Cost O(chunks).
 -- KEYS step_key spans_key chunks_key
 -- ARGV cursor lasts*
 local s = redis.call('HMGET', step_key, 'state', 'total', 'cursor', 'holes', 'held')
@@ -17,21 +17,28 @@ local function make(from, to)
   redis.call('ZADD', chunks_key, from, from .. ' ' .. to)
   out[#out + 1] = id
 end
+-- Answers the first task behind them.
 local function make_around_holes(from, to)
-  local open
-  for task = from, to do
-    local done = redis.call('GETBIT', step_key .. ':succeeded', task) == 1
-    if not done then open = open or task end
-    if open and done then make(open, task - 1) end
-    if done then open = nil end
+  for _, chunk in ipairs(redis.call('ZRANGEBYSCORE', chunks_key, from, to)) do
+    local hole, hole_last = string.match(chunk, '^(%d+) (%d+)$')
+    if tonumber(hole) > from then make(from, hole - 1) end
+    from = hole_last + 1
   end
-  if open then make(open, to) end
+  if from <= to then make(from, to) end
+  return math.max(from, to + 1)
 end
 for _, text in ipairs(lasts) do
   local last = tonumber(text)
-  if last < first or last >= total then break end
-  if s[4] then make_around_holes(first, last) else make(first, last) end
-  first = last + 1
+  if last >= total then break end
+  -- One that lies in a hole altogether was passed with it.
+  if last >= first then
+    if s[4] then
+      first = make_around_holes(first, last)
+    else
+      make(first, last)
+      first = last + 1
+    end
+  end
 end
 redis.call('HSET', step_key, 'cursor', first)
 out[1] = total - first

@@ -33,7 +33,8 @@ if state == 'waiting' then
 end
 reopen_step(step_index)
 local first, last = task, task
-if has_chunks(step_key) then
+local chunked = has_chunks(step_key)
+if chunked then
   first, last = chunk_of(step_key, task)
   if not first then
     first, last = task, task
@@ -43,9 +44,6 @@ end
 set_bits(step_key .. ':' .. state, first, last, 0)
 redis.call('HDEL', step_key .. ':failures', first, first .. ':f')
 move(step_key, state, 'waiting', last - first + 1)
-if first >= tonumber(s[3]) then
-  -- Restored from storage ahead of the cursor: the feed comes to it, and cuts chunks of its own.
-  redis.call('ZREMRANGEBYSCORE', step_key .. ':chunks', first, first)
-  return { state, encode_effects(), 0 }
-end
+-- One restored from storage may be ahead of the cursor: the feed comes to it, but passes over a chunk.
+if task >= tonumber(s[3]) and not chunked then return { state, encode_effects(), 0 } end
 return { state, encode_effects(), queue_span(step_key, first, last) }

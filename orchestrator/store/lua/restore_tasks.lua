@@ -1,7 +1,7 @@
 -- Marks tasks whose accepted outputs storage holds, after Redis was lost. Harmless when repeated.
 -- From: waiting. To: succeeded. Tasks come five words each: index, last index (of a chunk; else the
 -- same), outputs, their number, epoch.
--- Returns how many were marked. Cost O(tasks given).
+-- Returns how many were marked. Cost O(tasks given, each chunk's counted).
 -- INCLUDE job
 -- KEYS job_key step_key
 -- ARGV step_index now_ms tasks*
@@ -9,7 +9,11 @@ local marked = 0
 local chunked = has_chunks(step_key)
 for k = 1, #tasks, 5 do
   local first, last = tonumber(tasks[k]), tonumber(tasks[k + 1])
-  if redis.call('GETBIT', step_key .. ':succeeded', first) == 0 then
+  local known = false
+  for task = first, last do
+    known = known or redis.call('GETBIT', step_key .. ':succeeded', task) == 1
+  end
+  if not known then
     set_bits(step_key .. ':succeeded', first, last, 1)
     marked = marked + last - first + 1
     if chunked then redis.call('ZADD', step_key .. ':chunks', first, first .. ' ' .. last) end

@@ -35,8 +35,8 @@ local function is_open(task)
   return bit_at(failed_bits, task) or (ended and not bit_at(succeeded_bits, task))
 end
 local chunked = has_chunks(step_key)
-if chunked and cursor > 0 then
-  for _, chunk in ipairs(redis.call('ZRANGEBYSCORE', step_key .. ':chunks', 0, cursor - 1)) do
+if chunked then
+  for _, chunk in ipairs(redis.call('ZRANGE', step_key .. ':chunks', 0, -1)) do
     local first, last = string.match(chunk, '^(%d+) (%d+)$')
     if is_open(tonumber(first)) then spans[#spans + 1] = queue_span(step_key, first, last) end
   end
