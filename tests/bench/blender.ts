@@ -90,7 +90,7 @@ export async function run(args: string[]): Promise<unknown> {
     args,
     options: {
       frames: { type: 'string', default: '10' },
-      samples: { type: 'string', default: '24' },
+      samples: { type: 'string', default: '48' },
       rounds: { type: 'string', default: '3' },
     },
   });
