@@ -11,8 +11,17 @@ export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
 };
 
+/** A timer of Node holds 31 bits of milliseconds, 24.8 days, and rings at once when it is given more. */
+const timerMsMax = 2 ** 31 - 1;
+
 /** Waits `ms` milliseconds of real time; rejects with the signal's reason when it aborts first. */
-export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  let leftMs = ms;
+  for (; leftMs > timerMsMax; leftMs -= timerMsMax) await sleepOnce(timerMsMax, signal);
+  await sleepOnce(leftMs, signal);
+}
+
+function sleepOnce(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
       reject(signal.reason);

@@ -57,7 +57,7 @@ export interface ChunkMeasurement {
   readonly finishedSeconds: number;
 }
 
-/** Until this many values have finished, a new size counts for a quarter only. */
+/** Until this many values have finished, a larger size counts for a quarter only. */
 const cautiousTaskCount = 10;
 
 /**
@@ -72,6 +72,7 @@ export function adaptedTaskCount(
   if (targetRuntimeSeconds === undefined || targetRuntimeSeconds <= 0) return current;
   if (finishedTaskCount <= 0 || !(finishedSeconds > 0)) return current;
   const ideal = targetRuntimeSeconds / (finishedSeconds / finishedTaskCount);
-  const next = finishedTaskCount < cautiousTaskCount ? 0.75 * current + 0.25 * ideal : ideal;
+  const cautious = finishedTaskCount < cautiousTaskCount && ideal > current;
+  const next = cautious ? 0.75 * current + 0.25 * ideal : ideal;
   return Math.max(1, Math.min(Math.floor(next), Number.MAX_SAFE_INTEGER));
 }

@@ -1,11 +1,10 @@
-import { type ChunkedParameter, printIntegers, runsOf } from './chunks.ts';
+import { type ChunkedParameter, printChunk, printIntegers, runsOf } from './chunks.ts';
 import {
   type IntRange,
   indexInRange,
   lastAtMost,
   nthInRange,
   parseIntRange,
-  printIntRange,
   sliceRange,
 } from './int-range.ts';
 import { isInt64, parseInteger } from './int64.ts';
@@ -61,7 +60,7 @@ function valuesOfRange(range: IntRange, isContiguous: boolean): ChunkValues {
       return run?.step === 1n ? from + (run.end - first) : from;
     },
     textOf: (from, to) =>
-      isContiguous ? `${at(from)}-${at(to)}` : printIntRange(sliceRange(range, from, to + 1n)),
+      isContiguous ? `${at(from)}-${at(to)}` : printChunk(sliceRange(range, from, to + 1n)),
   };
 }
 

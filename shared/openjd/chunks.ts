@@ -3,11 +3,9 @@ import {
   type IntRange,
   type IntSpan,
   indexInRange,
-  intRangeFromSpans,
   lastAtMost,
   nthInRange,
   parseIntRange,
-  printIntRange,
   sliceRange,
 } from './int-range.ts';
 import { isInt64, parseInteger } from './int64.ts';
@@ -129,7 +127,7 @@ function rangeChunks(range: IntRange, { defaultTaskCount }: ResolvedChunks): Chu
   return {
     length: split.chunkCount,
     at: (index) =>
-      printIntRange(sliceRange(range, chunkStart(split, index), chunkStart(split, index + 1n))),
+      printChunk(sliceRange(range, chunkStart(split, index), chunkStart(split, index + 1n))),
     indexOf: (value) => {
       const position = indexInRange(range, value);
       return position === undefined ? undefined : chunkAtPosition(split, position);
@@ -151,8 +149,35 @@ function listChunks(values: readonly bigint[], { defaultTaskCount }: ResolvedChu
   };
 }
 
-/** Integers, each once, as a range expression: ascending, evenly spaced runs of three or more joined. */
+/** Integers, each once, as the shortest range expression of them, ascending. */
 export function printIntegers(values: readonly bigint[]): string {
+  return printSpans(compactSpans(values));
+}
+
+/** Beyond this a chunk's text follows the range's own spans, so that its values need not be listed. */
+const listedValuesMax = 4096n;
+
+/** What a task of a chunk that is not contiguous is given: the shortest text of its values. */
+export function printChunk(range: IntRange): string {
+  if (range.length > listedValuesMax) return printSpans(range.spans);
+  const values = Array.from({ length: Number(range.length) }, (_, at) => {
+    return nthInRange(range, BigInt(at)) ?? 0n;
+  });
+  return printIntegers(values);
+}
+
+/** As other implementations print it: two values are `1,2`, more of them `1-3` or `1-5:2`. */
+function printSpans(spans: readonly IntSpan[]): string {
+  return spans
+    .map(({ start, end, step }) => {
+      if (start === end) return `${start}`;
+      if (start + step === end) return `${start},${end}`;
+      return step === 1n ? `${start}-${end}` : `${start}-${end}:${step}`;
+    })
+    .join(',');
+}
+
+function compactSpans(values: readonly bigint[]): IntSpan[] {
   const sorted = values.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0));
   const spans: IntSpan[] = [];
   for (let from = 0; from < sorted.length; ) {
@@ -171,7 +196,7 @@ export function printIntegers(values: readonly bigint[]): string {
     spans.push({ start, end: start + BigInt(count - 1) * step, step: count === 1 ? 1n : step });
     from = to;
   }
-  return printIntRange(intRangeFromSpans(spans));
+  return spans;
 }
 
 /** The integer or chunk a user names: `42`, or `41-50` for the chunk that is just that. */
@@ -185,5 +210,5 @@ export function chunkIndicesOf(list: ChunkList, text: string): bigint[] {
   const first = range.ok ? nthInRange(range.value, 0n) : undefined;
   const index = first === undefined ? undefined : list.indexOf(first);
   if (index === undefined || !range.ok) return [];
-  return list.at(index) === printIntRange(range.value) || list.at(index) === text ? [index] : [];
+  return list.at(index) === printChunk(range.value) || list.at(index) === text ? [index] : [];
 }

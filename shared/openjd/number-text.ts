@@ -12,7 +12,8 @@ export function readIntegerText(
   const integer =
     typeof value === 'string' ? parseInteger(value) : typeof value === 'bigint' ? value : undefined;
   if (integer === undefined) {
-    const inexact = typeof value === 'number' && Number.isInteger(value);
+    const inexact =
+      typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value);
     const hint = inexact ? '; JSON numbers this size are not exact, write it in quotes' : '';
     const expected = 'an integer';
     const found = describe(value);
@@ -26,7 +27,7 @@ export function readIntegerText(
   return integer.toString();
 }
 
-/** A finite decimal number, as a number or as text; text is kept as written. */
+/** A finite decimal number, as a number or as text; text is kept as written, without space around it. */
 export function readFloatText(
   problems: ProblemList,
   value: TemplateValue,
@@ -36,7 +37,7 @@ export function readFloatText(
     typeof value === 'bigint' || typeof value === 'number'
       ? String(value)
       : typeof value === 'string'
-        ? value
+        ? value.trim()
         : undefined;
   if (text !== undefined && parseFloatText(text) !== undefined) return text;
   problems.mismatch(path, 'a finite number', describe(value));

@@ -17,8 +17,8 @@ export interface NumericRule {
   readonly integer: boolean;
 }
 
-function integerRule(min: number, max = Number.MAX_SAFE_INTEGER): NumericRule {
-  const upTo = max === Number.MAX_SAFE_INTEGER ? ` of ${min} or more` : ` from ${min} to ${max}`;
+function integerRule(min: number, max = Number.POSITIVE_INFINITY): NumericRule {
+  const upTo = max === Number.POSITIVE_INFINITY ? ` of ${min} or more` : ` from ${min} to ${max}`;
   return {
     expected: `an integer${upTo}`,
     fits: (value) => value >= min && value <= max,
@@ -55,7 +55,7 @@ export function readNumericField(
 ): number | string | undefined {
   const { problems } = validation;
   if (typeof value !== 'string') {
-    const number = typeof value === 'bigint' || !rule.integer ? numberOf(value) : undefined;
+    const number = typeof value === 'bigint' || !rule.integer ? numberOf(value, rule) : undefined;
     if (number !== undefined && rule.fits(number)) return number;
     problems.mismatch(path, rule.expected, describe(value));
     return undefined;
@@ -71,9 +71,14 @@ export function readNumericField(
   return referencesOf(format).length > 0 ? value : fromText(problems, value, path, rule);
 }
 
-function numberOf(value: TemplateValue): number | undefined {
+/** No count and no time is that long: more than JSON carries exactly is as good as the most it does. */
+function integerOf(value: bigint): number {
+  return value > Number.MAX_SAFE_INTEGER ? Number.MAX_SAFE_INTEGER : Number(value);
+}
+
+function numberOf(value: TemplateValue, { integer }: NumericRule): number | undefined {
   if (typeof value === 'bigint') {
-    const number = Number(value);
+    const number = integer ? integerOf(value) : Number(value);
     return Number.isFinite(number) ? number : undefined;
   }
   return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
@@ -89,7 +94,7 @@ function fromText(
   const number = rule.integer
     ? integer === undefined
       ? undefined
-      : Number(integer)
+      : integerOf(integer)
     : parseFloatText(text);
   if (number !== undefined && rule.fits(number)) return number;
   problems.mismatch(path, rule.expected, describe(text));

@@ -54,6 +54,9 @@ function brokenLengths(
 ): ConstraintProblem[] {
   const length = codePointLength(value);
   const problems: ConstraintProblem[] = [];
+  if (!value.isWellFormed()) {
+    problems.push(problem('text of Unicode characters', 'half of a surrogate pair'));
+  }
   if (length > parameterValueMax) {
     problems.push(problem(`at most ${parameterValueMax} characters`, `${length} characters`));
   }

@@ -148,6 +148,10 @@ export function checkText(
   path: ProblemPath,
   { what, min = 0, max, maxHint = '', control }: TextRule,
 ): boolean {
+  if (!text.isWellFormed()) {
+    problems.mismatch(path, `${what} of Unicode characters`, 'half of a surrogate pair');
+    return false;
+  }
   const length = codePointLength(text);
   if (length < min) {
     const least = min === 1 ? '1 character' : `${min} characters`;
@@ -224,18 +228,17 @@ export function readBoolean(
   return undefined;
 }
 
-/** An integer written as a number, within bounds that a double holds exactly. */
+/** An integer written as a number. One beyond what a double holds exactly is as good as the most it does. */
 export function readCount(
   { problems }: Validation,
   value: TemplateValue,
   path: ProblemPath,
-  { min, max = Number.MAX_SAFE_INTEGER }: { min: number; max?: number },
+  { min }: { min: number },
 ): number | undefined {
-  if (typeof value === 'bigint' && value >= BigInt(min) && value <= BigInt(max)) {
-    return Number(value);
+  if (typeof value === 'bigint' && value >= BigInt(min)) {
+    return value > Number.MAX_SAFE_INTEGER ? Number.MAX_SAFE_INTEGER : Number(value);
   }
-  const upTo = max === Number.MAX_SAFE_INTEGER ? ` of ${min} or more` : ` from ${min} to ${max}`;
-  problems.mismatch(path, `an integer${upTo}`, describe(value));
+  problems.mismatch(path, `an integer of ${min} or more`, describe(value));
   return undefined;
 }
 

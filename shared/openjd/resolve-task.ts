@@ -36,7 +36,7 @@ export interface ResolvedAction {
 
 export interface ResolvedFile {
   readonly name: string;
-  /** Base name, unique in its script. */
+  /** Base name; of two files with the same one, the later is written last. */
   readonly filename: string;
   readonly runnable: boolean;
   readonly data: string;

@@ -22,7 +22,9 @@ const actionSchema = z.strictObject({
 
 const embeddedFileSchema = z.strictObject({
   name: z.string(),
-  filename: z.string().describe('Base name, unique in its script'),
+  filename: z
+    .string()
+    .describe('Base name; of two files with the same one, the later is written last'),
   runnable: z.boolean(),
   data: z.string().describe('Format string, host scope'),
   endOfLine: z

@@ -47,7 +47,7 @@ export function readActionOptions(
   scope: Scope,
 ): Omit<Action, 'command'> {
   const args = readKey(map, 'args', path, (item, at) => {
-    const items = readList(validation, item, at, { what: 'arguments', min: 0 });
+    const items = readList(validation, item, at, { what: 'arguments', min: 1 });
     const rule: TextRule = { what: 'an argument', control: 'none' };
     return items === undefined
       ? undefined

@@ -31,13 +31,11 @@ export function readEmbeddedFiles(
   const items = readList(validation, value, path, { what: 'embedded files', min: 1 });
   if (items === undefined) return undefined;
   const files = readItems(items, path, (item, at) => readEmbeddedFile(validation, item, at, scope));
-  for (const key of ['name', 'filename']) {
-    const named = items.map((item, index) => {
-      const name = isMap(item) ? item.get(key) : undefined;
-      return { name: typeof name === 'string' ? name : undefined, path: [...path, index, key] };
-    });
-    checkUnique(validation, named, key === 'name' ? 'embedded files' : 'files to be written');
-  }
+  const named = items.map((item, index) => {
+    const name = isMap(item) ? item.get('name') : undefined;
+    return { name: typeof name === 'string' ? name : undefined, path: [...path, index, 'name'] };
+  });
+  checkUnique(validation, named, 'embedded files');
   return files;
 }
 
@@ -82,11 +80,15 @@ function readFilename(
 ): string | undefined {
   const max = validation.limits.filenameMax;
   const maxHint = raisedLimitHint(validation.extensions, 'filenameMax');
-  const rule: TextRule = { what: 'a file name', min: 1, max, maxHint, control: 'none' };
+  const rule: TextRule = { what: 'a file name', min: 1, max, maxHint, control: 'any' };
   const text = readText(validation, value, path, rule);
   if (text === undefined) return undefined;
   if (text === '.' || text === '..' || /[/\\]/.test(text)) {
     validation.problems.mismatch(path, 'a file name without directories', quote(text));
+    return undefined;
+  }
+  if (text.includes('\0')) {
+    validation.problems.mismatch(path, 'a file name without NUL characters', 'U+0000');
     return undefined;
   }
   return text;

@@ -18,6 +18,8 @@ describe('path mapping', () => {
     ['maps the source itself', posix('/mnt/a', '/b'), '/mnt/a', '/b'],
     ['heeds whole names only', posix('/mnt/a', '/b'), '/mnt/ab', '/mnt/ab'],
     ['does not mind a slash at the end', posix('/mnt/a/', '/b/'), '/mnt/a/x', '/b/x'],
+    ['keeps a slash at the end of the path', posix('/mnt/a', '/b'), '/mnt/a/x/', '/b/x/'],
+    ['also of the source itself', posix('/mnt/a/', '/b'), '/mnt/a/', '/b/'],
     ['maps the root', posix('/', '/b'), '/x', '/b/x'],
     ['heeds case on POSIX', posix('/mnt/A', '/b'), '/mnt/a/x', '/mnt/a/x'],
     [

@@ -73,9 +73,15 @@ describe('chunks of a range', () => {
   test.each<[string, number, string[]]>([
     ['1-10', 4, ['1-4', '5-7', '8-10']],
     ['1-20:2', 4, ['1-7:2', '9-13:2', '15-19:2']],
-    ['1,5,9-12', 3, ['1,5,9', '10-12']],
+    ['1,5,9-12', 3, ['1-9:4', '10-12']],
+    ['1,5,10-12', 2, ['1,5', '10,11', '12']],
     ['1-3,10-12', 6, ['1-3,10-12']],
     ['7', 3, ['7']],
+    ['1-4', 2, ['1,2', '3,4']],
+    ['1-8:2', 2, ['1,3', '5,7']],
+    ['1-2,3', 3, ['1-3']],
+    ['1,3,5,7', 4, ['1-7:2']],
+    ['1-20000', 10000, ['1-10000', '10001-20000']],
   ])('not contiguous: %s by %d', (range, size, wanted) => {
     expect(chunks(ranged(range, size, 'NONCONTIGUOUS'))).toEqual(wanted);
   });
@@ -198,7 +204,7 @@ describe('any split', () => {
       }),
     );
     expect(printIntegers([1n, 3n, 5n, 7n, 8n, 20n])).toBe('1-7:2,8,20');
-    expect(printIntegers([1n, 5n, 6n])).toBe('1,5-6');
+    expect(printIntegers([1n, 5n, 6n])).toBe('1,5,6');
   });
 
   test('a slice of a range is the values between', () => {
@@ -244,6 +250,14 @@ describe('chunks of changing size', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  test('they are called as fixed ones are', () => {
+    const texts = (parameter: ChunkedParameter, most: number) =>
+      cut(alone(adapting(parameter)), [most]).map(({ F }) => F?.value);
+    expect(texts(ranged('1-9:2', 3, 'CONTIGUOUS'), 2)).toEqual(['1-1', '3-3', '5-5', '7-7', '9-9']);
+    expect(texts(ranged('1-5,9', 3, 'NONCONTIGUOUS'), 2)).toEqual(['1,2', '3,4', '5,9']);
+    expect(texts(listed([9, 1, 5, 3], 3, 'NONCONTIGUOUS'), 3)).toEqual(['1-9:4', '3']);
   });
 
   test('they cover a list in its order', () => {

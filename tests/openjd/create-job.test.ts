@@ -18,6 +18,7 @@ describe('parameter values', () => {
     ['an integer as text, canonical', { type: 'INT' }, { P: '007' }, '7'],
     ['the largest integer', { type: 'INT' }, { P: '9223372036854775807' }, '9223372036854775807'],
     ['an integer equal to an allowed one', { type: 'INT', allowedValues: ['02'] }, { P: 2 }, '2'],
+    ['an integer with space around it', { type: 'INT' }, { P: ' 7\n' }, '7'],
     ['a float', { type: 'FLOAT' }, { P: 0.1 }, '0.1'],
     ['a float as text, as written', { type: 'FLOAT' }, { P: '3.500' }, '3.500'],
     ['an integer for a float', { type: 'FLOAT' }, { P: 2 }, '2'],
@@ -79,6 +80,7 @@ describe('parameter values', () => {
       { P: 'x'.repeat(1025) },
       'at most 1024 characters',
     ],
+    ['half of a surrogate pair', { type: 'STRING' }, { P: 'a\ud800' }, 'half of a surrogate pair'],
     [
       'a value that is not allowed',
       { type: 'STRING', allowedValues: ['a', 'b'] },

@@ -42,6 +42,16 @@ describe('numbers as text', () => {
     ]);
   });
 
+  test('may have space around them, and are as large as one likes', () => {
+    const timeout = (N: string) =>
+      created(run({ timeout: '{{Param.N}}' }), { N }).steps[0]?.script.onRun.timeoutSeconds;
+    expect(timeout(' 7 ')).toBe(7);
+    expect(timeout('9223372036854775807')).toBe(Number.MAX_SAFE_INTEGER);
+    expect(refused(run({ timeout: '{{Param.N}}' }), { N: '7 8' })).toEqual([
+      `${onRun}.timeout: expected an integer of 1 or more, found the text "7 8"`,
+    ]);
+  });
+
   test('a mode is one of the two once it is known', () => {
     const parts = run({ cancelation: { mode: '{{Param.N}}', notifyPeriodInSeconds: 7 } });
     const cancelation = (N: string) => created(parts, { N }).steps[0]?.script.onRun.cancelation;

@@ -151,6 +151,77 @@ describe('YAML and JSON text', () => {
     expect(found(source, 'json')).toEqual([expect.stringContaining(wanted)]);
   });
 
+  test.each([
+    ['minValue: -9223372036854775808, maxValue: 9223372036854775807', '(accepted)'],
+    [
+      'default: 9223372036854775808',
+      '6:54 parameterDefinitions.0.default expected an integer from -',
+    ],
+    ['default: 1_000', 'expected an integer, found the text "1_000"'],
+    ['default: 0x1F', '(accepted)'],
+    [
+      'default: 1.0',
+      '6:54 parameterDefinitions.0.default expected an integer, found the number 1$',
+    ],
+    ['default: 1e18', 'found the number 1000000000000000000; JSON numbers this size are not exact'],
+    ['default: yes', 'expected an integer, found the text "yes"'],
+    ['default: ~', 'expected an integer, found nothing (null)'],
+  ])('an INT of %s', (keys, expected) => {
+    const text = `${body}parameterDefinitions: [{name: P, type: INT, ${keys}}]\n`;
+    const [told = '', ...more] = found(text);
+    expect(more).toEqual([]);
+    expect(`${told}$`).toContain(expected);
+  });
+
+  test.each([
+    'parameterDefinitions: [{name: P, type: STRING, maxLength: 9223372036854775807}]',
+    'jobEnvironments: [{name: E, script: {actions: {onExit: {command: c, timeout: 9223372036854775807}}}}]',
+    `jobEnvironments: [{name: E, script: {actions: {onExit: {command: c, timeout: ${'9'.repeat(400)}}}}}]`,
+  ])('a length and a time of any size: %s', (line) => {
+    const read = parseTemplate(`${body}${line}\n`);
+    expect(read.ok ? JSON.stringify(read.value) : read.error).toContain('9007199254740991');
+  });
+
+  test.each([
+    ['.inf', 'the number Infinity'],
+    ['.NaN', 'the number NaN'],
+    ['1e400', 'the number Infinity'],
+    ['"1e400"', 'the text "1e400"'],
+    ['"0x1F"', 'the text "0x1F"'],
+    ['yes', 'the text "yes"'],
+  ])('a FLOAT of %s is refused', (value, told) => {
+    const text = `${body}parameterDefinitions: [{name: P, type: FLOAT, default: ${value}}]\n`;
+    expect(found(text)).toEqual([
+      expect.stringContaining(`expected a finite number, found ${told}`),
+    ]);
+  });
+
+  test.each([
+    ['runnable: yes', 'expected true or false, found the text "yes"'],
+    ['runnable: on', 'expected true or false, found the text "on"'],
+    ['runnable: "true"', 'expected true or false, found the text "true"'],
+    ['runnable: 1', 'expected true or false, found the integer 1'],
+    ['runnable: True', '(accepted)'],
+  ])('YAML 1.2 has no other booleans: %s', (key, told) => {
+    const file = `{name: F, type: TEXT, data: x, ${key}}`;
+    const script = `{actions: {onRun: {command: "true"}}, embeddedFiles: [${file}]}`;
+    const text = body.replace('{actions: {onRun: {command: "true"}}}', script);
+    for (const source of [text, `%YAML 1.1\n---\n${text}`]) {
+      expect(found(source)).toEqual([expect.stringContaining(told)]);
+    }
+  });
+
+  test.each([
+    [
+      'name: "a\\ud800"',
+      'expected a job name of Unicode characters, found half of a surrogate pair',
+    ],
+    ['name: "a\\ud83c\\udfac"', '(accepted)'],
+  ])('JSON escapes make whole characters: %s', (name, told) => {
+    const json = `{"specificationVersion":"jobtemplate-2023-09",${name.replace('name', '"name"')},"steps":[{"name":"A","script":{"actions":{"onRun":{"command":"true"}}}}]}`;
+    expect(found(json, 'json')).toEqual([expect.stringContaining(told)]);
+  });
+
   test('a key given twice in JSON is refused at the second', () => {
     expect(found('{"name": "a",\n "name": "b"}', 'json')).toEqual([
       expect.stringContaining('2:2 name the key "name" is given twice'),

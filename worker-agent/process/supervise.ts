@@ -28,9 +28,6 @@ export interface Supervised {
   cause?: StopCause;
 }
 
-/** Node's timers hold 31 bits of milliseconds. */
-const timerMsMax = 2 ** 31 - 1;
-
 /** Waits for a process to end, and ends it (with its whole tree) when one of the reasons comes up. */
 export async function supervise(process: TaskProcess, how: Supervision): Promise<Supervised> {
   const over = new AbortController();
@@ -52,8 +49,7 @@ export async function supervise(process: TaskProcess, how: Supervision): Promise
   if (how.stop.aborted) onStop();
   if (how.kill.aborted) onKill();
   if (how.timeoutSeconds !== undefined) {
-    const timeoutMs = Math.min(how.timeoutSeconds * 1000, timerMsMax);
-    sleep(timeoutMs, over.signal).then(
+    sleep(how.timeoutSeconds * 1000, over.signal).then(
       () => end('timeout'),
       () => undefined,
     );

@@ -38,7 +38,10 @@ export function mapPath(rules: readonly PathMappingRule[], path: string): string
   return path;
 }
 
-/** Sources match whole path components, on Windows in any case and with either slash. */
+/**
+ * Sources match whole path components, on Windows in any case and with either slash. A slash at the
+ * path's end stays.
+ */
 function applyRule(rule: PathMappingRule, path: string): string | undefined {
   const windows = rule.source_path_format === 'WINDOWS';
   const split = (text: string) => text.split(windows ? /[\\/]+/ : /\/+/);
@@ -49,8 +52,9 @@ function applyRule(rule: PathMappingRule, path: string): string | undefined {
   const parts = split(path);
   if (!source.every((part, at) => same(parts[at], part))) return undefined;
   const rest = parts.slice(source.length).filter((part) => part !== '');
-  if (rest.length === 0) return rule.destination_path;
+  const isOpen = parts.length > 1 && parts.at(-1) === '';
+  if (rest.length === 0 && !isOpen) return rule.destination_path;
   const separator = /^[A-Za-z]:|\\/.test(rule.destination_path) ? '\\' : '/';
   const base = rule.destination_path.replace(/[\\/]+$/, '');
-  return [base, ...rest].join(separator);
+  return [base, ...rest, ...(isOpen ? [''] : [])].join(separator);
 }
