@@ -5,7 +5,7 @@ import { SimulatedAgents } from './simulated-agents.ts';
 /** The load generator as a process of its own, so that it does not share the bench's thread. */
 const settings = z
   .object({
-    url: z.string(),
+    urls: z.array(z.string()),
     adminKey: z.string(),
     agents: z.number(),
     slots: z.number(),

@@ -12,7 +12,8 @@ import { SignJWT } from 'jose';
 import { LeanConnection } from './lean-http.ts';
 
 export interface AgentLoad {
-  url: string;
+  /** Of every replica: agents are spread over them. */
+  urls: string[];
   adminKey: string;
   agents: number;
   slots: number;
@@ -29,6 +30,8 @@ interface SimulatedAgent {
   nodeId: string;
   token: string;
   connection: LeanConnection;
+  /** Told with the first call. */
+  inventory: SyncRequestInput['inventory'];
   bootId: string;
   bootedAtMs: number;
   seq: number;
@@ -45,6 +48,24 @@ async function nodeToken(nodeId: string, key: KeyObject): Promise<string> {
     .sign(key);
 }
 
+/** More than any shape of the bench asks for on every slot: slots are what runs out. */
+const bigMachine = (hostname: string): SyncRequestInput['inventory'] => ({
+  hostname,
+  os: 'linux',
+  arch: 'x86_64',
+  cpuModel: 'simulated',
+  cpuCount: 128,
+  memoryMib: 1_048_576,
+  scratchMib: 1_048_576,
+  gpus: Array.from({ length: 8 }, (_, index) => ({
+    vendor: 'nvidia' as const,
+    model: 'simulated',
+    index,
+    memoryMib: 81_920,
+  })),
+  agentVersion: 'bench',
+});
+
 /** Nodes that speak the real protocol over real HTTP and whose tasks take no time. */
 export class SimulatedAgents {
   private readonly agents: SimulatedAgent[];
@@ -56,10 +77,10 @@ export class SimulatedAgents {
   }
 
   static async enroll(load: AgentLoad): Promise<SimulatedAgents> {
-    const url = new URL(load.url);
-    const client = (key: string) => new ApiClient({ url, key, random: systemRandom });
     const agents: SimulatedAgent[] = [];
     for (let i = 0; i < load.agents; i++) {
+      const url = new URL(load.urls[i % load.urls.length] ?? '');
+      const client = (key: string) => new ApiClient({ url, key, random: systemRandom });
       const { token } = await client(load.adminKey).call(routes.createEnrollmentToken, {
         body: {},
       });
@@ -74,6 +95,7 @@ export class SimulatedAgents {
         nodeId,
         token: await nodeToken(nodeId, pair.privateKey),
         connection: new LeanConnection(url),
+        inventory: bigMachine(`simulated-${i}`),
         bootId: randomUUID(),
         bootedAtMs: performance.timeOrigin,
         seq: 0,
@@ -128,6 +150,7 @@ export class SimulatedAgents {
       bootId: agent.bootId,
       bootedAtMs: agent.bootedAtMs,
       seq: agent.seq,
+      ...(agent.seq === 1 ? { inventory: agent.inventory } : {}),
       slots: this.slots,
       wanted: this.slots,
       held: done.map((grant) => grant.leaseId),
