@@ -10,6 +10,8 @@ import type { RunnableStep } from './runnable-steps.ts';
 
 const BUFFER_SPANS_MIN = 16;
 const BUFFER_SPANS_MAX = 1024;
+/** Spans put on a step's queue at first, while nobody knows how long its tasks take. */
+const FIRST_SPANS = 4;
 /** Spans kept queued for each slot: enough that a slot need not wait, few enough to stay fresh. */
 const BUFFER_SPANS_PER_SLOT = 2;
 
@@ -49,9 +51,21 @@ export class Feeder {
     return Math.min(Math.max(wanted, BUFFER_SPANS_MIN), BUFFER_SPANS_MAX);
   }
 
+  /**
+   * Until a task has finished spans are one task long, and what is queued then stays so: few at first,
+   * twice as many each time, so that quick tasks soon travel by hundreds and long ones lack nothing.
+   */
+  private wantedSpans(step: RunnableStep, record: StepRecord): number {
+    const wanted = this.bufferSpans(step);
+    if (step.meanTaskMs !== undefined) return wanted;
+    return Math.min(wanted, Math.max(FIRST_SPANS, 2 * record.cursor));
+  }
+
   /** Whether spans should be made before they are asked for. */
   isLow(step: RunnableStep): boolean {
-    return !step.onDemand && !step.allFed && step.buffered < this.bufferSpans(step) / 2;
+    if (step.onDemand || step.allFed) return false;
+    const low = step.meanTaskMs === undefined ? FIRST_SPANS : this.bufferSpans(step);
+    return step.buffered < low / 2;
   }
 
   /**
@@ -97,7 +111,7 @@ export class Feeder {
       },
       this.limits,
     );
-    const count = Math.max(this.bufferSpans(step) - step.buffered, 1);
+    const count = Math.max(this.wantedSpans(step, record) - step.buffered, 1);
     return this.spans.createSpans(step.jobId, step.step, size, count);
   }
 
