@@ -10,10 +10,13 @@ import { jobControlHandlers } from './http/resources/job-control.ts';
 import { jobHandlers } from './http/resources/jobs.ts';
 import { keyHandlers } from './http/resources/keys.ts';
 import { leaseHandlers } from './http/resources/leases.ts';
+import { limitHandlers } from './http/resources/limits.ts';
 import { nodeHandlers } from './http/resources/nodes.ts';
 import { enrollHandlers } from './http/resources/nodes-enroll.ts';
 import { outputHandlers } from './http/resources/outputs.ts';
+import { poolHandlers } from './http/resources/pools.ts';
 import { serviceHandlers } from './http/resources/service.ts';
+import { shareHandlers } from './http/resources/shares.ts';
 import { syncHandlers } from './http/resources/sync.ts';
 import { taskLogHandlers } from './http/resources/task-log.ts';
 import { taskHandlers } from './http/resources/tasks.ts';
@@ -40,6 +43,9 @@ export function buildHandlers(
     ...syncHandlers(services.sync),
     ...leaseHandlers(parts),
     ...assetHandlers(stores.objects),
+    ...shareHandlers({ ...parts, shares: services.scheduler.shares }),
+    ...limitHandlers(parts),
+    ...poolHandlers(parts),
     ...eventHandlers(stores.eventBus),
     ...mirrored(stores, {
       ...keyHandlers(stores.apiKeys),

@@ -17,6 +17,7 @@ import { farmGauges } from './metrics/farm-gauges.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
 import { Shares } from './scheduler/shares.ts';
+import { SettingsControl } from './settings/settings-control.ts';
 import { keys } from './store/keys.ts';
 import { UsageStore } from './store/usage-store.ts';
 import { LeaseExpiry } from './sync/lease-expiry.ts';
@@ -80,6 +81,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     expiry,
     livenessMs,
   });
+  const settingsControl = new SettingsControl(parts);
   const inputs = new JobInputs(objects, stores.outputs);
 
   const passes = (): Pass[] => [
@@ -113,6 +115,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     driver,
     sync,
     inputs,
+    settingsControl,
     passes,
   };
 }

@@ -58,7 +58,7 @@ export async function buildStores(config: Config, around: Surroundings) {
   await logs.start(subscriber);
   const spans = new SpanStore(redis);
   const ledger = new Ledger(redis);
-  const settings = new FarmSettings(redis, ledger);
+  const settings = new FarmSettings(redis);
   return {
     redis,
     subscriber,

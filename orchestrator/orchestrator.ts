@@ -35,7 +35,6 @@ export async function startOrchestrator(
     await ensureAdminKey(stores.apiKeys, around.random, config.KARST_ADMIN_KEY_FILE);
   }
   await stores.settings.load();
-  await stores.settings.enforce();
   const services = buildServices(config, around, stores);
   await services.usage.load();
   services.dispatcher.applyShares();

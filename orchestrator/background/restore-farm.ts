@@ -12,6 +12,8 @@ import { z } from 'zod';
 import { jobEndSchema } from '../jobs/job-end.ts';
 import { objectKeys } from '../objects/keys.ts';
 import type { ObjectStore } from '../objects/store.ts';
+import type { FarmSettings } from '../settings/farm-settings.ts';
+import { restoreSettings } from '../settings/settings-control.ts';
 import { acceptedOutputsSchema } from '../store/attempt-record.ts';
 import { jobDefinitionSchema } from '../store/job-record.ts';
 import type { JobStore } from '../store/job-store.ts';
@@ -41,12 +43,13 @@ export interface RestoreParts {
   redis: Redis;
   objects: ObjectStore;
   jobs: JobStore;
+  settings: FarmSettings;
   clock: Clock;
   logger: Logger;
 }
 
 /**
- * Rebuilds Redis from storage when Redis is empty: keys, nodes, jobs, accepted outputs. What an
+ * Rebuilds Redis from storage when Redis is empty: keys, nodes, settings, jobs, accepted outputs. What an
  * accepted manifest names is not rendered again. Tasks without outputs of jobs that had not ended run
  * again: nothing of them is stored. Replicas that start together repeat each other harmlessly: every
  * part is idempotent.
@@ -55,6 +58,7 @@ export async function restoreFarm(parts: RestoreParts): Promise<void> {
   if ((await parts.redis.get(keys.farm())) !== null) return;
   await restoreHashes(parts, objectKeys.apiKeys, keys.apiKeys(), (id) => `karst:key:${id}`);
   await restoreHashes(parts, objectKeys.nodes, keys.nodes(), (id) => `karst:{${id}}:node`);
+  await restoreSettings(parts.settings, parts.objects, allKeys(parts.objects, objectKeys.settings));
   let restored = 0;
   for (const studio of await parts.objects.folders(objectKeys.studios)) {
     const studioId = studioIdSchema.parse(studio);

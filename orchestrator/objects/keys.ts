@@ -16,6 +16,9 @@ export const objectKeys = {
   /** What the farm itself must not forget: who may. Hashes and public keys only. */
   apiKeys: 'farm/keys/',
   nodes: 'farm/nodes/',
+  settings: 'farm/settings/',
+  setting: (kind: string, name: string) =>
+    checked(`farm/settings/${kind}/${encodeURIComponent(name)}.json`),
   studios: 'studios/',
   studioJobs: (id: StudioId) => studio(id, 'jobs/'),
   studioPrefix: (id: StudioId) => studio(id, ''),

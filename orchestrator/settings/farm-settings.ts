@@ -1,30 +1,17 @@
-import {
-  type LimitSettings,
-  limitMaxForFarm,
-  limitSettingsSchema,
-  type PoolSettings,
-  poolSettingsSchema,
-  type ShareSettings,
-  shareSettingsSchema,
+import type {
+  LimitSettings,
+  PoolSettings,
+  ShareSettings,
 } from '@karst/shared/protocol/farm-settings.ts';
 import { isWithinSchedule } from '@karst/shared/schedule/within-schedule.ts';
 import type { Redis } from 'ioredis';
-import { counterNames } from '../scheduler/counters.ts';
 import type { Admission } from '../scheduler/scheduler.ts';
 import { keys } from '../store/keys.ts';
-import type { Ledger } from '../store/ledger.ts';
+import { asInteger } from '../store/reply.ts';
+import { loadScript } from '../store/script.ts';
+import { ceilingsOf, parseSetting, type Setting, type SettingName, settingKey } from './setting.ts';
 
-/** `studio/NAME`, `project/STUDIO/NAME`, `limit/NAME`, `pool/NAME`. */
-export type SettingKey = `${'studio' | 'project' | 'limit' | 'pool'}/${string}`;
-
-const ceilingsOf = (
-  names: { tasks: string; gpus: string; nodes: string },
-  settings: ShareSettings | undefined,
-): [string, number | undefined][] => [
-  [names.tasks, settings?.maxTasks],
-  [names.gpus, settings?.maxGpus],
-  [names.nodes, settings?.maxNodes],
-];
+const changeSettingScript = loadScript('change_setting');
 
 /**
  * What the operators set: shares of studios and projects, limits, pools. Redis holds them, every
@@ -32,14 +19,12 @@ const ceilingsOf = (
  */
 export class FarmSettings {
   private readonly redis: Redis;
-  private readonly ledger: Ledger;
   private shares = new Map<string, ShareSettings>();
   private limits = new Map<string, LimitSettings>();
   private pools = new Map<string, PoolSettings>();
 
-  constructor(redis: Redis, ledger: Ledger) {
+  constructor(redis: Redis) {
     this.redis = redis;
-    this.ledger = ledger;
   }
 
   /** Reads everything anew. */
@@ -49,11 +34,10 @@ export class FarmSettings {
     const limits = new Map<string, LimitSettings>();
     const pools = new Map<string, PoolSettings>();
     for (const [key, text] of Object.entries(all)) {
-      const name = key.slice(key.indexOf('/') + 1);
-      const value: unknown = JSON.parse(text);
-      if (key.startsWith('limit/')) limits.set(name, limitSettingsSchema.parse(value));
-      else if (key.startsWith('pool/')) pools.set(name, poolSettingsSchema.parse(value));
-      else shares.set(name, shareSettingsSchema.parse(value));
+      const setting = parseSetting(key, text);
+      if (setting.kind === 'limit') limits.set(setting.name, setting.value);
+      else if (setting.kind === 'pool') pools.set(setting.name, setting.value);
+      else shares.set(setting.name, setting.value);
     }
     [this.shares, this.limits, this.pools] = [shares, limits, pools];
   }
@@ -88,42 +72,59 @@ export class FarmSettings {
     return { studios, classes, exclusive };
   }
 
-  /** Stores a setting (undefined: removes it) and puts its ceilings into force. */
-  async set(
-    key: SettingKey,
-    value: ShareSettings | LimitSettings | PoolSettings | undefined,
-  ): Promise<void> {
-    if (value === undefined) await this.redis.hdel(keys.settings(), key);
-    else await this.redis.hset(keys.settings(), key, JSON.stringify(value));
-    await this.load();
-    await this.enforce();
+  /** As Redis has it at this moment. */
+  async read(name: SettingName): Promise<Setting | undefined> {
+    const text = await this.redis.hget(keys.settings(), settingKey(name));
+    return text === null ? undefined : parseSetting(settingKey(name), text);
   }
 
-  /** Puts every ceiling into the ledger, as it must stand after Redis was emptied too. */
-  async enforce(): Promise<void> {
-    const wanted = new Map<string, number | undefined>();
-    for (const name of (await this.ledger.ceilings()).keys()) {
-      if (!name.startsWith('job:')) wanted.set(name, undefined);
+  /** Stores a setting and puts its ceilings into force, in one step. */
+  async set(setting: Setting): Promise<void> {
+    await this.change(setting, '', setting);
+    await this.load();
+  }
+
+  /** False: there was no such setting. */
+  async remove(name: SettingName): Promise<boolean> {
+    const removed = await this.change(name, '', undefined);
+    await this.load();
+    return removed;
+  }
+
+  /** Changes how many of a limit are in use elsewhere, and nothing else of it; undefined: no such limit. */
+  async setLimitUse(name: string, usedElsewhere: number): Promise<LimitSettings | undefined> {
+    const key = settingKey({ kind: 'limit', name });
+    for (;;) {
+      const text = await this.redis.hget(keys.settings(), key);
+      const setting = text === null ? undefined : parseSetting(key, text);
+      if (text === null || setting?.kind !== 'limit') return undefined;
+      const value = { ...setting.value, usedElsewhere };
+      // Somebody changed the limit in between: what they said stands, so it is read again.
+      if (!(await this.change(setting, text, { ...setting, value }))) continue;
+      this.limits.set(name, value);
+      return value;
     }
-    for (const [name, settings] of this.shares) {
-      const [studio = '', project] = name.split('/');
-      const names =
-        project === undefined
-          ? {
-              tasks: counterNames.studioTasks(studio),
-              gpus: counterNames.studioGpus(studio),
-              nodes: counterNames.studioNodes(studio),
-            }
-          : {
-              tasks: counterNames.projectTasks(studio, project),
-              gpus: counterNames.projectGpus(studio, project),
-              nodes: counterNames.projectNodes(studio, project),
-            };
-      for (const [counter, max] of ceilingsOf(names, settings)) wanted.set(counter, max);
-    }
-    for (const [name, settings] of this.limits) {
-      wanted.set(counterNames.limit(name), limitMaxForFarm(settings));
-    }
-    if (wanted.size > 0) await this.ledger.setCeilings(wanted);
+  }
+
+  private async change(
+    name: SettingName,
+    expected: string,
+    setting: Setting | undefined,
+  ): Promise<boolean> {
+    const reply = await changeSettingScript.run(
+      this.redis,
+      {
+        settings_key: keys.settings(),
+        ceilings_key: keys.ledgerCeilings(),
+        full_key: keys.ledgerFull(),
+      },
+      {
+        name: settingKey(name),
+        expected,
+        value: setting === undefined ? '' : JSON.stringify(setting.value),
+      },
+      [...ceilingsOf(name, setting)].flatMap(([counter, max]) => [counter, max ?? '']),
+    );
+    return asInteger(reply) === 1;
   }
 }

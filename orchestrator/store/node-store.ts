@@ -246,6 +246,20 @@ export class NodeStore {
     };
   }
 
+  /** How many enrolled nodes each pool has. Cost O(nodes). */
+  async countByPool(): Promise<Map<string, number>> {
+    const ids = await this.redis.smembers(keys.nodes());
+    const pools = await Promise.all(
+      ids.map((id) => this.redis.hget(keys.node(nodeIdSchema.parse(id)), 'pool')),
+    );
+    const counts = new Map<string, number>();
+    for (const pool of pools) {
+      const { pool: name } = readSettings(pool === null ? {} : { pool });
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    return counts;
+  }
+
   async list(nowMs: number): Promise<Node[]> {
     const ids = (await this.redis.smembers(keys.nodes())).sort();
     const nodes = await Promise.all(ids.map((id) => this.read(nodeIdSchema.parse(id), nowMs)));

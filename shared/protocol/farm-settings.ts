@@ -77,14 +77,45 @@ export type PoolSettings = z.infer<typeof poolSettingsSchema>;
 export const poolNameSchema = shortNameSchema;
 
 export const namedShareSchema = shareSettingsSchema
-  .extend({ studio: studioIdSchema, project: projectSchema.optional() })
-  .meta({ id: 'NamedShare' });
+  .extend({
+    studio: studioIdSchema,
+    project: projectSchema.optional().describe('Absent: the whole studio.'),
+    usage: z
+      .number()
+      .min(0)
+      .describe('Core-seconds used, of which half is forgotten every half-life; ranks it.'),
+    runningTasks: z.int().min(0).describe('Leases it holds now: what `maxTasks` bounds.'),
+    gpus: z.int().min(0).describe('GPUs it holds now.'),
+    nodes: z.int().min(0).describe('Nodes it runs on now.'),
+  })
+  .meta({ id: 'Share' });
+export type NamedShare = z.infer<typeof namedShareSchema>;
+
+/** A studio's own share and those of its projects. */
+export const ownShareSchema = z.object({
+  studio: namedShareSchema,
+  projects: z.array(namedShareSchema),
+});
+
 export const namedLimitSchema = limitSettingsSchema
   .extend({
     name: limitNameSchema,
+    forFarm: z.int().min(0).describe('How many the farm may use at this moment.'),
     inUse: z.int().min(0).describe('How many running tasks, or nodes, of the farm hold one.'),
   })
-  .meta({ id: 'NamedLimit' });
+  .meta({ id: 'Limit' });
+export type NamedLimit = z.infer<typeof namedLimitSchema>;
+
+/** What a script beside the licence server tells. */
+export const limitUseSchema = z
+  .strictObject({ usedElsewhere: limitSettingsSchema.shape.usedElsewhere.unwrap() })
+  .meta({ id: 'LimitUse' });
+
 export const namedPoolSchema = poolSettingsSchema
-  .extend({ name: poolNameSchema, nodeCount: z.int().min(0) })
-  .meta({ id: 'NamedPool' });
+  .extend({
+    name: poolNameSchema,
+    isSet: z.boolean().describe('False: some nodes are in it, and nobody set who may use it.'),
+    nodeCount: z.int().min(0).describe('Enrolled nodes in it.'),
+  })
+  .meta({ id: 'Pool' });
+export type NamedPool = z.infer<typeof namedPoolSchema>;

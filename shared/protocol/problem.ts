@@ -8,6 +8,7 @@ export const problemCatalogue = {
   invalid_request: { status: 400, title: 'The request is not valid', retryable: false },
   invalid_template: { status: 422, title: 'The job template is not valid', retryable: false },
   invalid_parameters: { status: 422, title: 'The job parameters are not valid', retryable: false },
+  invalid_policy: { status: 422, title: 'The job policy is not valid', retryable: false },
   missing_inputs: { status: 422, title: 'Input files are missing', retryable: false },
   unauthenticated: { status: 401, title: 'Authentication is required', retryable: false },
   forbidden: { status: 403, title: 'The key may not do this', retryable: false },

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Role } from './access.ts';
 import type { ProblemCode } from './problem.ts';
 
-export type Method = 'get' | 'post' | 'patch' | 'delete';
+export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
 /** Who may call: nobody in particular, an API key of a role, an enrolled node itself, a one-time token. */
 export type Access =
@@ -16,7 +16,16 @@ export interface Route {
   method: Method;
   /** OpenAPI path, parameters in braces. */
   path: string;
-  tag: 'jobs' | 'tasks' | 'files' | 'events' | 'nodes' | 'node protocol' | 'access' | 'service';
+  tag:
+    | 'jobs'
+    | 'tasks'
+    | 'files'
+    | 'events'
+    | 'nodes'
+    | 'node protocol'
+    | 'settings'
+    | 'access'
+    | 'service';
   summary: string;
   access: Access;
   params: z.ZodObject;

@@ -1,5 +1,6 @@
 import { nodeRoutes, protocolRoutes } from './node-routes.ts';
 import { accessRoutes, serviceRoutes } from './service-routes.ts';
+import { settingsRoutes } from './settings-routes.ts';
 import { fileRoutes, jobRoutes, taskRoutes } from './studio-routes.ts';
 
 /** The whole API. Express is mounted from it, clients call through it, OpenAPI is made from it. */
@@ -9,6 +10,7 @@ export const routes = {
   ...fileRoutes,
   ...nodeRoutes,
   ...protocolRoutes,
+  ...settingsRoutes,
   ...accessRoutes,
   ...serviceRoutes,
 };

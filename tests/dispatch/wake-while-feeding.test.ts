@@ -56,7 +56,7 @@ beforeAll(async () => {
     ...around,
     usage,
     accounts: new LeaseAccounts({ ...around, usage }),
-    settings: new FarmSettings(redis, ledger),
+    settings: new FarmSettings(redis),
     jobs,
     queue,
     spans: new SpanStore(redis),

@@ -52,6 +52,9 @@ const url = (route: Route) =>
       nodeId,
       leaseId: '7b0ad4b6-3b3c-4c39-9c5e-0f3ad1d6a0a1',
       keyId: '0123456789abcdef0123',
+      studio: 'pixels',
+      project: 'feature film',
+      name: 'houdini',
     },
     {},
   );
