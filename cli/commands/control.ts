@@ -72,7 +72,7 @@ function addPriorityCommand({ program, context }: CommandLine): void {
   command.action(async (jobId: string, priority: number) => {
     const api = await connectWith(context, command);
     const input = { params: { jobId }, body: { priority } };
-    const job = await api.call(routes.setJobPriority, input);
+    const job = await api.call(routes.setJob, input);
     say(context, `Job ${job.id} has priority ${job.policy.priority}.`);
   });
 }

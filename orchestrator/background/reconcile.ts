@@ -1,5 +1,5 @@
 import type { JobId } from '@karst/shared/protocol/ids.ts';
-import { terminalJobStates } from '@karst/shared/protocol/job.ts';
+import { type Job, terminalJobStates } from '@karst/shared/protocol/job.ts';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
@@ -8,10 +8,12 @@ import type { SpanQueue } from '../queue/span-queue.ts';
 import { mayRun } from '../store/job-record.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { keys } from '../store/keys.ts';
+import type { Ledger } from '../store/ledger.ts';
 import type { NodeStore } from '../store/node-store.ts';
 import type { Span, SpanStore } from '../store/span-store.ts';
 import type { LeaseExpiry } from '../sync/lease-expiry.ts';
 import type { Pass } from './pass.ts';
+import { ceilingSettler } from './settle-ceilings.ts';
 
 /** Spans of one step looked at in one pass; the rest waits for the next. */
 const SPANS_PER_STEP_MAX = 2000;
@@ -22,13 +24,14 @@ const SPANS_PER_STEP_MAX = 2000;
  * it has), and a span BullMQ thinks active while the table says queued is freed. A span must look so in
  * two passes in a row, so that a grant in progress is left alone; the first pass of a process trusts
  * its look at once, since nothing of its own is in progress. Leases that no node knows of are taken
- * back.
+ * back. Then the ceilings of jobs.
  */
 export function reconcilePass(parts: {
   redis: Redis;
   jobs: JobStore;
   spans: SpanStore;
   nodes: NodeStore;
+  ledger: Ledger;
   queue: SpanQueue;
   expiry: LeaseExpiry;
   dispatcher: Dispatcher;
@@ -38,6 +41,7 @@ export function reconcilePass(parts: {
 }): Pass {
   const { jobs, spans, queue, dispatcher, logger } = parts;
   let suspects: ReadonlySet<string> | undefined;
+  const settleCeilings = ceilingSettler(jobs, parts.ledger);
 
   /**
    * A lease stands on its node's list before the table grants it and until the table ends it. One that
@@ -80,6 +84,7 @@ export function reconcilePass(parts: {
     periodMs: parts.periodMs,
     async runOnce() {
       const next = new Set<string>();
+      const active: Job[] = [];
       for (const jobId of await jobs.activeIds()) {
         const job = await jobs.read(jobId);
         if (job === undefined) {
@@ -90,6 +95,7 @@ export function reconcilePass(parts: {
           await parts.aftermath.jobStateChanged(jobId, job.state);
           continue;
         }
+        active.push(job);
         for (const [step, record] of (await jobs.steps(jobId, job.stepCount)).entries()) {
           if (!mayRun(record)) continue;
           await mendStep(jobId, step, next);
@@ -97,6 +103,7 @@ export function reconcilePass(parts: {
         }
       }
       suspects = next;
+      await settleCeilings(active);
     },
   };
 }

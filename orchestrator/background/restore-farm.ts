@@ -5,19 +5,20 @@ import {
   type StudioId,
   studioIdSchema,
 } from '@karst/shared/protocol/ids.ts';
-import { policySchema } from '@karst/shared/protocol/job.ts';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { hasCeilings, jobCeilings } from '../jobs/job-ceilings.ts';
 import { jobEndSchema } from '../jobs/job-end.ts';
+import { jobFileSchema } from '../jobs/job-file.ts';
 import { objectKeys } from '../objects/keys.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { FarmSettings } from '../settings/farm-settings.ts';
 import { restoreSettings } from '../settings/settings-control.ts';
 import { acceptedOutputsSchema } from '../store/attempt-record.ts';
-import { jobDefinitionSchema } from '../store/job-record.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { keys } from '../store/keys.ts';
+import type { Ledger } from '../store/ledger.ts';
 import { asText } from '../store/reply.ts';
 import { loadScript } from '../store/script.ts';
 
@@ -27,16 +28,6 @@ const restoreEndScript = loadScript('restore_end');
 /** Manifests read at once. */
 const READS_AT_ONCE = 16;
 
-/** job.json: see jobs/submit-job.ts. */
-const storedJobSchema = z.object({
-  id: jobIdSchema,
-  studio: studioIdSchema,
-  project: z.string(),
-  policy: policySchema,
-  definition: jobDefinitionSchema,
-  createdAtMs: z.number(),
-});
-
 const hashSchema = z.record(z.string(), z.string());
 
 export interface RestoreParts {
@@ -44,6 +35,7 @@ export interface RestoreParts {
   objects: ObjectStore;
   jobs: JobStore;
   settings: FarmSettings;
+  ledger: Ledger;
   clock: Clock;
   logger: Logger;
 }
@@ -102,7 +94,7 @@ async function restoreJob(parts: RestoreParts, studio: StudioId, jobId: JobId): 
   const { objects, jobs, redis, clock } = parts;
   const stored = await objects.getJson(objectKeys.job(studio, jobId));
   if (stored === undefined) return false;
-  const job = storedJobSchema.parse(stored);
+  const job = jobFileSchema.parse(stored);
   const end = await objects.getJson(objectKeys.jobEnd(studio, jobId));
   const { state, message } =
     end === undefined ? { state: '', message: '' } : jobEndSchema.parse(end);
@@ -111,6 +103,9 @@ async function restoreJob(parts: RestoreParts, studio: StudioId, jobId: JobId): 
     await restoreStep(parts, studio, jobId, step);
   }
   await redis.sadd(keys.publishingJobs(), jobId);
+  if (end === undefined && hasCeilings(job)) {
+    await parts.ledger.setCeilings(jobCeilings({ ...job, state: 'pending' }));
+  }
   // Seconds since 1970 are more than the grants of any job: no lost lease's epoch is met again.
   const nowMs = clock.nowMs();
   const reply = await restoreEndScript.run(

@@ -13,6 +13,8 @@ import type { SpanQueue } from '../queue/span-queue.ts';
 import type { Effects } from '../store/effects.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { keys } from '../store/keys.ts';
+import type { Ledger } from '../store/ledger.ts';
+import { hasCeilings, jobCeilings } from './job-ceilings.ts';
 import type { jobEndSchema } from './job-end.ts';
 import type { JobEvents } from './job-events.ts';
 
@@ -27,6 +29,7 @@ export class Aftermath {
   private readonly bus: WakeBus;
   private readonly events: JobEvents;
   private readonly jobs: JobStore;
+  private readonly ledger: Ledger;
   private readonly objects: ObjectStore;
   private readonly clock: Clock;
   private readonly logger: Logger;
@@ -39,6 +42,7 @@ export class Aftermath {
     bus: WakeBus;
     events: JobEvents;
     jobs: JobStore;
+    ledger: Ledger;
     objects: ObjectStore;
     clock: Clock;
     logger: Logger;
@@ -49,6 +53,7 @@ export class Aftermath {
     this.bus = parts.bus;
     this.events = parts.events;
     this.jobs = parts.jobs;
+    this.ledger = parts.ledger;
     this.objects = parts.objects;
     this.clock = parts.clock;
     this.logger = parts.logger;
@@ -95,8 +100,9 @@ export class Aftermath {
   async jobStateChanged(jobId: JobId, state: JobState): Promise<void> {
     const studio = await this.events.studioOf(jobId);
     if (studio === undefined) return;
+    const job = await this.jobs.read(jobId);
+    if (job !== undefined && hasCeilings(job)) await this.ledger.setCeilings(jobCeilings(job));
     if (terminalJobStates.has(state)) {
-      const job = await this.jobs.read(jobId);
       const end: z.input<typeof jobEndSchema> = { state, message: job?.message ?? '' };
       await this.objects.putJson(objectKeys.jobEnd(studio, jobId), end);
       await this.redis.srem(keys.activeJobs(), jobId);

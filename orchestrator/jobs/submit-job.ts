@@ -11,12 +11,17 @@ import { ProblemError } from '../http/handler.ts';
 import { objectKeys } from '../objects/keys.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { JobStore } from '../store/job-store.ts';
+import type { Ledger } from '../store/ledger.ts';
 import type { Aftermath } from './aftermath.ts';
+import { checkPolicy, type PolicyParts } from './check-policy.ts';
+import { hasCeilings, jobCeilings } from './job-ceilings.ts';
+import { putJobFile } from './job-file.ts';
 import { checkInputs, locate, withOutputs } from './job-files.ts';
 
-export interface SubmitParts {
+export interface SubmitParts extends PolicyParts {
   jobs: JobStore;
   objects: ObjectStore;
+  ledger: Ledger;
   aftermath: Aftermath;
   clock: Clock;
   tasksPerJobMax: number;
@@ -51,7 +56,7 @@ function refuseUnknownSteps(problems: readonly RawProblem[]): void {
 
 /**
  * Checks a submission completely. Nothing is stored.
- * Throws ProblemError invalid_template, invalid_parameters, invalid_request or missing_inputs.
+ * Throws ProblemError invalid_template, invalid_parameters, invalid_request, invalid_policy or missing_inputs.
  */
 export async function checkSubmission(
   parts: SubmitParts,
@@ -73,6 +78,7 @@ export async function checkSubmission(
   }
   const stepNames = created.value.steps.map(({ name }) => name);
   refuseUnknownSteps(unknownStepPolicies(stepNames, submission.policy.steps));
+  await checkPolicy(parts, studio, submission.policy, ['policy']);
   const locations = locate(created.value, submission);
   await checkInputs(parts.objects, studio, created.value, locations, submission);
   return { submission, ...withOutputs(created.value, locations, submission) };
@@ -90,15 +96,20 @@ export async function storeSubmission(
 ): Promise<Job> {
   const existing = await parts.jobs.read(jobId);
   const createdAtMs = existing ? Date.parse(existing.createdAt) : parts.clock.nowMs();
-  const { policy, project, inputs, paused } = submission;
+  const { project, inputs, paused } = submission;
   const definition = { job, locations, inputCount: inputs.length };
+  // What a person has changed since stands.
+  const policy = existing?.policy ?? submission.policy;
   const record = { id: jobId, studio, project, policy, definition, createdAtMs };
   await Promise.all([
-    parts.objects.putJson(objectKeys.job(studio, jobId), record),
+    putJobFile(parts.objects, record),
     inputs.length === 0
       ? undefined
       : parts.objects.putJson(objectKeys.inputs(studio, jobId), inputs),
   ]);
+  if (hasCeilings(record)) {
+    await parts.ledger.setCeilings(jobCeilings({ ...record, state: existing?.state ?? 'pending' }));
+  }
   await parts.jobs.create({ ...record, paused });
   const ready = job.steps.flatMap((step, i) => (step.dependsOn.length === 0 ? [i] : []));
   await parts.aftermath.jobCreated(jobId, ready);

@@ -16,6 +16,7 @@ import { asInteger } from './reply.ts';
 import { loadScript } from './script.ts';
 
 const createJobScript = loadScript('create_job');
+const changePolicyScript = loadScript('change_policy');
 
 export interface NewJob {
   id: JobId;
@@ -59,6 +60,14 @@ function stepFields(job: ResolvedJob, policy: Policy): string[][] {
   });
 }
 
+/** What of the job's hash comes from its policy. */
+const policyFields = (policy: Policy): Record<string, string | number> => ({
+  policy: JSON.stringify(policy),
+  priority: policy.priority,
+  max_retries: policy.maxRetriesPerTask,
+  max_failed: policy.maxFailedTasks,
+});
+
 function jobFields(job: NewJob): string[] {
   const { job: resolved } = job.definition;
   const fields: Record<string, string | number> = {
@@ -67,10 +76,7 @@ function jobFields(job: NewJob): string[] {
     project: job.project,
     name: resolved.name,
     state: job.paused === true ? 'paused' : 'pending',
-    policy: JSON.stringify(job.policy),
-    priority: job.policy.priority,
-    max_retries: job.policy.maxRetriesPerTask,
-    max_failed: job.policy.maxFailedTasks,
+    ...policyFields(job.policy),
     step_count: resolved.steps.length,
     steps_open: resolved.steps.length,
     waiting: resolved.steps.reduce((sum, step) => sum + step.taskCount, 0),
@@ -155,8 +161,20 @@ export class JobStore {
     return records.filter((record) => record !== undefined);
   }
 
-  async setPriority(id: JobId, priority: number): Promise<void> {
-    await this.redis.hset(keys.job(id), 'priority', priority);
+  /** Changes a job's policy, also when others do at the same time. False: there is no such job. */
+  async changePolicy(id: JobId, change: (policy: Policy) => Policy): Promise<boolean> {
+    for (;;) {
+      const hash = await this.redis.hgetall(keys.job(id));
+      const job = parseJob(hash);
+      if (job === undefined) return false;
+      const reply = await changePolicyScript.run(
+        this.redis,
+        { job_key: keys.job(id) },
+        { expected_policy: hash.policy ?? '', expected_priority: hash.priority ?? '' },
+        flat(policyFields(change(job.policy))),
+      );
+      if (asInteger(reply) === 1) return true;
+    }
   }
 
   async activeIds(): Promise<JobId[]> {

@@ -185,7 +185,6 @@ export const stepSchema = z
   .meta({ id: 'Step' });
 export type Step = z.infer<typeof stepSchema>;
 
-export const priorityChangeSchema = z.strictObject({ priority: z.int().min(0).max(100) });
 export const jobRetrySchema = z.strictObject({
   step: z.string().optional().describe('Only this step; default: every step.'),
 });

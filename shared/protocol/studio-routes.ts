@@ -12,11 +12,11 @@ import {
   jobRetrySchema,
   jobSchema,
   jobStateSchema,
-  priorityChangeSchema,
   stepSchema,
   submissionSchema,
   taskStateSchema,
 } from './job.ts';
+import { jobChangeSchema } from './job-change.ts';
 import { pageOf, pageQuerySchema } from './page.ts';
 import { type Route, route } from './route.ts';
 import { taskSchema } from './task.ts';
@@ -38,6 +38,7 @@ export const jobRoutes = {
     problems: [
       'invalid_template',
       'invalid_parameters',
+      'invalid_policy',
       'missing_inputs',
       'idempotency_key_reused',
       'payload_too_large',
@@ -62,16 +63,16 @@ export const jobRoutes = {
     response: jobSchema,
     problems: ['not_found'],
   }),
-  setJobPriority: route({
+  setJob: route({
     method: 'patch',
     path: '/v1/jobs/{jobId}',
     tag: 'jobs',
-    summary: "Change a job's priority, from the next grant on.",
+    summary: "Change a job's policy, from the next grant on. What is left out stays as it is.",
     access: submit,
     params: jobParams,
-    body: priorityChangeSchema,
+    body: jobChangeSchema,
     response: jobSchema,
-    problems: ['not_found'],
+    problems: ['not_found', 'invalid_policy'],
   }),
   cancelJob: route({
     method: 'post',

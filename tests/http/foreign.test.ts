@@ -101,7 +101,7 @@ afterAll(async () => {
 
 const upload = { task: 0, kind: 'output', path: 'a.exr' };
 const bodies: Partial<Record<string, object>> = {
-  setJobPriority: { priority: 1 },
+  setJob: { priority: 1 },
   retryJob: {},
   createLeaseUploads: { files: [{ ...upload, sha256: '0'.repeat(64), sizeBytes: 1 }] },
   completeLeaseUpload: { ...upload, uploadId: 'x', etags: ['x'] },

@@ -49,7 +49,7 @@ const farmHandlers = {
   submitJob: reached,
   listJobs: reached,
   getJob: reached,
-  setJobPriority: reached,
+  setJob: reached,
   cancelJob: reached,
   pauseJob: reached,
   resumeJob: reached,

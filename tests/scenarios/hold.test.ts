@@ -84,7 +84,7 @@ it('runs the preview, holds the rest on every replica and through restarts, unti
   await farm().api(1).call(routes.resumeJob, { params });
   await farm()
     .api()
-    .call(routes.setJobPriority, { params, body: { priority: 99 } });
+    .call(routes.setJob, { params, body: { priority: 99 } });
   for (const index of [0, 1]) {
     await farm().replicas[index]?.kill();
     await farm().startReplica(index);

@@ -122,7 +122,7 @@ it('takes the job of higher priority first, also when that is changed later', as
   const params = { jobId: raised.id };
   await farm()
     .api()
-    .call(routes.setJobPriority, { params, body: { priority: 60 } });
+    .call(routes.setJob, { params, body: { priority: 60 } });
   await farm().startAgent();
   await farm().jobIn(last.id, ['succeeded']);
   expect(await marks.lines('order')).toEqual(

@@ -1,25 +1,22 @@
 import { type Job, terminalJobStates } from '@karst/shared/protocol/job.ts';
 import { stepsToRetry } from '../../domain/steps-to-retry.ts';
 import type { Aftermath } from '../../jobs/aftermath.ts';
+import { type ChangeParts, changeJob } from '../../jobs/change-job.ts';
 import type { ControlStore } from '../../store/control-store.ts';
 import { mayRun, stepOf } from '../../store/job-record.ts';
-import type { JobStore } from '../../store/job-store.ts';
 import { type Handlers, ProblemError } from '../handler.ts';
 import { ownJob } from './jobs.ts';
 
 type ControlHandlers = Pick<
   Handlers,
-  'cancelJob' | 'pauseJob' | 'releaseStep' | 'resumeJob' | 'retryJob' | 'setJobPriority'
+  'cancelJob' | 'pauseJob' | 'releaseStep' | 'resumeJob' | 'retryJob' | 'setJob'
 >;
 
 const ended = (job: Job) => new ProblemError('conflict', `The job has ${job.state} already.`);
 
-export function jobControlHandlers(parts: {
-  jobs: JobStore;
-  control: ControlStore;
-  aftermath: Aftermath;
-  spanTasksMax: number;
-}): ControlHandlers {
+export function jobControlHandlers(
+  parts: ChangeParts & { control: ControlStore; aftermath: Aftermath; spanTasksMax: number },
+): ControlHandlers {
   const { jobs, control, aftermath } = parts;
 
   /** Wakes every step that may run: their rank or their right to run changed. */
@@ -72,10 +69,11 @@ export function jobControlHandlers(parts: {
       const names = steps.map(({ name }) => name);
       return stepOf(index, released, names);
     },
-    async setJobPriority({ params, body }, { principal }) {
+    async setJob({ params, body }, { principal }) {
       const job = await ownJob(jobs, principal.studio, params.jobId);
-      await jobs.setPriority(job.id, body.priority);
+      await changeJob(parts, principal.studio, job.id, body);
       await wake(job);
+      await aftermath.jobChanged(job.id);
       return await ownJob(jobs, principal.studio, job.id);
     },
     async retryJob({ params, body }, { principal }) {

@@ -1,0 +1,63 @@
+import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
+import type { Job } from '@karst/shared/protocol/job.ts';
+import { changePolicy, type JobChange } from '@karst/shared/protocol/job-change.ts';
+import type { WakeBus } from '../dispatch/wake-bus.ts';
+import type { ObjectStore } from '../objects/store.ts';
+import type { JobStore } from '../store/job-store.ts';
+import type { Ledger } from '../store/ledger.ts';
+import { checkPolicy, type PolicyParts } from './check-policy.ts';
+import { jobCeilings } from './job-ceilings.ts';
+import { putJobFile } from './job-file.ts';
+
+export interface ChangeParts extends PolicyParts {
+  jobs: JobStore;
+  objects: ObjectStore;
+  ledger: Ledger;
+  bus: WakeBus;
+}
+
+/**
+ * Changes a job's policy: in Redis, then its ceilings in the ledger, then job.json. The caller wakes
+ * its steps. Undefined: there is no such job. Throws ProblemError invalid_policy.
+ */
+export async function changeJob(
+  parts: ChangeParts,
+  studio: StudioId,
+  jobId: JobId,
+  change: JobChange,
+): Promise<Job | undefined> {
+  const { jobs, bus } = parts;
+  const before = await jobs.read(jobId);
+  if (before === undefined) return undefined;
+  // What it names already stays its own affair: a limit may be gone since it was submitted.
+  const { limits = [], placement, priorityClass } = change;
+  const changed = changePolicy(before.policy, change);
+  const where = placement === undefined && priorityClass === undefined ? {} : changed.placement;
+  const asked = { limits, placement: where, priorityClass: changed.priorityClass };
+  await checkPolicy(parts, studio, asked, []);
+  await jobs.changePolicy(jobId, (policy) => changePolicy(policy, change));
+  const job = await spread(parts, jobId);
+  // A counter found full before may have room now.
+  if (job !== undefined) bus.send({ kind: 'gates', names: [...jobCeilings(job).keys()] });
+  return job;
+}
+
+/**
+ * Puts what the job's hash says into the ledger and into storage. Changes at the same time may get
+ * here in either order, so that each looks once more when it has written.
+ */
+async function spread(
+  { jobs, ledger, objects }: ChangeParts,
+  jobId: JobId,
+): Promise<Job | undefined> {
+  let job = await jobs.read(jobId);
+  const definition = await jobs.definition(jobId);
+  while (job !== undefined && definition !== undefined) {
+    await ledger.setCeilings(jobCeilings(job));
+    await putJobFile(objects, { ...job, definition, createdAtMs: Date.parse(job.createdAt) });
+    const now: Job | undefined = await jobs.read(jobId);
+    if (JSON.stringify(now?.policy) === JSON.stringify(job.policy)) return now;
+    job = now;
+  }
+  return job;
+}
