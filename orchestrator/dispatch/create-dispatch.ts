@@ -50,6 +50,7 @@ export function createDispatch(parts: {
     ...parts,
     runnable,
     feeder,
+    putBack: ({ jobId, step }) => dispatcher.receive({ kind: 'step', jobId, step }),
     jobStarted: ({ jobId }) => told(events.jobChanged(jobId)),
     lastOn(nodeId) {
       const known = last.get(nodeId);
@@ -65,7 +66,8 @@ export function createDispatch(parts: {
       }
     },
   });
-  return new Dispatcher({ ...parts, runnable, granter, waiters: new Waiters() });
+  const dispatcher = new Dispatcher({ ...parts, runnable, granter, waiters: new Waiters() });
+  return dispatcher;
 }
 
 /** Grants in a row in which a node may stay with a step that others are as good as. */

@@ -46,6 +46,8 @@ export class Dispatcher {
   private readonly logger: Logger;
   private serving: Promise<void> | undefined;
   private serveAgain = false;
+  /** Parked calls being served, and whether they are to be answered whatever comes of it. */
+  private readonly served = new Map<Waiter, { recalled: boolean; lost: LeaseId[] }>();
 
   constructor(parts: DispatcherParts) {
     this.runnable = parts.runnable;
@@ -77,10 +79,10 @@ export class Dispatcher {
       .then(async () => {
         this.applyShares();
         for (const gate of this.scheduler.ranking.closedGates()) this.accounts.open([gate]);
-        await Promise.all(
-          [...this.scheduler.ranking.steps()].map(({ jobId, step }) => this.wakeStep(jobId, step)),
-        );
-        for (const waiter of this.waiters.wanting()) waiter.answer(nothing);
+        const steps = [...this.scheduler.ranking.steps()];
+        await Promise.all(steps.map(({ jobId, step }) => this.lookAt(jobId, step)));
+        // Parked calls know their nodes as pools were before: they come back and are served anew.
+        for (const waiter of this.waiters.all()) this.recall(waiter, []);
       })
       .catch((error: Error) => {
         this.logger.warn({ err: error.message }, 'settings not reloaded; the next pass will');
@@ -105,18 +107,23 @@ export class Dispatcher {
     });
   }
 
-  /** Makes sure a step is among the runnable ones, with its present priority. */
+  /** Makes sure a step is among the runnable ones, as it is now, and grants what it has. */
   async wakeStep(jobId: JobId, step: number): Promise<void> {
+    if (await this.lookAt(jobId, step)) this.serve();
+  }
+
+  /** Answers whether the step is runnable. */
+  private async lookAt(jobId: JobId, step: number): Promise<boolean> {
     const known = this.runnable.get(jobId, step);
     if (known !== undefined) known.wakes += 1;
     const job = await this.jobs.read(jobId);
     if (job === undefined || (job.state !== 'pending' && job.state !== 'running')) {
       this.runnable.remove({ jobId, step });
-      return;
+      return false;
     }
     const definition = await this.jobs.definition(jobId);
     const resolved = definition?.job.steps[step];
-    if (resolved === undefined) return;
+    if (resolved === undefined) return false;
     const facts = stepFacts(job, resolved, (limit) => this.settings.isPerHost(limit));
     const now = { ...facts, allFed: false };
     const current = this.runnable.get(jobId, step);
@@ -131,7 +138,7 @@ export class Dispatcher {
       const idle = { ...fresh, feeding: undefined, meanTaskMs: undefined };
       this.runnable.add({ jobId, step, studio, project, createdAtMs, ...idle, ...now });
     }
-    this.serve();
+    return true;
   }
 
   /** Grants what there is now, without waiting. */
@@ -155,7 +162,7 @@ export class Dispatcher {
           resolve(told);
         },
       };
-      const onAbort = () => waiter.answer(nothing);
+      const onAbort = () => this.recall(waiter, []);
       signal.addEventListener('abort', onAbort, { once: true });
       sleep(waitMs, answered.signal).then(onAbort, () => undefined);
       this.waiters.park(waiter);
@@ -166,7 +173,21 @@ export class Dispatcher {
   }
 
   private tellNode(nodeId: NodeId, lost: LeaseId[]): void {
-    this.waiters.of(nodeId)?.answer({ grants: [], lost });
+    const waiter = this.waiters.of(nodeId);
+    if (waiter !== undefined) this.recall(waiter, lost);
+  }
+
+  /**
+   * Answers a parked call; one that is being served, when that is done: its node would call anew at
+   * once, and strike off a lease that it finds claimed and not granted yet.
+   */
+  private recall(waiter: Waiter, lost: readonly LeaseId[]): void {
+    const serving = this.served.get(waiter);
+    if (serving === undefined) waiter.answer({ grants: [], lost: [...lost] });
+    else {
+      serving.recalled = true;
+      serving.lost.push(...lost);
+    }
   }
 
   private serve(): void {
@@ -196,13 +217,18 @@ export class Dispatcher {
 
   private async serveOne(waiter: Waiter): Promise<void> {
     if (!this.waiters.isParked(waiter)) return;
+    const serving: { recalled: boolean; lost: LeaseId[] } = { recalled: false, lost: [] };
+    const { lost } = serving;
+    this.served.set(waiter, serving);
     try {
       const { grants, stale } = await this.granter.grant(waiter);
       // Grants for a call that was answered meanwhile stand on the node's list: its next call gets them.
-      if (grants.length > 0 || stale) waiter.answer({ grants, lost: [] });
+      if (grants.length > 0 || stale || serving.recalled) waiter.answer({ grants, lost });
     } catch (error) {
       this.logger.warn({ err: String(error), node: waiter.nodeId }, 'grant failed');
-      waiter.answer(nothing);
+      waiter.answer({ grants: [], lost });
+    } finally {
+      this.served.delete(waiter);
     }
   }
 }

@@ -27,6 +27,8 @@ export interface GranterParts {
   clock: Clock;
   random: Random;
   logger: Logger;
+  /** Told when spans wait again that were taken and not granted, of a step taken for done. */
+  putBack(step: RunnableStep): void;
   /** Told once when a job's first span is granted. */
   jobStarted(step: RunnableStep): void;
   /** What the node ran last, if that step still has work. */
@@ -155,6 +157,10 @@ export class Granter {
       ),
     );
     step.buffered += spans.length;
+    // Another call may have found the queue empty meanwhile, and taken the step for done.
+    if (spans.length > 0 && this.parts.runnable.get(step.jobId, step.step) === undefined) {
+      this.parts.putBack(step);
+    }
   }
 
   /** Leases that were not granted leave the node's list and the ledger. */

@@ -50,6 +50,11 @@ export class Waiters {
     return this.byNode.get(nodeId);
   }
 
+  /** A snapshot of every parked call. */
+  all(): Waiter[] {
+    return [...this.byNode.values()];
+  }
+
   /** A snapshot of those that want work, oldest first. */
   wanting(): Waiter[] {
     return [...this.byNode.values()].filter((waiter) => waiter.wanted > 0);

@@ -1,3 +1,4 @@
+import type { JobChange } from '@karst/shared/protocol/job-change.ts';
 import { routes } from '@karst/shared/protocol/routes.ts';
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
@@ -36,14 +37,33 @@ it('a farm whose Redis was emptied is rebuilt from storage and renders nothing t
     .api()
     .call(routes.revokeKey, { params: { keyId: revoked.id } });
 
+  const api = farm().api();
+  await api.call(routes.setLimit, { params: { name: 'nuke' }, body: { max: 7, reserve: 2 } });
+  await api.call(routes.setLimit, { params: { name: 'gone' }, body: { max: 1 } });
+  await api.call(routes.deleteLimit, { params: { name: 'gone' } });
+  const ofProject = { studio: 'default', project: 'feature film' };
+  await api.call(routes.setProjectShare, { params: ofProject, body: { maxTasks: 9 } });
+  const change: JobChange = { limits: ['nuke'], maxTasks: 2, priorityClass: 'urgent' };
+  await api.call(routes.setJob, { params: { jobId: open.id }, body: change });
+
   await farm().replicas[0]?.kill();
   await agent.child.kill();
   const redis = new Redis(farm().redis.url);
+  const ceilings = await redis.hgetall('karst:{farm}:ledger:ceilings');
   await redis.flushall();
-  redis.disconnect();
   await farm().startReplica(0);
 
   expect((await farm().readJob(open.id)).taskCounts).toEqual(counts({ succeeded: 4, waiting: 4 }));
+  expect((await farm().readJob(open.id)).policy).toMatchObject(change);
+  expect(ceilings).toEqual({
+    'limit:nuke': '5',
+    'project:default/feature film:tasks': '9',
+    [`job:${open.id}:tasks`]: '2',
+  });
+  expect(await redis.hgetall('karst:{farm}:ledger:ceilings')).toEqual(ceilings);
+  redis.disconnect();
+  const limits = (await farm().api().call(routes.listLimits, {})).items;
+  expect(limits).toMatchObject([{ name: 'nuke', max: 7, reserve: 2, forFarm: 5, inUse: 0 }]);
   expect((await farm().readJob(canceled.id)).state).toBe('canceled');
   expect((await farm().api(0, key).call(routes.whoami, {})).role).toBe('read');
   expect((await farm().fetch('GET', '/v1/whoami', undefined, revoked.key)).status).toBe(401);
