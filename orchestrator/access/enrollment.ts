@@ -1,8 +1,8 @@
 import type { Clock } from '@karst/shared/clock.ts';
 import { type NodeId, newKeyId, newNodeId, nodeIdSchema } from '@karst/shared/protocol/ids.ts';
 import type { Random } from '@karst/shared/random.ts';
-import type { Redis } from 'ioredis';
 import { z } from 'zod';
+import type { Redis } from '../store/connection.ts';
 import { keys } from '../store/keys.ts';
 import { loadScript } from '../store/script.ts';
 import { hashSecret, SECRET_BYTES } from './secret.ts';

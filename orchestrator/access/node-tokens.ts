@@ -4,9 +4,9 @@ import {
   NODE_TOKEN_AUDIENCE,
   NODE_TOKEN_LIFETIME_MAX_SECONDS,
 } from '@karst/shared/protocol/node.ts';
-import type { Redis } from 'ioredis';
 import { type CryptoKey, decodeJwt, errors, importJWK, jwtVerify } from 'jose';
 import { z } from 'zod';
+import type { Redis } from '../store/connection.ts';
 import { keys } from '../store/keys.ts';
 import { ExpiringCache } from './expiring-cache.ts';
 

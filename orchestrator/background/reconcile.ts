@@ -1,10 +1,10 @@
 import type { JobId } from '@karst/shared/protocol/ids.ts';
 import { type Job, terminalJobStates } from '@karst/shared/protocol/job.ts';
-import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { Aftermath } from '../jobs/aftermath.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
+import type { Redis } from '../store/connection.ts';
 import { mayRun } from '../store/job-record.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { keys } from '../store/keys.ts';

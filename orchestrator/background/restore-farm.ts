@@ -5,7 +5,6 @@ import {
   type StudioId,
   studioIdSchema,
 } from '@karst/shared/protocol/ids.ts';
-import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { hasCeilings, jobCeilings } from '../jobs/job-ceilings.ts';
@@ -16,6 +15,7 @@ import type { ObjectStore } from '../objects/store.ts';
 import type { FarmSettings } from '../settings/farm-settings.ts';
 import { restoreSettings } from '../settings/settings-control.ts';
 import { acceptedOutputsSchema } from '../store/attempt-record.ts';
+import type { Redis } from '../store/connection.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { keys } from '../store/keys.ts';
 import type { Ledger } from '../store/ledger.ts';

@@ -1,7 +1,7 @@
 import { jobIdSchema, leaseIdSchema, nodeIdSchema } from '@karst/shared/protocol/ids.ts';
-import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import type { Redis } from '../store/connection.ts';
 import { keys } from '../store/keys.ts';
 
 const wakeSchema = z.discriminatedUnion('kind', [

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type JobId, jobIdSchema, type StudioId } from '@karst/shared/protocol/ids.ts';
-import type { Redis } from 'ioredis';
 import { z } from 'zod';
+import type { Redis } from '../store/connection.ts';
 import { keys } from '../store/keys.ts';
 import { ProblemError } from './handler.ts';
 

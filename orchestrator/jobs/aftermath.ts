@@ -1,7 +1,6 @@
 import { type Clock, sleep } from '@karst/shared/clock.ts';
 import type { JobId } from '@karst/shared/protocol/ids.ts';
 import { type JobState, terminalJobStates } from '@karst/shared/protocol/job.ts';
-import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import type { LeaseAccounts } from '../dispatch/lease-accounts.ts';
@@ -10,6 +9,7 @@ import { retryDelayMs } from '../domain/retry-delay.ts';
 import { objectKeys } from '../objects/keys.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
+import type { Redis } from '../store/connection.ts';
 import type { Effects } from '../store/effects.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { keys } from '../store/keys.ts';

@@ -1,6 +1,6 @@
 import type { Clock } from '@karst/shared/clock.ts';
 import { taskStateSchema } from '@karst/shared/protocol/job.ts';
-import type { Redis } from 'ioredis';
+import type { Redis } from '../store/connection.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { NodeStore } from '../store/node-store.ts';
 import type { FarmGauges } from './metrics.ts';

@@ -1,8 +1,8 @@
 import type { Clock } from '@karst/shared/clock.ts';
 import type { JobId, LeaseId } from '@karst/shared/protocol/ids.ts';
 import { ErrorCode, type IQueueBackend, Job as QueueJob, Worker } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
+import type { Redis } from '../store/connection.ts';
 import { keys, type SpanRef } from '../store/keys.ts';
 
 /**
@@ -36,7 +36,7 @@ export class SpanQueue {
     this.logger = logger;
     this.anchor = new Worker('anchor', null, {
       connection,
-      prefix: 'karst:queue',
+      prefix: 'karst:{anchor}:queue',
       autorun: false,
       lockDuration: LOCK_MS,
       removeOnComplete: { count: 0 },

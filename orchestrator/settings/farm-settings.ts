@@ -4,8 +4,8 @@ import type {
   ShareSettings,
 } from '@karst/shared/protocol/farm-settings.ts';
 import { isWithinSchedule } from '@karst/shared/schedule/within-schedule.ts';
-import type { Redis } from 'ioredis';
 import type { Admission } from '../scheduler/scheduler.ts';
+import type { Redis } from '../store/connection.ts';
 import { keys } from '../store/keys.ts';
 import { asInteger } from '../store/reply.ts';
 import { loadScript } from '../store/script.ts';

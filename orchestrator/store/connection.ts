@@ -1,5 +1,8 @@
-import { Redis, type RedisOptions } from 'ioredis';
+import { Cluster, type RedisOptions, Redis as Single } from 'ioredis';
 import type { Logger } from 'pino';
+
+/** A single server, or a Redis Cluster: each call touches one hash slot, so that both will do. */
+export type Redis = Single | Cluster;
 
 /** Longer than any of our scripts runs: a server silent for this long hangs. */
 const COMMAND_TIMEOUT_MS = 10_000;
@@ -16,14 +19,36 @@ export const connectRedis = (url: string, logger: Logger, name: string): Redis =
 export const connectSubscriber = (url: string, logger: Logger): Redis =>
   open(url, logger, 'subscriber', { maxRetriesPerRequest: null });
 
-function open(url: string, logger: Logger, name: string, options: RedisOptions): Redis {
-  const redis = new Redis(url, {
-    ...options,
-    connectionName: `karst-${name}`,
-    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 5), 1000),
-    lazyConnect: true,
-  });
+/** `redis://…`: one server. Several, with commas between: nodes of a cluster, by which all are found. */
+function open(urls: string, logger: Logger, name: string, options: RedisOptions): Redis {
+  const [first = '', ...others] = urls.split(',').map((url) => url.trim());
+  const common = { ...options, connectionName: `karst-${name}` };
+  const retryStrategy = (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 5), 1000);
+  const redis =
+    others.length === 0
+      ? new Single(first, { ...common, retryStrategy, lazyConnect: true })
+      : new Cluster([first, ...others], {
+          redisOptions: { ...credentials(first), ...common },
+          clusterRetryStrategy: retryStrategy,
+          lazyConnect: true,
+          enableOfflineQueue: options.maxRetriesPerRequest === null,
+          // A command under way when its node went may have run: it fails rather than be sent again.
+          // One refused because its slot moves, or nobody serves it yet, has not.
+          retryDelayOnFailover: 0,
+          retryDelayOnClusterDown: 200,
+          maxRedirections: 16,
+        });
   // Without a listener ioredis prints to the console; each outage is logged once per try.
   redis.on('error', (error: Error) => logger.warn({ err: error.message, name }, 'redis error'));
   return redis;
+}
+
+/** Nodes found by way of the first have its user and password; a cluster has one set of both. */
+function credentials(text: string): RedisOptions {
+  const url = new URL(text);
+  return {
+    ...(url.username === '' ? {} : { username: decodeURIComponent(url.username) }),
+    ...(url.password === '' ? {} : { password: decodeURIComponent(url.password) }),
+    ...(url.protocol === 'rediss:' ? { tls: {} } : {}),
+  };
 }

@@ -1,5 +1,5 @@
 import type { JobId } from '@karst/shared/protocol/ids.ts';
-import type { Redis } from 'ioredis';
+import type { Redis } from './connection.ts';
 import { type Effects, parseEffects } from './effects.ts';
 import { keys } from './keys.ts';
 import { asArray, asInteger, asText } from './reply.ts';

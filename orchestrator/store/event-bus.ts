@@ -1,7 +1,7 @@
 import type { FarmEvent } from '@karst/shared/protocol/event.ts';
 import type { StudioId } from '@karst/shared/protocol/ids.ts';
-import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
+import type { Redis } from './connection.ts';
 import type { OnEvent } from './event-feed.ts';
 import { EventListener } from './event-listener.ts';
 import { EventPublisher } from './event-publisher.ts';

@@ -1,7 +1,7 @@
 import { type FarmEvent, farmEventSchema } from '@karst/shared/protocol/event.ts';
 import type { StudioId } from '@karst/shared/protocol/ids.ts';
-import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
+import type { Redis } from './connection.ts';
 import { keys } from './keys.ts';
 
 export type OnEvent = (id: string, event: FarmEvent) => void;

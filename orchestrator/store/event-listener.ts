@@ -1,6 +1,6 @@
 import { type StudioId, studioIdSchema } from '@karst/shared/protocol/ids.ts';
-import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
+import type { Redis } from './connection.ts';
 import { EventFeed, type OnEvent, parseEntry } from './event-feed.ts';
 import { keys } from './keys.ts';
 

@@ -1,8 +1,8 @@
 import { sleep } from '@karst/shared/clock.ts';
 import type { FarmEvent } from '@karst/shared/protocol/event.ts';
 import type { StudioId } from '@karst/shared/protocol/ids.ts';
-import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
+import type { Redis } from './connection.ts';
 import { EventBuffer } from './event-buffer.ts';
 import { keys } from './keys.ts';
 import { loadScript } from './script.ts';

@@ -3,7 +3,7 @@ import type { ResolvedJob } from '@karst/shared/openjd/resolved-job.ts';
 import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
 import { jobIdSchema } from '@karst/shared/protocol/ids.ts';
 import type { Job, Policy } from '@karst/shared/protocol/job.ts';
-import type { Redis } from 'ioredis';
+import type { Redis } from './connection.ts';
 import {
   type JobDefinition,
   jobDefinitionSchema,

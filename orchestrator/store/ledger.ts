@@ -1,8 +1,8 @@
 import type { JobId, LeaseId, NodeId, StudioId } from '@karst/shared/protocol/ids.ts';
 import { leaseIdSchema } from '@karst/shared/protocol/ids.ts';
-import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import type { Counter } from '../scheduler/counters.ts';
+import type { Redis } from './connection.ts';
 import { keys } from './keys.ts';
 import { asArray, asInteger, asText, inPairs } from './reply.ts';
 import { loadScript } from './script.ts';

@@ -1,5 +1,5 @@
 import type { JobId } from '@karst/shared/protocol/ids.ts';
-import type { Redis } from 'ioredis';
+import type { Redis } from './connection.ts';
 import { keys } from './keys.ts';
 
 const ENTRIES_MAX = 2000;

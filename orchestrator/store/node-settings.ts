@@ -7,8 +7,8 @@ import {
   stopSchema,
 } from '@karst/shared/protocol/node-settings.ts';
 import { scheduleSchema } from '@karst/shared/protocol/schedule.ts';
-import type { Redis } from 'ioredis';
 import type { Drain } from '../domain/node-hold.ts';
+import type { Redis } from './connection.ts';
 import { keys } from './keys.ts';
 
 /** Fields of a node's hash that an operator sets; they are mirrored to storage. */

@@ -14,9 +14,9 @@ import {
   type NodeState,
 } from '@karst/shared/protocol/node.ts';
 import type { NodeSettings, NodeSettingsChange } from '@karst/shared/protocol/node-settings.ts';
-import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { type Drain, nodeHold } from '../domain/node-hold.ts';
+import type { Redis } from './connection.ts';
 import { keys, type LeaseRef } from './keys.ts';
 import { changeDrain, changeSettings, readDrain, readSettings } from './node-settings.ts';
 import { asArray, asInteger, asText, inPairs } from './reply.ts';

@@ -1,7 +1,7 @@
 import type { OutputFile } from '@karst/shared/protocol/files.ts';
 import type { JobId } from '@karst/shared/protocol/ids.ts';
-import type { Redis } from 'ioredis';
 import { acceptedOutputsSchema } from './attempt-record.ts';
+import type { Redis } from './connection.ts';
 import { keys } from './keys.ts';
 
 /** Tasks whose outputs are read in one call. */

@@ -1,5 +1,5 @@
 import type { Clock } from '@karst/shared/clock.ts';
-import type { Redis } from 'ioredis';
+import type { Redis } from './connection.ts';
 
 /** Since when Redis answers without a break: what is judged by silence must not count an outage. */
 export class Reachability {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Redis } from 'ioredis';
+import type { Redis } from './connection.ts';
 
 /**
  * A Lua script: one atomic transition. Its header names its keys and arguments,

@@ -1,6 +1,6 @@
 import type { JobId, LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
 import { leaseIdSchema, nodeIdSchema } from '@karst/shared/protocol/ids.ts';
-import type { Redis } from 'ioredis';
+import type { Redis } from './connection.ts';
 import { type Effects, parseEffects } from './effects.ts';
 import { keys, type LeaseRef } from './keys.ts';
 import { asArray, asInteger, asText } from './reply.ts';

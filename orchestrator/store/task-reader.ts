@@ -1,6 +1,5 @@
 import type { JobId, NodeId } from '@karst/shared/protocol/ids.ts';
 import type { TaskState } from '@karst/shared/protocol/job.ts';
-import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import {
   type AcceptedOutputs,
@@ -9,6 +8,7 @@ import {
   unpackAttempt,
   unpackRun,
 } from './attempt-record.ts';
+import type { Redis } from './connection.ts';
 import { keys } from './keys.ts';
 import type { Span, SpanStore } from './span-store.ts';
 

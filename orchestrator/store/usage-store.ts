@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis';
+import type { Redis } from './connection.ts';
 import { keys } from './keys.ts';
 import { loadScript } from './script.ts';
 

@@ -1,8 +1,8 @@
 import { sleep } from '@karst/shared/clock.ts';
-import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Metrics } from '../../metrics/metrics.ts';
 import type { ObjectStore } from '../../objects/store.ts';
+import type { Redis } from '../../store/connection.ts';
 import { type Handlers, ProblemError } from '../handler.ts';
 import { openApiJson } from '../openapi.ts';
 
