@@ -8,7 +8,7 @@ import type { Config } from './config.ts';
 import { createObjectStore } from './objects/store.ts';
 import { SpanQueue } from './queue/span-queue.ts';
 import { FarmSettings } from './settings/farm-settings.ts';
-import { connectRedis, connectSubscriber } from './store/connection.ts';
+import { connect, connectRedis, connectSubscriber } from './store/connection.ts';
 import { ControlStore } from './store/control-store.ts';
 import { createEventBus } from './store/event-bus.ts';
 import { JobStore } from './store/job-store.ts';
@@ -50,7 +50,7 @@ export async function buildStores(config: Config, around: Surroundings) {
     },
     clock,
   );
-  await Promise.all([redis.connect(), queueRedis.connect(), subscriber.connect()]);
+  await Promise.all([redis, queueRedis, subscriber].map(connect));
   await objects.ensureBucket();
   const queue = new SpanQueue(queueRedis, clock, logger);
   const eventBus = createEventBus(redis, subscriber, logger);

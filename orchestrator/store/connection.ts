@@ -19,6 +19,17 @@ export const connectRedis = (url: string, logger: Logger, name: string): Redis =
 export const connectSubscriber = (url: string, logger: Logger): Redis =>
   open(url, logger, 'subscriber', { maxRetriesPerRequest: null });
 
+/**
+ * Connects, to every node of a cluster: one whose connection is only being made refuses commands, as
+ * one that is away does. Throws when there is no connection.
+ */
+export async function connect(redis: Redis): Promise<void> {
+  await redis.connect();
+  if (redis instanceof Cluster) {
+    await Promise.all(redis.nodes('master').map((node) => node.ping()));
+  }
+}
+
 /** `redis://…`: one server. Several, with commas between: nodes of a cluster, by which all are found. */
 function open(urls: string, logger: Logger, name: string, options: RedisOptions): Redis {
   const [first = '', ...others] = urls.split(',').map((url) => url.trim());

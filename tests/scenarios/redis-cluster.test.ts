@@ -1,5 +1,5 @@
 import { routes } from '@karst/shared/protocol/routes.ts';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { Farm } from '../support/farm.ts';
 import { startRedisCluster, type TestCluster } from '../support/redis-cluster.ts';
 import { counts } from './support/job-state.ts';
@@ -16,6 +16,9 @@ beforeAll(async () => {
     livenessMs: 5000,
     env: { REDIS_URL: cluster.urls },
   });
+});
+afterEach(({ task }) => {
+  if (task.result?.state === 'fail') process.stderr.write(`${farm.logs()}\n`);
 });
 afterAll(async () => {
   await farm.stop();
