@@ -10,6 +10,7 @@ import { addLogsCommand } from './commands/logs.ts';
 import { addNodeCommand } from './commands/node.ts';
 import { addRunCommand } from './commands/run.ts';
 import { addServeCommand } from './commands/serve.ts';
+import { addSimulateCommand } from './commands/simulate.ts';
 import { addSubmitCommand } from './commands/submit.ts';
 import { addSummaryCommand } from './commands/summary.ts';
 import { addUpCommand } from './commands/up.ts';
@@ -32,6 +33,7 @@ const commands = [
   addSummaryCommand,
   addExpandCommand,
   addRunCommand,
+  addSimulateCommand,
   addSubmitCommand,
   addWaitCommand,
   addGetCommand,

@@ -8,6 +8,7 @@ const needs: Record<string, ('redis' | 'blender' | 'ffmpeg')[]> = {
   agent: ['redis'],
   openjd: [],
   blender: ['redis', 'blender', 'ffmpeg'],
+  simulate: [],
 };
 const packages = needs[name];
 if (packages === undefined) {
