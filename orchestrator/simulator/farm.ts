@@ -1,5 +1,6 @@
+import { DEFAULT_POOL } from '@karst/shared/protocol/node-settings.ts';
 import type { FarmFile, NodeGroup } from '@karst/shared/simulation/farm-file.ts';
-import { type Capabilities, DEFAULT_POOL } from '../scheduler/capabilities.ts';
+import type { Capabilities } from '../scheduler/capabilities.ts';
 import type { Admission } from '../scheduler/scheduler.ts';
 
 const MIB_PER_GIB = 1024;

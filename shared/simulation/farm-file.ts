@@ -75,7 +75,7 @@ export const farmFileSchema = fieldMap('a farm', {
   nodes: z.array(nodeGroupSchema).min(1).max(10_000),
   studios: z.array(studioShareSchema).max(10_000).default([]),
   limits: z.record(limitNameSchema, limitSettingsSchema).default({}),
-  pools: z.record(poolNameSchema, poolSettingsSchema.omit({ hours: true })).default({}),
+  pools: z.record(poolNameSchema, poolSettingsSchema.omit({ schedule: true })).default({}),
 });
 export type FarmFile = z.infer<typeof farmFileSchema>;
 
