@@ -61,6 +61,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     accounts,
     usage,
     slots: (shape) => roster.slots(shape),
+    suitable: (shape) => roster.takers(shape),
     spanLimits,
   });
   const driver = new PassDriver(clock, metrics, logger);

@@ -8,6 +8,7 @@ import { OutputWatch } from './outputs/output-watch.ts';
 import { Publisher } from './outputs/publisher.ts';
 import type { TaskLog } from './process/task-log.ts';
 import { type Failure, failedResult } from './session/failure.ts';
+import { FailureSigns } from './session/failure-signs.ts';
 import { leaseHost } from './session/lease-host.ts';
 import { LiveSession } from './session/live-session.ts';
 import { Session } from './session/session.ts';
@@ -44,6 +45,7 @@ export class LeaseRun {
   /** Sessions opened so far. */
   #opened = 0;
   #giveBack: string = returnedBecause.draining;
+  #signs = new FailureSigns([]);
   /** The first task without a result. */
   #next: number;
   /** The span is one chunk, with one result. */
@@ -105,6 +107,7 @@ export class LeaseRun {
     const definition = await this.#define();
     if (definition === undefined) return;
     this.#isChunk = adaptiveChunks(definition.definition.parameterSpace) !== undefined;
+    this.#signs = new FailureSigns(definition.failureRules ?? []);
     const key = sessionKey(this.grant, definition);
     let live = await sessions.enter(key, this.grant.step);
     try {
@@ -234,6 +237,7 @@ export class LeaseRun {
       spawner,
       tails,
       judge,
+      signs: this.#signs,
       keeper,
       clock,
       stop: this.#stop.signal,

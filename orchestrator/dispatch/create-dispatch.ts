@@ -37,6 +37,8 @@ export function createDispatch(parts: {
   logger: Logger;
   /** Slots of the nodes that suit a shape. */
   slots: (shape: Shape) => number;
+  /** Nodes that suit a shape and take work now. */
+  suitable: (shape: Shape) => number;
   spanLimits: SpanSizeLimits;
 }): Dispatcher {
   const { jobs, spans, queue, scheduler, events, logger } = parts;
@@ -46,11 +48,13 @@ export function createDispatch(parts: {
     telling.catch((error: Error) => logger.warn({ err: error.message }, 'event not sent'));
   };
   const last = new Map<NodeId, Last>();
-  const granter = new Granter({
+  const granter: Granter = new Granter({
     ...parts,
     runnable,
     feeder,
     putBack: ({ jobId, step }) => dispatcher.receive({ kind: 'step', jobId, step }),
+    suitable: ({ shape }) => parts.suitable(shape),
+    leftToOthers: () => dispatcher.lookAgain(),
     jobStarted: ({ jobId }) => told(events.jobChanged(jobId)),
     lastOn(nodeId) {
       const known = last.get(nodeId);

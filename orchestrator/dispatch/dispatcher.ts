@@ -134,9 +134,10 @@ export class Dispatcher {
       const { studio, project } = job;
       const createdAtMs = Date.parse(job.createdAt);
       const onDemand = adaptiveChunks(resolved.parameterSpace) !== undefined;
-      const fresh = { onDemand, wanted: 0, buffered: 0, wakes: 0 };
-      const idle = { ...fresh, feeding: undefined, meanTaskMs: undefined };
-      this.runnable.add({ jobId, step, studio, project, createdAtMs, ...idle, ...now });
+      const fresh = { onDemand, wanted: 0, buffered: 0, wakes: 0, inHand: 0 };
+      const idle = { ...fresh, leftAlone: new Map<NodeId, number>(), feeding: undefined };
+      const owner = { studio, project, createdAtMs, meanTaskMs: undefined };
+      this.runnable.add({ jobId, step, ...owner, ...idle, ...now });
     }
     return true;
   }
@@ -170,6 +171,11 @@ export class Dispatcher {
     // Work may have come between the last look and the parking.
     if (ask.wanted > 0 && this.runnable.size > 0) this.serve();
     return await news;
+  }
+
+  /** Looks once more whether a parked call can be served. */
+  lookAgain(): void {
+    this.serve();
   }
 
   private tellNode(nodeId: NodeId, lost: LeaseId[]): void {

@@ -1,21 +1,16 @@
 import type { Clock } from '@karst/shared/clock.ts';
-import { type LeaseId, type NodeId, newLeaseId } from '@karst/shared/protocol/ids.ts';
+import { type NodeId, newLeaseId } from '@karst/shared/protocol/ids.ts';
 import type { Grant, Resources } from '@karst/shared/protocol/lease.ts';
 import type { Random } from '@karst/shared/random.ts';
 import type { Logger } from 'pino';
 import type { SpanQueue } from '../queue/span-queue.ts';
 import type { NodeStore } from '../store/node-store.ts';
 import type { SpanStore } from '../store/span-store.ts';
+import { AvoidedSpans, type Taken } from './avoided-spans.ts';
 import type { Feeder } from './feeder.ts';
 import type { LeaseAccounts } from './lease-accounts.ts';
 import type { RunnableStep, RunnableSteps } from './runnable-steps.ts';
 import type { Ask } from './waiters.ts';
-
-interface Taken {
-  spanId: number;
-  leaseId: LeaseId;
-  resources: Resources | undefined;
-}
 
 export interface GranterParts {
   runnable: RunnableSteps;
@@ -33,6 +28,10 @@ export interface GranterParts {
   jobStarted(step: RunnableStep): void;
   /** What the node ran last, if that step still has work. */
   lastOn(nodeId: NodeId): RunnableStep | undefined;
+  /** How many nodes that suit the step take work now, as far as this replica knows. */
+  suitable(step: RunnableStep): number;
+  /** Spans of a step wait again that this node must not have: others may look for them now. */
+  leftToOthers(): void;
   /** Told of every grant. */
   granted(nodeId: NodeId, step: RunnableStep, grants: readonly Grant[]): void;
 }
@@ -54,28 +53,57 @@ export class Granter {
 
   /** As many grants as wanted and there are. `stale`: the call was superseded and may get nothing. */
   async grant(ask: Ask): Promise<{ grants: Grant[]; stale: boolean }> {
+    const avoided = new AvoidedSpans(ask.nodeId);
+    try {
+      return await this.grantAll(ask, avoided);
+    } finally {
+      await this.leaveAvoided(avoided);
+    }
+  }
+
+  private async grantAll(ask: Ask, avoided: AvoidedSpans) {
     const grants: Grant[] = [];
     const skip = new Set<RunnableStep>();
     while (grants.length < ask.wanted) {
       const step = this.parts.runnable.best(ask.node, skip, this.parts.lastOn(ask.nodeId));
       if (step === undefined) break;
+      if (avoided.isLeftAlone(step)) {
+        skip.add(step);
+        continue;
+      }
       const wakes = step.wakes;
       const taken = await this.take(step, ask, ask.wanted - grants.length);
       if (taken.length === 0) {
         if ((await this.parts.feeder.feed(step)) > 0) continue;
         // Found empty: dropped until something wakes it, unless that happened meanwhile.
-        if (step.wakes === wakes) this.parts.runnable.remove(step);
+        if (step.wakes === wakes && step.inHand === 0) this.parts.runnable.remove(step);
         else skip.add(step);
         continue;
       }
       if (this.parts.feeder.isLow(step)) this.feedBehind(step);
-      const outcome = await this.lease(ask, step, taken);
+      const before = avoided.heldOf(step);
+      const outcome = await this.lease(ask, step, taken, avoided).finally(() => {
+        step.inHand -= taken.length - (avoided.heldOf(step) - before);
+      });
       if (outcome === 'stale') return { grants, stale: true };
       if (outcome === 'held') this.parts.runnable.remove(step);
-      else if (outcome.length === 0) skip.add(step);
-      else grants.push(...outcome);
+      else if (outcome.length > 0) {
+        grants.push(...outcome);
+        avoided.granted(step);
+      } else if (!avoided.mayTryOn(step)) skip.add(step);
     }
     return { grants, stale: false };
+  }
+
+  /** Only now: while they were in hand, the node could take what waits behind them. */
+  private async leaveAvoided(avoided: AvoidedSpans): Promise<void> {
+    if (avoided.isEmpty) return;
+    for (const [step, spans] of avoided.leave()) {
+      await this.putBack(step, spans).finally(() => {
+        step.inHand -= spans.length;
+      });
+    }
+    this.parts.leftToOthers();
   }
 
   /** Spans from the queue, each with what it reserves of the node. */
@@ -89,7 +117,10 @@ export class Granter {
       reserved.map(async (resources) => {
         const leaseId = newLeaseId(this.parts.random);
         const spanId = await this.parts.queue.take(step, leaseId);
-        if (spanId !== undefined) return { spanId, leaseId, resources };
+        if (spanId !== undefined) {
+          step.inHand += 1;
+          return { spanId, leaseId, resources };
+        }
         if (resources !== undefined) node.free.giveBack(resources);
         return undefined;
       }),
@@ -104,6 +135,7 @@ export class Granter {
     ask: Ask,
     step: RunnableStep,
     taken: Taken[],
+    avoided: AvoidedSpans,
   ): Promise<Grant[] | 'stale' | 'held'> {
     const { jobId } = step;
     const leaseIds = taken.map(({ leaseId }) => leaseId);
@@ -122,7 +154,9 @@ export class Granter {
     await this.putBack(step, surplus);
     if (mine.length === 0) return refused === 'stale' || refused === 'slots' ? 'stale' : [];
     const nowMs = this.parts.clock.nowMs();
-    const reply = await this.parts.spans.grant(jobId, step.step, ask.nodeId, nowMs, mine);
+    const suitable = this.parts.suitable(step);
+    const { spans } = this.parts;
+    const reply = await spans.grant(jobId, step.step, ask.nodeId, nowMs, mine, suitable);
     if (reply.status === 'held') {
       await this.giveBack(ask, mine);
       await this.putBack(step, mine);
@@ -131,12 +165,18 @@ export class Granter {
     if (reply.jobStarted) this.parts.jobStarted(step);
     const grants: Grant[] = [];
     const copies: Taken[] = [];
+    const left: Taken[] = [];
     for (const [i, span] of mine.entries()) {
       const granted = reply.spans[i];
-      if (granted) grants.push({ ...span, ...granted, jobId, step: step.step });
+      if (reply.avoided.has(span.spanId)) left.push(span);
+      else if (granted) grants.push({ ...span, ...granted, jobId, step: step.step });
       else copies.push(span);
     }
     if (copies.length > 0) await this.dropCopies(ask, step, copies);
+    if (left.length > 0) {
+      await this.giveBack(ask, left);
+      avoided.hold(step, left);
+    }
     if (grants.length > 0) this.parts.granted(ask.nodeId, step, grants);
     return grants;
   }

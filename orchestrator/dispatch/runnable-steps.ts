@@ -1,4 +1,4 @@
-import type { JobId } from '@karst/shared/protocol/ids.ts';
+import type { JobId, NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Counter } from '../scheduler/counters.ts';
 import type { WaitingStep } from '../scheduler/ranking.ts';
 import type { NodeView, Scheduler } from '../scheduler/scheduler.ts';
@@ -19,6 +19,10 @@ export interface RunnableStep extends WaitingStep {
   allFed: boolean;
   /** Counts wake-ups, so that a step found empty is not dropped if work came meanwhile. */
   wakes: number;
+  /** Spans taken and not decided about: a node that must not have one lets it wait again in a moment. */
+  inHand: number;
+  /** Nodes that found only such spans, and how often the step had been woken then. */
+  leftAlone: Map<NodeId, number>;
   /** A feed in progress, shared by those who wait for it. */
   feeding: Promise<number> | undefined;
 }

@@ -82,10 +82,17 @@ export class Aftermath {
     else this.wakeLater(jobId, step, delayMs);
   }
 
-  async apply(jobId: JobId, step: number, effects: Effects): Promise<void> {
+  /** `delayMs` tells how long the failed tasks wait for their next try. */
+  async apply(
+    jobId: JobId,
+    step: number,
+    effects: Effects,
+    delayMs: (retry: Effects['retries'][number]) => number = ({ failures }) =>
+      retryDelayMs(failures),
+  ): Promise<void> {
     await this.revoke(jobId, effects);
-    for (const { spanId, failures } of effects.retries) {
-      await this.spansQueued(jobId, step, [spanId], retryDelayMs(failures));
+    for (const retry of effects.retries) {
+      await this.spansQueued(jobId, step, [retry.spanId], delayMs(retry));
     }
     for (const ended of effects.ended) await this.queue.remove({ jobId, step: ended });
     for (const ready of effects.ready) await this.stepReady(jobId, ready);

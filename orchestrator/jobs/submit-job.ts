@@ -3,6 +3,7 @@ import { createJob } from '@karst/shared/openjd/create-job.ts';
 import { parseTemplate, validateTemplate } from '@karst/shared/openjd/parse-template.ts';
 import type { Problem, RawProblem } from '@karst/shared/openjd/problem.ts';
 import type { ResolvedJob } from '@karst/shared/openjd/resolved-job.ts';
+import { unknownRuleSteps } from '@karst/shared/protocol/failure-rules.ts';
 import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
 import type { Job, Submission } from '@karst/shared/protocol/job.ts';
 import type { FieldError, ProblemCode } from '@karst/shared/protocol/problem.ts';
@@ -77,7 +78,11 @@ export async function checkSubmission(
     refuse(ofTemplate ? 'invalid_template' : 'invalid_parameters', created.error);
   }
   const stepNames = created.value.steps.map(({ name }) => name);
-  refuseUnknownSteps(unknownStepPolicies(stepNames, submission.policy.steps));
+  const { steps, failureRules } = submission.policy;
+  refuseUnknownSteps([
+    ...unknownStepPolicies(stepNames, steps),
+    ...unknownRuleSteps(stepNames, failureRules),
+  ]);
   await checkPolicy(parts, studio, submission.policy, ['policy']);
   const locations = locate(created.value, submission);
   await checkInputs(parts.objects, studio, created.value, locations, submission);

@@ -19,7 +19,10 @@ const attemptRecordSchema = z.object({
   g: z.string().optional(),
   k: failureKindSchema.optional(),
   c: failureClassSchema.optional(),
+  r: z.string().optional(),
   m: z.string().optional(),
+  /** Nodes it failed on, where that many are why the task was given up: report_lease.lua writes it. */
+  p: z.string().optional(),
   /** The full log's size in storage, bytes. */
   l: z.int().optional(),
 });
@@ -41,6 +44,7 @@ export function packAttempt(attempt: AttemptRecord): string {
     g: attempt.signal,
     k: attempt.failureKind,
     c: attempt.failureClass,
+    r: attempt.failureRule,
     m: attempt.message,
     l: attempt.logBytes,
   });
@@ -58,10 +62,14 @@ export function unpackAttempt(text: string): AttemptRecord {
     signal: r.g,
     failureKind: r.k,
     failureClass: r.c,
-    message: r.m,
+    failureRule: r.r,
+    message: r.p === undefined ? r.m : poisonMessage(r.p.split(' '), r.m),
     logBytes: r.l,
   };
 }
+
+const poisonMessage = (nodes: readonly string[], last: string | undefined): string =>
+  `failed on ${nodes.length} nodes and is given up (${nodes.join(', ')}); the last time: ${last ?? 'no message'}`;
 
 /** Successes of a range without outputs or logs: one member of a sorted set for all of them. */
 export function packRun(first: number, last: number, attempt: AttemptRecord): string {

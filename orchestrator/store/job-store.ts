@@ -66,6 +66,7 @@ const policyFields = (policy: Policy): Record<string, string | number> => ({
   priority: policy.priority,
   max_retries: policy.maxRetriesPerTask,
   max_failed: policy.maxFailedTasks,
+  poison_nodes: policy.poisonNodes,
 });
 
 function jobFields(job: NewJob): string[] {

@@ -16,6 +16,9 @@ const setProgressScript = loadScript('set_progress');
 /** Most failures of a task by faults of nodes or the farm before it is given up. */
 const FAULTS_PER_TASK_MAX = 10;
 
+/** A node that failed a task is avoided for so long, ms: others that suit may all be busy. */
+const AVOIDED_MS = 10 * 60_000;
+
 export type Span =
   | { state: 'queued'; spanId: number; first: number; last: number }
   | {
@@ -29,9 +32,12 @@ export type Span =
       grantedAtMs: number;
     };
 
+/** Whose fault a failure is; a: the next try avoids the node. */
+export type FailureCode = `${'t' | 'n' | 'f' | 'w' | 'x'}${'' | 'a'}`;
+
 /** One result in the words of report_lease.lua. */
 export interface ResultWords {
-  code: 'b' | 's' | 't' | 'n' | 'r';
+  code: 'b' | 's' | 'r' | FailureCode;
   first: number;
   last: number;
   runMs: number;
@@ -130,33 +136,45 @@ export class SpanStore {
     return remaining < 0 ? 'moved' : { remaining, spanIds };
   }
 
-  /** Leases spans in the order given; null where a span is no longer queued. */
+  /**
+   * Leases spans in the order given; null where a span is no longer queued, or is `avoided`: its task
+   * failed on the node lately and one of `suitableNodes` others may take it (0: any node may).
+   */
   async grant(
     jobId: JobId,
     step: number,
     nodeId: NodeId,
     nowMs: number,
     wanted: readonly { spanId: number; leaseId: LeaseId }[],
+    suitableNodes = 0,
   ): Promise<
-    { status: 'held' } | { status: 'granted'; jobStarted: boolean; spans: (Granted | null)[] }
+    | { status: 'held' }
+    | { status: 'granted'; jobStarted: boolean; spans: (Granted | null)[]; avoided: Set<number> }
   > {
     const reply = asArray(
       await grantSpansScript.run(
         this.redis,
         stepKeys(jobId, step),
-        { node_id: nodeId, now_ms: nowMs },
+        {
+          node_id: nodeId,
+          now_ms: nowMs,
+          suitable: suitableNodes,
+          avoided_since: nowMs - AVOIDED_MS,
+        },
         wanted.flatMap(({ spanId, leaseId }) => [spanId, leaseId]),
       ),
     );
     if (reply[0] === 'held') return { status: 'held' };
-    const spans = wanted.map((_, i) => {
+    const avoided = new Set<number>();
+    const spans = wanted.map(({ spanId }, i) => {
       const [first, last, epoch] = reply.slice(2 + 3 * i, 5 + 3 * i).map(asInteger);
       if (first === undefined || last === undefined || epoch === undefined) {
         throw new TypeError('redis: grant_spans answered too few spans');
       }
+      if (first === -2) avoided.add(spanId);
       return first < 0 ? null : { first, last, epoch };
     });
-    return { status: 'granted', jobStarted: asInteger(reply[1]) === 1, spans };
+    return { status: 'granted', jobStarted: asInteger(reply[1]) === 1, spans, avoided };
   }
 
   /** Records what `nodeId` reports of a lease; 'lost' when that is not, or no longer, its own. */

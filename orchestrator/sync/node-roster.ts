@@ -22,6 +22,8 @@ interface Seen {
   slots: number;
   deadlineMs: number;
   scheduledMs: number;
+  /** Whether it takes work: nobody holds it back, and it says nothing against it. */
+  takesWork: boolean;
   described?: Described;
 }
 
@@ -57,6 +59,7 @@ export class NodeRoster {
     }
     const described = known?.described;
     this.byNode.set(nodeId, {
+      takesWork: known?.takesWork ?? false,
       slots,
       deadlineMs,
       scheduledMs: deadlineMs,
@@ -82,6 +85,22 @@ export class NodeRoster {
     if (described.exclusive !== exclusive) described.matching.clear();
     described.exclusive = exclusive;
     return new NodeView(capabilities, used, described.matching, admission);
+  }
+
+  /** Whether the node takes work at all now, busy or not. */
+  setTakesWork(nodeId: NodeId, takesWork: boolean): void {
+    const seen = this.byNode.get(nodeId);
+    if (seen !== undefined) seen.takesWork = takesWork;
+  }
+
+  /** How many of the nodes lately seen here suit a shape and take work. */
+  takers(shape: Shape): number {
+    const nowMs = this.clock.nowMs();
+    let count = 0;
+    for (const seen of this.byNode.values()) {
+      if (seen.takesWork && seen.deadlineMs >= nowMs && suits(seen, shape)) count += 1;
+    }
+    return count;
   }
 
   private async describe(nodeId: NodeId, revision: number): Promise<Described> {

@@ -3,25 +3,23 @@ import type { JobId, NodeId, StudioId } from '@karst/shared/protocol/ids.ts';
 import { terminalJobStates } from '@karst/shared/protocol/job.ts';
 import type { LeaseReport, TaskResult } from '@karst/shared/protocol/lease.ts';
 import type { SyncResponse } from '@karst/shared/protocol/node.ts';
-import { failureClass } from '../domain/failure-class.ts';
+import { judgeFailure, type Verdict } from '../domain/failure-class.ts';
+import { retryDelayMs } from '../domain/retry-delay.ts';
 import type { Aftermath } from '../jobs/aftermath.ts';
 import type { JobEvents } from '../jobs/job-events.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { objectKeys } from '../objects/keys.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
-import {
-  type AcceptedOutputs,
-  type AttemptRecord,
-  packAttempt,
-  packRun,
-} from '../store/attempt-record.ts';
-import type { Reported, ResultWords, SpanStore } from '../store/span-store.ts';
+import type { JobStore } from '../store/job-store.ts';
+import type { Reported, SpanStore } from '../store/span-store.ts';
+import { type FailedResult, resultWords } from './result-words.ts';
 
 type Answer = SyncResponse['reports'][number];
 
 export interface ReportParts {
   spans: SpanStore;
+  jobs: JobStore;
   queue: SpanQueue;
   objects: ObjectStore;
   aftermath: Aftermath;
@@ -50,10 +48,11 @@ export class ReportService {
 
   async record(nodeId: NodeId, report: LeaseReport): Promise<ReportOutcome> {
     const verified = await this.verify(report);
-    const words = verified.map((result) => resultWords(nodeId, report.epoch, result));
+    const judge = await this.judge(report, verified);
+    const words = verified.map((result) => resultWords(nodeId, report.epoch, result, judge));
     const reported = await this.parts.spans.report(nodeId, report, this.parts.clock.nowMs(), words);
     if (reported.status === 'lost') this.parts.metrics.attemptsFenced(1);
-    if (reported.status === 'accepted') await this.follow(report, verified, reported);
+    if (reported.status === 'accepted') await this.follow(report, verified, reported, judge);
     const answer: Answer = { leaseId: report.leaseId, status: reported.status };
     if (reported.status === 'refused') {
       answer.message = 'results must follow each other in the order of the span, within the lease';
@@ -62,6 +61,23 @@ export class ReportService {
       answer.jobOver = true;
     }
     return { answer, released: reported.released };
+  }
+
+  /** How the job's rules decide about failures of a report. */
+  private async judge(
+    { jobId, step: index }: LeaseReport,
+    results: readonly TaskResult[],
+  ): Promise<(failed: FailedResult) => Verdict> {
+    if (!results.some(({ outcome }) => outcome === 'failed')) {
+      return ({ kind }) => judgeFailure({ kind, step: '' }, []);
+    }
+    const [job, definition] = await Promise.all([
+      this.parts.jobs.read(jobId),
+      this.parts.jobs.definition(jobId),
+    ]);
+    const rules = job?.policy.failureRules ?? [];
+    const step = definition?.job.steps[index]?.name ?? '';
+    return ({ kind, rule }) => judgeFailure({ kind, rule, step }, rules);
   }
 
   /**
@@ -111,6 +127,7 @@ export class ReportService {
     report: LeaseReport,
     results: readonly TaskResult[],
     reported: Reported,
+    judge: (failed: FailedResult) => Verdict,
   ): Promise<void> {
     const { jobId, step, spanId, leaseId } = report;
     const span = { jobId, step, spanId };
@@ -126,7 +143,12 @@ export class ReportService {
       this.measure(result);
       await this.tell(report, result, reported);
     }
-    await this.parts.aftermath.apply(jobId, step, reported.effects);
+    await this.parts.aftermath.apply(jobId, step, reported.effects, ({ task, failures }) => {
+      const failed = results.find((result) => result.outcome === 'failed' && result.first === task);
+      if (failed?.outcome !== 'failed') return retryDelayMs(failures);
+      const { delayMs, fault } = judge(failed);
+      return delayMs ?? retryDelayMs(failures, fault);
+    });
     if (results.some((result) => result.outcome === 'succeeded' && result.outputs?.length)) {
       this.parts.outputsAccepted();
     }
@@ -153,46 +175,4 @@ export class ReportService {
       this.parts.metrics.taskRun((result.endedAtMs - result.startedAtMs) / tasks);
     }
   }
-}
-
-/** A result in the words of report_lease.lua. */
-function resultWords(nodeId: NodeId, epoch: number, result: TaskResult): ResultWords {
-  const { first, last } = result;
-  const words = { first, last, runMs: 0, record: '', outputs: '', outputsCount: 0 };
-  if (result.outcome === 'returned') return { ...words, code: 'r' };
-  const { startedAtMs, endedAtMs } = result;
-  const attempt: AttemptRecord = {
-    epoch,
-    nodeId,
-    outcome: result.outcome,
-    startedAtMs,
-    endedAtMs,
-    logBytes: result.log?.sizeBytes,
-  };
-  if (result.outcome === 'failed') {
-    const fault = failureClass(result.kind);
-    const record = packAttempt({
-      ...attempt,
-      exitCode: result.exitCode,
-      signal: result.signal,
-      failureKind: result.kind,
-      failureClass: fault,
-      message: result.message,
-    });
-    return { ...words, code: fault === 'task' ? 't' : 'n', record };
-  }
-  const runMs = Math.max(0, Math.round(endedAtMs - startedAtMs));
-  const outputs = result.outputs ?? [];
-  if (outputs.length === 0 && result.log === undefined) {
-    return { ...words, code: 'b', runMs, record: packRun(first, last, attempt) };
-  }
-  const accepted: AcceptedOutputs = { epoch, ...(last > first ? { last } : {}), files: outputs };
-  return {
-    ...words,
-    code: 's',
-    runMs,
-    record: packAttempt({ ...attempt, exitCode: 0 }),
-    outputs: outputs.length === 0 ? '' : JSON.stringify(accepted),
-    outputsCount: outputs.length,
-  };
 }

@@ -89,6 +89,8 @@ export class SyncService {
     const used = call.reports.length === 0 ? answer.used : await this.parts.nodes.used(nodeId);
     const view = await this.parts.roster.view(nodeId, answer.revision, used);
     const wanted = draining || view === undefined ? 0 : free;
+    const isUnable = call.wanted === 0 && call.message !== undefined;
+    this.parts.roster.setTakesWork(nodeId, !draining && view !== undefined && !isUnable);
     const node = view ?? new NodeView(unknownCapabilities(nodeId), []);
     const ask = { nodeId, bootId: call.bootId, seq: call.seq, wanted, node };
     let news = await this.parts.dispatcher.grantNow(ask);

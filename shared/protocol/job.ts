@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { failureRulesSchema } from './failure-rules.ts';
 import { inputFileSchema, treePathSchema } from './files.ts';
 import { jobIdSchema, studioIdSchema } from './ids.ts';
 import { placementSchema } from './placement.ts';
@@ -93,6 +94,17 @@ export const policySchema = z
       .max(1_000_000)
       .default(100)
       .describe('The job fails and its other tasks are canceled once more tasks than this failed.'),
+    failureRules: failureRulesSchema
+      .default([])
+      .describe('Whose fault a failure is, where the exit code, signal or output tells.'),
+    poisonNodes: z
+      .int()
+      .min(2)
+      .max(8)
+      .default(3)
+      .describe(
+        'A task that failed on this many nodes, other than by the farm’s fault, has failed.',
+      ),
     steps: z
       .record(z.string(), stepPolicySchema)
       .default({})

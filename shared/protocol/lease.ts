@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { resolvedJobSchema } from '../openjd/resolved-job.ts';
+import { failureRuleNameSchema, failureSignSchema } from './failure-rules.ts';
 import { outputFileSchema, treePathSchema } from './files.ts';
 import { jobIdSchema, leaseIdSchema } from './ids.ts';
 import { failureKindSchema } from './task.ts';
@@ -65,6 +66,9 @@ export const taskResultSchema = z
       startedAtMs: epochMs,
       endedAtMs: epochMs,
       kind: failureKindSchema,
+      rule: failureRuleNameSchema
+        .optional()
+        .describe('The first of the definition’s failureRules that applies.'),
       exitCode: z.int().optional(),
       signal: z.string().max(20).optional(),
       message,
@@ -123,6 +127,7 @@ export const leaseDefinitionSchema = z
       .record(z.string(), treePathSchema)
       .describe('PATH parameters that live in the job file tree, and where.'),
     hasInputs: z.boolean().describe('Whether the lease has input files to fetch.'),
+    failureRules: z.array(failureSignSchema).optional(),
   })
   .meta({ id: 'LeaseDefinition' });
 export type LeaseDefinition = z.infer<typeof leaseDefinitionSchema>;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { failureRuleNameSchema } from './failure-rules.ts';
 import { outputFileSchema } from './files.ts';
 import { nodeIdSchema } from './ids.ts';
 import { taskStateSchema } from './job.ts';
@@ -43,6 +44,9 @@ export const attemptSchema = z
     signal: z.string().optional(),
     failureKind: failureKindSchema.optional(),
     failureClass: failureClassSchema.optional(),
+    failureRule: failureRuleNameSchema
+      .optional()
+      .describe("The rule of the job's policy that decided about it."),
     message: z.string().optional(),
   })
   .meta({ id: 'Attempt' });

@@ -64,6 +64,7 @@ beforeAll(async () => {
     metrics: createMetrics({ version: 'test', logger, collect: async () => ({ redisUp: true }) }),
     random: systemRandom,
     slots: () => slots,
+    suitable: () => 1,
     spanLimits: { targetMs: 1000, tasksMax: 100 },
   });
   await redis.hset(keys.node(ask.nodeId), 'name', 'n');

@@ -35,7 +35,7 @@ describe('whose fault a failure is', () => {
 
 describe('the delay before a retry', () => {
   it('doubles from one second and stops at a minute', () => {
-    expect([1, 2, 3, 6, 7, 8, 100].map(retryDelayMs)).toEqual([
+    expect([1, 2, 3, 6, 7, 8, 100].map((n) => retryDelayMs(n))).toEqual([
       1000, 2000, 4000, 32_000, 60_000, 60_000, 60_000,
     ]);
   });

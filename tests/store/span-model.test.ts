@@ -39,6 +39,7 @@ const shape: fc.Arbitrary<JobShape> = fc.record({
     ),
   maxRetries: fc.nat(2),
   maxFailed: fc.nat(3),
+  poisonNodes: fc.integer({ min: 2, max: 4 }),
 });
 
 // On failure fast-check prints the seed and the shortest series of commands it found.

@@ -13,6 +13,8 @@ export interface Failure {
   message: string;
   exitCode?: number;
   signal?: string;
+  /** The first of the step's failure rules that applies. */
+  rule?: string | undefined;
 }
 
 const messageCharactersMax = 4096;
@@ -22,7 +24,7 @@ export function failedResult(
   { first, last }: { first: number; last: number },
   startedAtMs: number,
   endedAtMs: number,
-  { kind, message, exitCode, signal }: Failure,
+  { kind, message, exitCode, signal, rule }: Failure,
   logSizeBytes: number | undefined,
 ): TaskResult {
   return {
@@ -32,6 +34,7 @@ export function failedResult(
     startedAtMs,
     endedAtMs,
     kind,
+    ...(rule === undefined ? {} : { rule }),
     message: message.slice(0, messageCharactersMax),
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(signal === undefined ? {} : { signal }),

@@ -8,6 +8,7 @@ import { supervise } from '../process/supervise.ts';
 import { TaskLog } from '../process/task-log.ts';
 import type { TaskSpawner } from '../process/task-spawner.ts';
 import type { Failure, FailureJudge } from './failure.ts';
+import type { SignWatch } from './failure-signs.ts';
 import type { Session } from './session.ts';
 import { actionEnvironment, type HostEnvironment } from './task-environment.ts';
 import { type OutputOptions, TaskOutput } from './task-output.ts';
@@ -28,6 +29,7 @@ export interface ActionWatch {
   kill: AbortSignal;
   /** Of TaskOutput. */
   textMax?: number;
+  signs?: SignWatch;
 }
 
 /** A failure in an environment's action. */
@@ -184,6 +186,7 @@ export class LiveSession {
       from: log.sizeBytes(),
       ...sets,
       ...(watch.textMax === undefined ? {} : { textMax: watch.textMax }),
+      ...(watch.signs === undefined ? {} : { signs: watch.signs }),
     });
     const process = spawner.start({
       command: action.command,

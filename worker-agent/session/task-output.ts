@@ -1,6 +1,7 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { TaskLog } from '../process/task-log.ts';
 import { type Directive, parseDirective } from './directives.ts';
+import type { SignWatch } from './failure-signs.ts';
 import { LineSplitter } from './line-splitter.ts';
 import { Redactor } from './redactor.ts';
 import { parseRendererProgress } from './renderer-progress.ts';
@@ -28,6 +29,8 @@ export interface OutputOptions {
   variables?: SessionVariables;
   /** Whether openjd_redacted_env changes them as well; else it only masks. */
   redactedVariables?: boolean;
+  /** Reads every line too. */
+  signs?: SignWatch;
   /** More text than this between two looks is cut in front, characters; the full log has it. */
   textMax?: number;
 }
@@ -47,6 +50,7 @@ export class TaskOutput {
   readonly #redactor: Redactor;
   readonly #decoder = new StringDecoder('utf8');
   readonly #textMax: number;
+  readonly #signs: SignWatch | undefined;
   #position: number;
   /** The action tells its progress itself, so what its renderer says of one frame is not it. */
   #tellsProgress = false;
@@ -59,6 +63,7 @@ export class TaskOutput {
       variables,
       redactedVariables = false,
       textMax = liveTextMax,
+      signs,
     }: OutputOptions,
   ) {
     this.#log = log;
@@ -68,6 +73,7 @@ export class TaskOutput {
     this.#redactor = new Redactor(secrets);
     this.#position = from;
     this.#textMax = textMax;
+    this.#signs = signs;
   }
 
   /** Whether the log itself holds something nobody may read. */
@@ -103,6 +109,7 @@ export class TaskOutput {
 
   /** Whether the progress changed. */
   #read(line: string): boolean {
+    this.#signs?.read(line);
     const directive = parseDirective(line);
     if (directive !== undefined) return this.#obey(directive);
     const rendered = this.#tellsProgress ? undefined : parseRendererProgress(line);

@@ -11,6 +11,7 @@ import type { TaskLog } from '../process/task-log.ts';
 import type { TaskSpawner } from '../process/task-spawner.ts';
 import type { LeaseKeeper } from '../sync/lease-keeper.ts';
 import { type Failure, type FailureJudge, failedResult } from './failure.ts';
+import type { FailureSigns, SignWatch } from './failure-signs.ts';
 import type { LiveSession } from './live-session.ts';
 import type { LiveTails } from './live-tails.ts';
 import type { SessionStep, TaskRange } from './session-step.ts';
@@ -30,6 +31,7 @@ export interface TaskSurroundings {
   spawner: TaskSpawner;
   tails: LiveTails;
   judge: FailureJudge;
+  signs: FailureSigns;
   keeper: LeaseKeeper;
   clock: Clock;
   /** The agent stops: end the task the way its template says, and give it back. */
@@ -54,6 +56,11 @@ interface Ran {
   isSecret?: boolean;
 }
 
+/** A task's actions, and what their output showed. */
+interface Watched extends Ran {
+  signs: SignWatch;
+}
+
 /**
  * Runs one task to its end, its outputs and log in storage; where chunks adapt, the whole span as one,
  * under its first task's number. The first task of a session enters its environments. A session whose
@@ -63,7 +70,8 @@ export async function runTask(around: TaskSurroundings, index: number): Promise<
   const { clock, live } = around;
   const startedAtMs = clock.nowMs();
   const range = { first: index, last: around.step.runsChunks ? around.grant.last : index };
-  const ran = await execute(around, range);
+  const signs = around.signs.watch();
+  const ran = await execute(around, signs, range);
   // A frozen agent learns of its own lateness here: by now the helper may have killed the task.
   around.keeper.check();
   if (around.kill.aborted || ran.interrupted) {
@@ -76,7 +84,7 @@ export async function runTask(around: TaskSurroundings, index: number): Promise<
   if (failure === undefined && !logged && around.step.outputs.length === 0) {
     return { kind: 'result', result: { outcome: 'succeeded', ...times } };
   }
-  const end = await publish(around, times, ran);
+  const end = await publish(around, times, { ...ran, signs });
   if (end.kind === 'interrupted' || end.result.outcome === 'failed') live.sound = false;
   return end;
 }
@@ -85,7 +93,7 @@ export async function runTask(around: TaskSurroundings, index: number): Promise<
 async function publish(
   around: TaskSurroundings,
   times: { first: number; last: number; startedAtMs: number; endedAtMs: number },
-  ran: Ran,
+  ran: Watched,
 ): Promise<TaskEnd> {
   const { publisher, outputs } = around;
   const collected: Result<CollectedFile[], Failure> =
@@ -104,7 +112,8 @@ async function publish(
   const logSizeBytes = published.ok ? published.value.logSizeBytes : 0;
   if (failure !== undefined) {
     const { startedAtMs, endedAtMs } = times;
-    const result = failedResult(times, startedAtMs, endedAtMs, failure, logSizeBytes);
+    const told = { ...failure, rule: ran.signs.ruleOf(failure) };
+    const result = failedResult(times, startedAtMs, endedAtMs, told, logSizeBytes);
     return { kind: 'result', result };
   }
   return {
@@ -145,13 +154,13 @@ async function withStoredLog<T>(
 }
 
 /** Prepares and runs the process, and ends whatever it left behind. */
-async function execute(around: TaskSurroundings, range: TaskRange): Promise<Ran> {
+async function execute(around: TaskSurroundings, signs: SignWatch, range: TaskRange): Promise<Ran> {
   const { live, log, judge } = around;
   let enteredBytes = 0;
   try {
     await log.begin();
     if (!live.entered) {
-      const failure = await enter(around, range.first);
+      const failure = await enter(around, signs, range.first);
       enteredBytes = live.log.sizeBytes();
       if (failure === 'interrupted') return { interrupted: true, enteredBytes };
       if (failure !== undefined) return { failure, enteredBytes };
@@ -161,24 +170,30 @@ async function execute(around: TaskSurroundings, range: TaskRange): Promise<Ran>
   } catch (error) {
     return { failure: judge.nodeFailure(error), enteredBytes };
   }
-  return { ...(await runAction(around, range)), enteredBytes };
+  return { ...(await runAction(around, signs, range)), enteredBytes };
 }
 
 /** People who watch the task see its environments being entered. */
-function enter({ live, tails, grant, stop, kill }: TaskSurroundings, index: number) {
+function enter(
+  { live, tails, grant, stop, kill }: TaskSurroundings,
+  signs: SignWatch,
+  index: number,
+) {
   const { leaseId } = grant;
-  return live.enter({ follow: (output) => tails.follow(leaseId, index, output), stop, kill });
+  const follow = (output: TaskOutput) => tails.follow(leaseId, index, output);
+  return live.enter({ follow, stop, kill, signs });
 }
 
 async function runAction(
   around: TaskSurroundings,
+  signs: SignWatch,
   range: TaskRange,
 ): Promise<Pick<Ran, 'failure' | 'interrupted' | 'isSecret'>> {
   const { grant, live, step, log, host, leftovers, spawner, tails, clock, judge } = around;
   const { session } = live;
   const { first: index } = range;
   const action = step.action(range);
-  const output = new TaskOutput(log, { secrets: session.secrets });
+  const output = new TaskOutput(log, { secrets: session.secrets, signs });
   const { leaseId } = grant;
   leftovers.started(leaseId, index);
   const process = spawner.start({

@@ -1,3 +1,4 @@
+import { signsOf } from '@karst/shared/protocol/failure-rules.ts';
 import type { InputFile } from '@karst/shared/protocol/files.ts';
 import type { JobId, LeaseId, NodeId, StudioId } from '@karst/shared/protocol/ids.ts';
 import type { JobEvents } from '../../jobs/job-events.ts';
@@ -77,6 +78,8 @@ export function leaseHandlers(parts: LeaseParts): LeaseHandlers {
       const { job, locations, inputCount } = lease.definition;
       const definition = job.steps[lease.step];
       if (definition === undefined) throw lost();
+      const policy = (await parts.jobs.read(lease.jobId))?.policy;
+      const signs = signsOf(policy?.failureRules ?? [], definition.name);
       const environments = [...(job.jobEnvironments ?? []), ...(definition.environments ?? [])];
       return {
         jobId: lease.jobId,
@@ -85,6 +88,7 @@ export function leaseHandlers(parts: LeaseParts): LeaseHandlers {
         parameters: job.parameters,
         definition,
         ...(environments.length === 0 ? {} : { environments }),
+        ...(signs.length === 0 ? {} : { failureRules: signs }),
         locations,
         hasInputs: inputCount > 0 || definition.dependsOn.length > 0,
       };

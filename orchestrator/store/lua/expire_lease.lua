@@ -9,11 +9,9 @@
 local span = parse_span(redis.call('HGET', spans_key, span_id))
 if not span or span.state ~= 'l' or span.lease ~= lease_id then return { 0, 0, '' } end
 local task = span.first
-local count = redis.call('HINCRBY', step_key .. ':failures', task .. ':f', 1)
-redis.call('HSET', step_key .. ':attempts', task, record)
-redis.call('HDEL', step_key .. ':progress', task)
+local _, over = charge(step_key, task, 'na', max_faults, span.node, record)
 local first, requeued = task, 0
-if count > tonumber(max_faults) then
+if over then
   local last = has_chunks(step_key) and span.last or task
   set_bits(step_key .. ':failed', task, last, 1)
   move(step_key, 'running', 'failed', last - task + 1)

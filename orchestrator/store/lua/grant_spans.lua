@@ -2,10 +2,12 @@
 -- node's side first.
 -- From: job pending or running, step ready or running and not held, span queued. To: span leased.
 -- Returns { 'granted', job_started, first, last, epoch, … } in the order given, with first = -1 where
--- the span is no longer queued (a second copy on the queue), or { 'held' } where the job or the step
--- takes no grants now. Cost O(spans given).
+-- the span is no longer queued (a second copy on the queue) and -2 where its first task failed on this
+-- node lately (after `avoided_since`, ms) and one of the `suitable` nodes may take it instead, or
+-- { 'held' } where the job or the step takes no grants now. A failed task is always the first of its
+-- span, so the others need no look. Cost O(spans given).
 -- KEYS job_key step_key spans_key
--- ARGV node_id now_ms span_leases*
+-- ARGV node_id now_ms suitable avoided_since span_leases*
 local job_state = redis.call('HGET', job_key, 'state')
 local s = redis.call('HMGET', step_key, 'state', 'held')
 local step_state = s[1]
@@ -13,11 +15,24 @@ if job_state ~= 'pending' and job_state ~= 'running' then return { 'held' } end
 if s[2] or step_state ~= 'ready' and step_state ~= 'running' then return { 'held' } end
 local out = { 'granted', 0 }
 local tasks = 0
+local failures_key = step_key .. ':failures'
+local any_failed = redis.call('EXISTS', failures_key) == 1
+local function avoids(task)
+  local text = any_failed and redis.call('HGET', failures_key, task .. ':n')
+  if not text or not string.find(text, node_id, 1, true) then return false end
+  local at, count = string.match(text, '^%d+'), 0
+  for _ in string.gmatch(text, 'node%S+') do count = count + 1 end
+  return tonumber(at) > tonumber(avoided_since) and count < tonumber(suitable)
+end
 for i = 1, #span_leases, 2 do
   local span = redis.call('HGET', spans_key, span_leases[i])
   local first, last
   if span then first, last = string.match(span, '^q (%d+) (%d+)$') end
-  if first then
+  if first and avoids(first) then
+    out[#out + 1] = -2
+    out[#out + 1] = -2
+    out[#out + 1] = 0
+  elseif first then
     local epoch = redis.call('HINCRBY', job_key, 'epoch', 1)
     redis.call('HSET', spans_key, span_leases[i],
       'l ' .. first .. ' ' .. last .. ' ' .. epoch .. ' ' .. span_leases[i + 1] .. ' ' .. node_id .. ' ' .. now_ms)

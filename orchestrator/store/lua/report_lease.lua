@@ -3,7 +3,7 @@
 -- Results come seven words each, in task order: code first last run_ms record outputs outputs_count.
 --   b  bare success of a range; record is a member of the runs set
 --   s  success of one task, or of a chunk, with a record, perhaps with outputs
---   t  failure by the task's fault    n  failure by the node's or the farm's fault
+--   t, n, f, w, x  failure of one task; charge() tells whose fault each is, and what a second letter a means
 --   r  given back: the rest of the span, the lease ends
 -- In a step whose chunks adapt the span is one chunk: a result is of all of it, and a failure of its
 -- first task is the chunk's, whatever else is said.
@@ -21,7 +21,7 @@ end
 
 local chunked = has_chunks(step_key)
 local function last_of(k)
-  local fails = results[k] == 't' or results[k] == 'n'
+  local fails = string.find('bsr', results[k], 1, true) == nil
   return chunked and fails and span.last or tonumber(results[k + 2])
 end
 
@@ -45,7 +45,6 @@ local function withdraw_outputs(first, last)
   for task = first, last do redis.call('HDEL', step_key .. ':outputs', task) end
 end
 
-local policy = redis.call('HMGET', job_key, 'max_retries', 'max_failed')
 local done, run_ms, returned, failed_any = 0, 0, false, false
 next_task = span.first
 for k = 1, #results, 7 do
@@ -77,10 +76,7 @@ for k = 1, #results, 7 do
       redis.call('HDEL', step_key .. ':progress', first)
     else
       failed_any = true
-      redis.call('HSET', step_key .. ':attempts', first, results[k + 4])
-      redis.call('HDEL', step_key .. ':progress', first)
-      local limit = code == 't' and tonumber(policy[1]) or tonumber(max_faults)
-      fail_tasks(step_key, first, last, code == 't', limit)
+      fail_tasks(step_key, first, last, code, max_faults, node_id, results[k + 4])
     end
   end
 end
@@ -104,6 +100,6 @@ elseif next_task > span.first then
     ' ' .. span.lease .. ' ' .. span.node .. ' ' .. span.granted)
 end
 
-if failed_any then check_failed_tasks(tonumber(policy[2])) end
+if failed_any then check_failed_tasks(tonumber(redis.call('HGET', job_key, 'max_failed'))) end
 settle_step(step_index)
 return { 'accepted', released, requeued, encode_effects() }

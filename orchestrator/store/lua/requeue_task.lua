@@ -42,7 +42,7 @@ if chunked then
   end
 end
 set_bits(step_key .. ':' .. state, first, last, 0)
-redis.call('HDEL', step_key .. ':failures', first, first .. ':f')
+forget_failures(step_key, first)
 move(step_key, state, 'waiting', last - first + 1)
 -- One restored from storage may be ahead of the cursor: the feed comes to it, but passes over a chunk.
 if task >= tonumber(s[3]) and not chunked then return { state, encode_effects(), 0 } end

@@ -29,9 +29,9 @@ export interface Pair {
 
 type Command = fc.AsyncCommand<FarmModel, Pair>;
 
-const nodes = ['node-00000000000000000001', 'node-00000000000000000002'].map((id) =>
-  nodeIdSchema.parse(id),
-);
+const nodes = [1, 2, 3]
+  .map((n) => `node-${n.toString().padStart(20, '0')}`)
+  .map((id) => nodeIdSchema.parse(id));
 const leaseId = (n: number): LeaseId =>
   leaseIdSchema.parse(`00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`);
 
@@ -85,19 +85,29 @@ const feed = (at: number, size: number, count: number, off: number) =>
     await makeSpans(model, real, at % model.steps.length, { size, count, off });
   });
 
-async function grantOne(model: FarmModel, pair: Pair, step: number, spanId: number, on: number) {
+async function grantOne(
+  model: FarmModel,
+  pair: Pair,
+  step: number,
+  spanId: number,
+  on: number,
+  suitableNodes = 0,
+) {
   const { real, granted } = pair;
   const nodeId = pick(nodes, on) ?? nodeIdSchema.parse('');
   const id = leaseId(granted.length + 1);
   const wanted = [{ spanId, leaseId: id }];
-  const reply = await real.spans.grant(real.jobId, step, nodeId, real.nowMs(), wanted);
-  const expected = model.grant(step, spanId, id, nodeId);
+  const nowMs = real.nowMs();
+  const reply = await real.spans.grant(real.jobId, step, nodeId, nowMs, wanted, suitableNodes);
+  const expected = model.grant(step, spanId, id, nodeId, suitableNodes);
   if (reply.status === 'held' || expected === 'held') {
     expect(reply.status).toBe(expected);
     return undefined;
   }
-  expect(reply.spans).toEqual([expected ?? null]);
-  if (expected === undefined) return undefined;
+  const isAvoided = expected === 'avoided';
+  expect([...reply.avoided]).toEqual(isAvoided ? [spanId] : []);
+  expect(reply.spans).toEqual([isAvoided ? null : (expected ?? null)]);
+  if (expected === undefined || isAvoided) return undefined;
   const { epoch, first, last } = expected;
   const lease = { jobId: real.jobId, step, spanId, leaseId: id, epoch };
   const held = { lease, nodeId, first, last };
@@ -106,11 +116,12 @@ async function grantOne(model: FarmModel, pair: Pair, step: number, spanId: numb
 }
 
 /** Grants one of the spans there are, or, now and then, one that never was. */
-const grant = (at: number, which: number, on: number) =>
-  command(`grant(${at}, ${which}, ${on})`, async (model, pair) => {
+const grant = (at: number, which: number, on: number, suitableNodes: number) =>
+  command(`grant(${at}, ${which}, ${on}, ${suitableNodes})`, async (model, pair) => {
     const step = at % model.steps.length;
     const ids = [...model.step(step).spans.keys()];
-    await grantOne(model, pair, step, pick([...ids, 9999], which) ?? 9999, on);
+    const spanId = pick([...ids, 9999], which) ?? 9999;
+    await grantOne(model, pair, step, spanId, on, suitableNodes);
   });
 
 export interface Telling {
@@ -259,7 +270,26 @@ const requeue = (at: number, task: number) =>
   );
 
 const small = fc.nat(7);
-const code = fc.constantFrom<ModelResult['code']>('b', 'b', 'b', 's', 't', 't', 'n', 'r');
+const code = fc.constantFrom<ModelResult['code']>(
+  ...([
+    'b',
+    'b',
+    'b',
+    'b',
+    's',
+    's',
+    't',
+    'ta',
+    'ta',
+    'n',
+    'na',
+    'f',
+    'wa',
+    'x',
+    'r',
+    'r',
+  ] as const),
+);
 const telling: fc.Arbitrary<Telling> = fc.record({
   which: fc.nat(30),
   parts: fc.array(fc.record({ code, tasks: fc.integer({ min: 1, max: 3 }) }), { maxLength: 4 }),
@@ -272,7 +302,9 @@ const off = fc.constantFrom(0, 0, 0, 0, 1);
 /** Commands in the proportions in which they get a job somewhere. */
 export const commandArbitraries: fc.Arbitrary<Command>[] = [
   ...Array.from({ length: 3 }, () => fc.tuple(small, size, size, off).map((of) => feed(...of))),
-  ...Array.from({ length: 5 }, () => fc.tuple(small, small, small).map((of) => grant(...of))),
+  ...Array.from({ length: 5 }, () =>
+    fc.tuple(small, small, small, fc.nat(4)).map((of) => grant(...of)),
+  ),
   ...Array.from({ length: 7 }, () => telling.map(report)),
   ...Array.from({ length: 2 }, () => small.map(finish)),
   fc.nat(30).map(expire),

@@ -1,8 +1,10 @@
 import { stepsToRetry } from '@karst/orchestrator/domain/steps-to-retry.ts';
+import type { FailureCode } from '@karst/orchestrator/store/span-store.ts';
 import type { JobState, TaskState } from '@karst/shared/protocol/job.ts';
 import {
   FAULTS_MAX,
   inOrder,
+  isFailure,
   type JobShape,
   type ModelLease,
   type ModelResult,
@@ -11,6 +13,7 @@ import {
   type ModelTask,
   SPAN_TASKS_MAX,
   terminal,
+  unfailed,
   widened,
 } from './model-state.ts';
 
@@ -32,8 +35,7 @@ export class FarmModel {
       cursor: 0,
       tasks: Array.from({ length: taskCount }, () => ({
         state: 'waiting',
-        failures: 0,
-        faults: 0,
+        ...unfailed(),
       })),
       spans: new Map(),
       spanSeq: 0,
@@ -71,13 +73,15 @@ export class FarmModel {
     });
   }
 
-  /** 'held', or the epoch and tasks; undefined where the span is not queued. */
-  grant(index: number, spanId: number, leaseId: string, nodeId: string) {
+  /** 'held', 'avoided', or the epoch and tasks; undefined where the span is not queued. */
+  grant(index: number, spanId: number, leaseId: string, nodeId: string, suitableNodes: number) {
     const step = this.step(index);
     const open = this.jobState === 'pending' || this.jobState === 'running';
     if (!open || (step.state !== 'ready' && step.state !== 'running')) return 'held';
     const span = step.spans.get(spanId);
     if (span === undefined || span.lease !== undefined) return undefined;
+    const { avoided } = step.tasks[span.first] ?? unfailed();
+    if (avoided.has(nodeId) && avoided.size < suitableNodes) return 'avoided';
     this.epoch += 1;
     span.lease = { leaseId, nodeId, epoch: this.epoch };
     this.mark(step, span.first, span.last, 'running');
@@ -100,15 +104,21 @@ export class FarmModel {
     if (!inOrder(news, span, isChunk)) return 'refused';
     for (const result of news) {
       // Behind a chunk's failure nothing is looked at.
-      if (result.last >= span.first) this.record(step, spanId, span, result);
+      if (result.last >= span.first) this.record(step, spanId, span, result, lease.nodeId);
     }
     if (span.first > span.last) step.spans.delete(spanId);
-    if (news.some(({ code }) => code === 't' || code === 'n')) this.checkFailed();
+    if (news.some(({ code }) => isFailure(code))) this.checkFailed();
     this.settle(index);
     return 'accepted';
   }
 
-  private record(step: ModelStep, spanId: number, span: ModelSpan, result: ModelResult): void {
+  private record(
+    step: ModelStep,
+    spanId: number,
+    span: ModelSpan,
+    result: ModelResult,
+    nodeId: string,
+  ): void {
     const { code, first, last } = result;
     if (code === 'r') {
       step.spans.set(spanId, { first, last });
@@ -116,23 +126,41 @@ export class FarmModel {
       return;
     }
     span.first = last + 1;
-    if (code === 'b' || code === 's') this.mark(step, first, last, 'succeeded');
-    else this.fail(step, first, last, code === 't');
+    if (isFailure(code)) this.fail(step, first, last, code, nodeId);
+    else this.mark(step, first, last, 'succeeded');
   }
 
-  private fail(step: ModelStep, first: number, last: number, byTask: boolean): void {
-    const again = this.charge(step, first, last, byTask);
+  private fail(
+    step: ModelStep,
+    first: number,
+    last: number,
+    code: FailureCode,
+    nodeId: string,
+  ): void {
+    const again = this.charge(step, first, last, code, nodeId);
     this.mark(step, first, last, again ? 'waiting' : 'failed');
     if (again) this.queue(step, first, last);
   }
 
   /** Whether they may run again. A chunk's tasks are charged alike. */
-  private charge(step: ModelStep, first: number, last: number, byTask: boolean): boolean {
+  private charge(
+    step: ModelStep,
+    first: number,
+    last: number,
+    code: FailureCode,
+    nodeId: string,
+  ): boolean {
+    const [by, avoids] = code;
     let again = true;
     for (const task of step.tasks.slice(first, last + 1)) {
-      if (byTask) task.failures += 1;
-      else task.faults += 1;
-      again = byTask ? task.failures <= this.shape.maxRetries : task.faults <= FAULTS_MAX;
+      if (by === 't' || by === 'x') task.failures += 1;
+      else if (by !== 'w') task.faults += 1;
+      if (avoids === 'a') task.avoided.add(nodeId);
+      if (by === 't' || by === 'x' || by === 'n') task.blamed.add(nodeId);
+      again = by !== 'x' && task.failures <= this.shape.maxRetries;
+      if (by === 'n' || by === 'f') again = task.faults <= FAULTS_MAX;
+      if (by === 'w') again = true;
+      else if (by !== 'f' && task.blamed.size >= (this.shape.poisonNodes ?? 3)) again = false;
     }
     return again;
   }
@@ -143,7 +171,7 @@ export class FarmModel {
     if (span?.lease?.leaseId !== lease.leaseId) return false;
     let { first } = span;
     const charged = step.chunks === undefined ? first : span.last;
-    if (!this.charge(step, first, charged, false)) {
+    if (!this.charge(step, first, charged, 'na', span.lease.nodeId)) {
       this.mark(step, first, charged, 'failed');
       first = charged + 1;
     }
@@ -202,7 +230,7 @@ export class FarmModel {
     }
     for (const task of step.tasks) {
       if (again(task)) task.state = 'waiting';
-      Object.assign(task, { failures: 0, faults: 0 });
+      Object.assign(task, unfailed());
     }
     return failed;
   }
@@ -227,7 +255,7 @@ export class FarmModel {
       const holds = (of: ModelSpan) => of.first <= taskIndex && taskIndex <= of.last;
       const { first, last } = step.chunks?.find(holds) ?? alone;
       for (const each of step.tasks.slice(first, last + 1)) {
-        Object.assign(each, { state: 'waiting', failures: 0, faults: 0 });
+        Object.assign(each, { state: 'waiting', ...unfailed() });
       }
       this.queue(step, first, last);
     }

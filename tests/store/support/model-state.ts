@@ -1,3 +1,4 @@
+import type { FailureCode } from '@karst/orchestrator/store/span-store.ts';
 import type { StepState, TaskState } from '@karst/shared/protocol/job.ts';
 
 export const FAULTS_MAX = 10;
@@ -15,7 +16,22 @@ export interface ModelTask {
   failures: number;
   /** By a node's or the farm's fault. */
   faults: number;
+  /** Nodes it failed on, other than by the farm's fault. */
+  blamed: Set<string>;
+  /** Nodes the next try avoids. */
+  avoided: Set<string>;
 }
+
+/** What a task is that has not failed yet. */
+export const unfailed = () => ({
+  failures: 0,
+  faults: 0,
+  blamed: new Set<string>(),
+  avoided: new Set<string>(),
+});
+
+export const isFailure = (code: ModelResult['code']): code is FailureCode =>
+  code !== 'b' && code !== 's' && code !== 'r';
 
 export interface ModelSpan {
   first: number;
@@ -39,6 +55,8 @@ export interface JobShape {
   steps: readonly { taskCount: number; dependsOn: readonly number[]; isChunked?: boolean }[];
   maxRetries: number;
   maxFailed: number;
+  /** Default: as the policy's. */
+  poisonNodes?: number;
 }
 
 /**
@@ -46,7 +64,7 @@ export interface JobShape {
  * rest given back.
  */
 export interface ModelResult {
-  code: 'b' | 's' | 't' | 'n' | 'r';
+  code: 'b' | 's' | 'r' | FailureCode;
   first: number;
   last: number;
 }
@@ -56,7 +74,7 @@ export const terminal: ReadonlySet<string> = new Set(['succeeded', 'failed', 'ca
 /** A failure of a chunk's first task is the chunk's. */
 export function widened(results: readonly ModelResult[], chunk: ModelSpan): ModelResult[] {
   return results.map((result) =>
-    result.code === 't' || result.code === 'n' ? { ...result, last: chunk.last } : result,
+    isFailure(result.code) ? { ...result, last: chunk.last } : result,
   );
 }
 

@@ -38,6 +38,7 @@ export class RealFarm {
       policy: policySchema.parse({
         maxRetriesPerTask: shape.maxRetries,
         maxFailedTasks: shape.maxFailed,
+        poisonNodes: shape.poisonNodes,
       }),
       definition: { job: resolvedJob(shape), locations: {}, inputCount: 0 },
       createdAtMs: farm.nowMs(),
@@ -47,7 +48,7 @@ export class RealFarm {
 
   /** Each call is a little later. */
   nowMs(): number {
-    this.clockMs += 1000;
+    this.clockMs += 100;
     return this.clockMs;
   }
 

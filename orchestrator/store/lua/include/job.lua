@@ -135,20 +135,68 @@ local function cancel_open_steps(ending, message)
   for i = 0, count - 1 do cancel_step(i) end
 end
 
--- An attempt of one task, or of the chunk first to last, failed. Only the task's own fault costs a
--- retry; other faults are bounded apart, so that a task that takes every node down can't go round for
--- ever.
-local function fail_tasks(step, first, last, by_task, limit)
-  local field = by_task and first or (first .. ':f')
+-- How often a task is tried again that waits for something of the farm's: weeks, not for ever.
+local waits_max = 10000
+-- Nodes kept for each task.
+local nodes_kept_max = 8
+
+-- Adds a node to the words of a field, the newest last; answers them as text, and how many there are.
+local function note_node(step, field, node)
+  local kept = {}
+  for name in string.gmatch(redis.call('HGET', step .. ':failures', field) or '', 'node%S+') do
+    if name ~= node then kept[#kept + 1] = name end
+  end
+  kept[#kept + 1] = node
+  if #kept > nodes_kept_max then table.remove(kept, 1) end
+  return table.concat(kept, ' '), #kept
+end
+
+-- Counts a failed attempt of a task, or of the chunk that begins with it, and keeps it. Only the task's own fault (t) costs a retry; faults of
+-- nodes (n) and of the farm (f) are bounded apart, so that a task that takes every node down can't go
+-- round for ever; w waits for the farm; x no retry mends. A second letter a: the next try avoids the
+-- node. A task that failed on too many nodes, other than by the farm's fault, is given up as well.
+-- Answers how many failures of the kind there are, and whether the task is given up.
+local function charge(step, task, code, max_faults, node, record)
+  local by = string.sub(code, 1, 1)
+  local policy = redis.call('HMGET', job_key, 'max_retries', 'poison_nodes')
+  local own = by == 't' or by == 'x'
+  local field = own and task or (by == 'w' and (task .. ':w') or (task .. ':f'))
   local count = redis.call('HINCRBY', step .. ':failures', field, 1)
-  if count <= limit then
-    local id = queue_span(step, first, last)
-    move(step, 'running', 'waiting', last - first + 1)
-    effects.retries[#effects.retries + 1] = { spanId = id, task = first, failures = count }
-  else
+  local limits = { t = tonumber(policy[1]), x = 0, w = waits_max }
+  local over = count > (limits[by] or tonumber(max_faults))
+  if string.sub(code, 2, 2) == 'a' then
+    local words = note_node(step, task .. ':n', node)
+    redis.call('HSET', step .. ':failures', task .. ':n', now_ms .. ' ' .. words)
+  end
+  if own or by == 'n' then
+    local words, nodes = note_node(step, task .. ':p', node)
+    redis.call('HSET', step .. ':failures', task .. ':p', words)
+    if not over and policy[2] and nodes >= tonumber(policy[2]) then
+      over = true
+      -- Records are JSON objects that are never empty: the nodes go in front.
+      record = '{"p":"' .. words .. '",' .. string.sub(record, 2)
+    end
+  end
+  redis.call('HSET', step .. ':attempts', task, record)
+  redis.call('HDEL', step .. ':progress', task)
+  return count, over
+end
+
+local function forget_failures(step, task)
+  redis.call('HDEL', step .. ':failures', task, task .. ':f', task .. ':w', task .. ':n', task .. ':p')
+end
+
+-- An attempt of one task, or of the chunk first to last, failed: it waits again, or has failed for good.
+local function fail_tasks(step, first, last, code, max_faults, node, record)
+  local count, over = charge(step, first, code, max_faults, node, record)
+  if over then
     set_bits(step .. ':failed', first, last, 1)
     move(step, 'running', 'failed', last - first + 1)
+    return
   end
+  local id = queue_span(step, first, last)
+  move(step, 'running', 'waiting', last - first + 1)
+  effects.retries[#effects.retries + 1] = { spanId = id, task = tonumber(first), failures = count }
 end
 
 -- Fails the job once more tasks failed than its policy allows.

@@ -1,0 +1,67 @@
+import type { NodeId } from '@karst/shared/protocol/ids.ts';
+import type { TaskResult } from '@karst/shared/protocol/lease.ts';
+import type { Verdict } from '../domain/failure-class.ts';
+import {
+  type AcceptedOutputs,
+  type AttemptRecord,
+  packAttempt,
+  packRun,
+} from '../store/attempt-record.ts';
+import type { FailureCode, ResultWords } from '../store/span-store.ts';
+
+export type FailedResult = Extract<TaskResult, { outcome: 'failed' }>;
+
+const letters = { task: 't', node: 'n', farm: 'f' } as const;
+
+function failureCode({ fault, fatal, patient, avoidsNode }: Verdict): FailureCode {
+  const letter = fatal ? 'x' : patient ? 'w' : letters[fault];
+  return `${letter}${avoidsNode ? 'a' : ''}`;
+}
+
+/** A result in the words of report_lease.lua; `judge` decides about one that failed. */
+export function resultWords(
+  nodeId: NodeId,
+  epoch: number,
+  result: TaskResult,
+  judge: (failed: FailedResult) => Verdict,
+): ResultWords {
+  const { first, last } = result;
+  const words = { first, last, runMs: 0, record: '', outputs: '', outputsCount: 0 };
+  if (result.outcome === 'returned') return { ...words, code: 'r' };
+  const { startedAtMs, endedAtMs } = result;
+  const attempt: AttemptRecord = {
+    epoch,
+    nodeId,
+    outcome: result.outcome,
+    startedAtMs,
+    endedAtMs,
+    logBytes: result.log?.sizeBytes,
+  };
+  if (result.outcome === 'failed') {
+    const verdict = judge(result);
+    const record = packAttempt({
+      ...attempt,
+      exitCode: result.exitCode,
+      signal: result.signal,
+      failureKind: result.kind,
+      failureClass: verdict.fault,
+      failureRule: verdict.rule,
+      message: result.message,
+    });
+    return { ...words, code: failureCode(verdict), record };
+  }
+  const runMs = Math.max(0, Math.round(endedAtMs - startedAtMs));
+  const outputs = result.outputs ?? [];
+  if (outputs.length === 0 && result.log === undefined) {
+    return { ...words, code: 'b', runMs, record: packRun(first, last, attempt) };
+  }
+  const accepted: AcceptedOutputs = { epoch, ...(last > first ? { last } : {}), files: outputs };
+  return {
+    ...words,
+    code: 's',
+    runMs,
+    record: packAttempt({ ...attempt, exitCode: 0 }),
+    outputs: outputs.length === 0 ? '' : JSON.stringify(accepted),
+    outputsCount: outputs.length,
+  };
+}
