@@ -18,13 +18,18 @@ import { ceilingSettler } from './settle-ceilings.ts';
 /** Spans of one step looked at in one pass; the rest waits for the next. */
 const SPANS_PER_STEP_MAX = 2000;
 
+/** Steps looked at in one run, so that a farm with thousands of them is swept in turns. */
+const STEPS_PER_RUN_MAX = 200;
+/** Sweeps between looks at every single span. */
+const THOROUGH_EVERY = 16;
+
 /**
  * Mends what a crash left between the span table and the queues, and finds steps whose wake-up was
  * lost. The table is the truth: what it says is queued is put on the queue again (BullMQ ignores a span
  * it has), and a span BullMQ thinks active while the table says queued is freed. A span must look so in
- * two passes in a row, so that a grant in progress is left alone; the first pass of a process trusts
+ * two looks in a row, so that a grant in progress is left alone; the first sweep of a process trusts
  * its look at once, since nothing of its own is in progress. Leases that no node knows of are taken
- * back. Then the ceilings of jobs.
+ * back. Then the ceilings of jobs. A farm with many steps is swept in several runs.
  */
 export function reconcilePass(parts: {
   redis: Redis;
@@ -40,7 +45,12 @@ export function reconcilePass(parts: {
   periodMs: number;
 }): Pass {
   const { jobs, spans, queue, dispatcher, logger } = parts;
-  let suspects: ReadonlySet<string> | undefined;
+  /** Jobs of the sweep under way that are still to be looked at. */
+  let ahead: JobId[] = [];
+  let active: Job[] = [];
+  /** Odd spans at the last look, by step. */
+  const suspectsOf = new Map<string, ReadonlySet<number>>();
+  let sweeps = 0;
   const settleCeilings = ceilingSettler(jobs, parts.ledger);
 
   /**
@@ -59,18 +69,24 @@ export function reconcilePass(parts: {
     );
   }
 
-  async function mendStep(jobId: JobId, step: number, next: Set<string>): Promise<void> {
+  async function mendStep(jobId: JobId, step: number): Promise<void> {
     const ref = { jobId, step };
+    const name = `${jobId}/${step}`;
     await queue.requeueStalled(ref);
     const table = await spans.list(jobId, step);
     await takeBackUnlisted(jobId, step, table);
     const queued = table.filter((span) => span.state === 'queued');
+    const suspects = suspectsOf.get(name);
+    const next = new Set<number>();
+    suspectsOf.set(name, next);
+    // As many wait as should: not worth a look at each, but for the odd chance of one twice, one lost.
+    const thorough = suspects === undefined || suspects.size > 0 || sweeps % THOROUGH_EVERY === 0;
+    if (!thorough && (await queue.waitingCount(ref)) === queued.length) return;
     for (const { spanId } of queued.slice(0, SPANS_PER_STEP_MAX)) {
       const state = await queue.state({ ...ref, spanId });
       if (state !== 'unknown' && state !== 'active') continue;
-      const name = `${jobId}/${step}/${spanId}`;
-      if (suspects !== undefined && !suspects.has(name)) {
-        next.add(name);
+      if (sweeps > 0 && suspects?.has(spanId) !== true) {
+        next.add(spanId);
         continue;
       }
       logger.info({ job: jobId, step, spanId, state }, 'span put back on its queue');
@@ -79,31 +95,52 @@ export function reconcilePass(parts: {
     }
   }
 
+  /** Looks at one job; answers how many of its steps may run. */
+  async function mendJob(jobId: JobId): Promise<number> {
+    const job = await jobs.read(jobId);
+    if (job === undefined) {
+      await parts.redis.srem(keys.activeJobs(), jobId);
+      return 0;
+    }
+    if (terminalJobStates.has(job.state)) {
+      await parts.aftermath.jobStateChanged(jobId, job.state);
+      return 0;
+    }
+    active.push(job);
+    let looked = 0;
+    for (const [step, record] of (await jobs.steps(jobId, job.stepCount)).entries()) {
+      if (!mayRun(record)) continue;
+      looked += 1;
+      await mendStep(jobId, step);
+      if (record.waiting > 0) await dispatcher.wakeStep(jobId, step);
+    }
+    return looked;
+  }
+
   return {
     name: 'reconcile',
     periodMs: parts.periodMs,
     async runOnce() {
-      const next = new Set<string>();
-      const active: Job[] = [];
-      for (const jobId of await jobs.activeIds()) {
-        const job = await jobs.read(jobId);
-        if (job === undefined) {
-          await parts.redis.srem(keys.activeJobs(), jobId);
-          continue;
-        }
-        if (terminalJobStates.has(job.state)) {
-          await parts.aftermath.jobStateChanged(jobId, job.state);
-          continue;
-        }
-        active.push(job);
-        for (const [step, record] of (await jobs.steps(jobId, job.stepCount)).entries()) {
-          if (!mayRun(record)) continue;
-          await mendStep(jobId, step, next);
-          if (record.waiting > 0) await dispatcher.wakeStep(jobId, step);
-        }
+      if (ahead.length === 0) ahead = await jobs.activeIds();
+      // The first sweep of a process is how it learns of the steps with work.
+      let left = sweeps === 0 ? Number.POSITIVE_INFINITY : STEPS_PER_RUN_MAX;
+      while (left > 0) {
+        const jobId = ahead.pop();
+        if (jobId === undefined) break;
+        left -= Math.max(1, await mendJob(jobId));
       }
-      suspects = next;
+      if (ahead.length > 0) return;
       await settleCeilings(active);
+      forgetEnded(active);
+      active = [];
+      sweeps += 1;
     },
   };
+
+  function forgetEnded(jobsLeft: readonly Job[]): void {
+    const ids = new Set<string>(jobsLeft.map(({ id }) => id));
+    for (const name of suspectsOf.keys()) {
+      if (!ids.has(name.slice(0, name.indexOf('/')))) suspectsOf.delete(name);
+    }
+  }
 }

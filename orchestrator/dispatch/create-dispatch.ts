@@ -43,7 +43,7 @@ export function createDispatch(parts: {
 }): Dispatcher {
   const { jobs, spans, queue, scheduler, events, logger } = parts;
   const runnable = new RunnableSteps(scheduler);
-  const feeder = new Feeder(jobs, spans, queue, parts.spanLimits, parts.slots);
+  const feeder = new Feeder(jobs, spans, queue, parts.spanLimits, parts.slots, () => runnable.size);
   const told = (telling: Promise<void>) => {
     telling.catch((error: Error) => logger.warn({ err: error.message }, 'event not sent'));
   };

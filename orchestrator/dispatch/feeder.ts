@@ -31,6 +31,7 @@ export class Feeder {
   private readonly queue: SpanQueue;
   private readonly limits: SpanSizeLimits;
   private readonly slots: (shape: Shape) => number;
+  private readonly waitingSteps: () => number;
 
   constructor(
     jobs: JobStore,
@@ -38,16 +39,20 @@ export class Feeder {
     queue: SpanQueue,
     limits: SpanSizeLimits,
     slots: (shape: Shape) => number,
+    waitingSteps: () => number,
   ) {
     this.jobs = jobs;
     this.spans = spans;
     this.queue = queue;
     this.limits = limits;
     this.slots = slots;
+    this.waitingSteps = waitingSteps;
   }
 
   private bufferSpans(step: RunnableStep): number {
-    const wanted = this.slots(step.shape) * BUFFER_SPANS_PER_SLOT;
+    // Slots are shared by all the steps that wait for them.
+    const share = this.slots(step.shape) / Math.max(this.waitingSteps(), 1);
+    const wanted = Math.ceil(share) * BUFFER_SPANS_PER_SLOT;
     return Math.min(Math.max(wanted, BUFFER_SPANS_MIN), BUFFER_SPANS_MAX);
   }
 
@@ -111,7 +116,10 @@ export class Feeder {
       },
       this.limits,
     );
-    const count = Math.max(this.wantedSpans(step, record) - step.buffered, 1);
+    // Whoever asks has a slot that idles: one span for each, however early it is.
+    const asked = Math.min(step.wanted, BUFFER_SPANS_MAX);
+    step.wanted = 0;
+    const count = Math.max(this.wantedSpans(step, record) - step.buffered, asked, 1);
     return this.spans.createSpans(step.jobId, step.step, size, count);
   }
 

@@ -37,6 +37,12 @@ export interface GranterParts {
 }
 
 /**
+ * What came of trying one step. stale: the call may get nothing any more. held: the job or step takes no
+ * grants. empty: it has no spans now.
+ */
+type Outcome = Grant[] | 'stale' | 'held' | 'empty';
+
+/**
  * Grants spans to a node, best step first. The order of writes makes every crash harmless:
  * 1. the span is taken from the queue (a crash leaves it locked there: the reconcile pass frees it),
  * 2. the lease is put on the node's list and into the farm's ledger (a crash leaves an entry the node's
@@ -71,22 +77,18 @@ export class Granter {
         skip.add(step);
         continue;
       }
-      const wakes = step.wakes;
-      const taken = await this.take(step, ask, ask.wanted - grants.length);
-      if (taken.length === 0) {
-        if ((await this.parts.feeder.feed(step)) > 0) continue;
-        // Found empty: dropped until something wakes it, unless that happened meanwhile.
-        if (step.wakes === wakes && step.inHand === 0) this.parts.runnable.remove(step);
-        else skip.add(step);
-        continue;
+      // Others choose while this one waits for Redis: they must see the step's studio served already,
+      // or every node would run for the same few spans.
+      const expected = this.parts.accounts.expect(step, ask.wanted - grants.length);
+      let outcome: Outcome;
+      try {
+        outcome = await this.grantOf(step, ask, ask.wanted - grants.length, avoided);
+      } finally {
+        this.parts.accounts.forget(step, expected);
       }
-      if (this.parts.feeder.isLow(step)) this.feedBehind(step);
-      const before = avoided.heldOf(step);
-      const outcome = await this.lease(ask, step, taken, avoided).finally(() => {
-        step.inHand -= taken.length - (avoided.heldOf(step) - before);
-      });
       if (outcome === 'stale') return { grants, stale: true };
       if (outcome === 'held') this.parts.runnable.remove(step);
+      else if (outcome === 'empty') skip.add(step);
       else if (outcome.length > 0) {
         grants.push(...outcome);
         avoided.granted(step);
@@ -106,6 +108,32 @@ export class Granter {
     this.parts.leftToOthers();
   }
 
+  /** Grants of one step; none where it is not to be given to this node. */
+  private async grantOf(
+    step: RunnableStep,
+    ask: Ask,
+    wanted: number,
+    avoided: AvoidedSpans,
+  ): Promise<Outcome> {
+    for (;;) {
+      const wakes = step.wakes;
+      // Nothing is thought to wait: what is made is not looked for in vain first.
+      const fed = step.buffered <= 0 && !step.allFed ? await this.parts.feeder.feed(step) : 0;
+      const taken = await this.take(step, ask, wanted);
+      if (taken.length === 0) {
+        if (fed > 0 || (await this.parts.feeder.feed(step)) > 0) continue;
+        // Found empty: dropped until something wakes it, unless that happened meanwhile.
+        if (step.wakes === wakes && step.inHand === 0) this.parts.runnable.remove(step);
+        return 'empty';
+      }
+      if (this.parts.feeder.isLow(step)) this.feedBehind(step);
+      const before = avoided.heldOf(step);
+      return await this.lease(ask, step, taken, avoided).finally(() => {
+        step.inHand -= taken.length - (avoided.heldOf(step) - before);
+      });
+    }
+  }
+
   /** Spans from the queue, each with what it reserves of the node. */
   private async take(step: RunnableStep, { node }: Ask, wanted: number): Promise<Taken[]> {
     const count = Math.max(1, Math.min(wanted, step.buffered));
@@ -113,6 +141,8 @@ export class Granter {
     while (reserved.length < count && node.free.fits(step.shape)) {
       reserved.push(node.free.take(step.shape));
     }
+    const tried = reserved.length;
+    step.buffered = Math.max(step.buffered - tried, 0);
     const tries = await Promise.all(
       reserved.map(async (resources) => {
         const leaseId = newLeaseId(this.parts.random);
@@ -126,8 +156,7 @@ export class Granter {
       }),
     );
     const taken = tries.filter((span) => span !== undefined);
-    const tried = reserved.length;
-    step.buffered = taken.length < tried ? 0 : Math.max(step.buffered - tried, 0);
+    if (taken.length < tried) step.buffered = 0;
     return taken;
   }
 
@@ -136,7 +165,7 @@ export class Granter {
     step: RunnableStep,
     taken: Taken[],
     avoided: AvoidedSpans,
-  ): Promise<Grant[] | 'stale' | 'held'> {
+  ): Promise<Outcome> {
     const { jobId } = step;
     const leaseIds = taken.map(({ leaseId }) => leaseId);
     const [{ claimed, refused }, { count }] = await Promise.all([

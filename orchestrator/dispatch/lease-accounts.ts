@@ -8,6 +8,12 @@ import type { RunnableStep } from './runnable-steps.ts';
 import type { UsageExchange } from './usage-exchange.ts';
 import type { WakeBus } from './wake-bus.ts';
 
+/** What was charged ahead of a grant. */
+export interface Expected {
+  readonly cost: number;
+  readonly leases: number;
+}
+
 /**
  * Where leases are counted and paid for: the farm's ledger with its ceilings, and the shares. Every
  * lease passes here twice, before it is granted and after it has ended.
@@ -34,6 +40,17 @@ export class LeaseAccounts {
     this.usage = parts.usage;
     this.bus = parts.bus;
     this.clock = parts.clock;
+  }
+
+  /** Charges leases that may be granted soon, here alone; forget() takes back what it answers. */
+  expect(step: RunnableStep, leases: number): Expected {
+    const cost = leases * leaseCost(step.shape.demand, entryMs(1, step.meanTaskMs));
+    this.scheduler.account(step, cost, leases, this.clock.nowMs());
+    return { cost, leases };
+  }
+
+  forget(step: RunnableStep, { cost, leases }: Expected): void {
+    this.scheduler.account(step, -cost, -leases, this.clock.nowMs());
   }
 
   /** Counts leases about to be granted; a counter found full keeps its steps out of sight. */

@@ -125,6 +125,12 @@ export class SpanQueue {
     return await this.backend(step).getState(queueId(spanId));
   }
 
+  /** How many spans wait on the step's queue, delayed ones included. */
+  async waitingCount(step: StepRef): Promise<number> {
+    const counts = await this.backend(step).getCounts(['wait', 'prioritized', 'delayed']);
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
   /** BullMQ's own backstop for spans whose lock expired. */
   async requeueStalled(step: StepRef): Promise<void> {
     await this.backend(step).moveStalledJobsToWait();

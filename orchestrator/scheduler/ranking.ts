@@ -61,6 +61,8 @@ export class Ranking<S extends WaitingStep> {
   private readonly listed = new Set<S>();
   /** Steps behind a closed gate, by gate; they stand in no heap. */
   private readonly parked = new Map<string, Set<S>>();
+  /** Where each studio stands. */
+  private readonly byStudio = new Map<string, Set<ShapeQueue<S>>>();
   /** Every step known, by each of its gates. */
   private readonly byGate = new Map<string, Set<S>>();
   /** How many listed or parked steps each account has. */
@@ -135,14 +137,12 @@ export class Ranking<S extends WaitingStep> {
   reorder(studio: string, project: string): void {
     this.virtual.get('')?.update(this.studioAccount({ studio }));
     this.virtual.get(studio)?.update(this.projectAccount({ studio, project }));
-    for (const shapes of this.classes.values()) {
-      for (const { studios, byStudio } of shapes.values()) {
-        const queue = byStudio.get(studio);
-        if (queue === undefined) continue;
-        const own = queue.byProject.get(project);
-        if (own !== undefined) queue.projects.update(own);
-        studios.update(queue);
-      }
+    for (const { studios, byStudio } of this.byStudio.get(studio) ?? []) {
+      const queue = byStudio.get(studio);
+      if (queue === undefined) continue;
+      const own = queue.byProject.get(project);
+      if (own !== undefined) queue.projects.update(own);
+      studios.update(queue);
     }
   }
 
@@ -248,12 +248,14 @@ export class Ranking<S extends WaitingStep> {
 
   private list(step: S): void {
     this.listed.add(step);
-    const studio = this.studioQueue(this.shapeQueue(step), step);
+    const shape = this.shapeQueue(step);
+    const studio = this.studioQueue(shape, step);
+    getOrMake(this.byStudio, step.studio, () => new Set<ShapeQueue<S>>()).add(shape);
     const project = this.projectQueue(studio, step);
     project.steps.add(step);
     if (!studio.projects.has(project)) studio.projects.add(project);
     else studio.projects.update(project);
-    const { studios } = this.shapeQueue(step);
+    const { studios } = shape;
     if (!studios.has(studio)) studios.add(studio);
     else studios.update(studio);
   }
@@ -273,6 +275,9 @@ export class Ranking<S extends WaitingStep> {
     if (studio.byProject.size === 0) {
       shape.studios.remove(studio);
       shape.byStudio.delete(step.studio);
+      const standing = this.byStudio.get(step.studio);
+      standing?.delete(shape);
+      if (standing?.size === 0) this.byStudio.delete(step.studio);
     } else shape.studios.update(studio);
     if (shape.byStudio.size === 0) shapes.delete(step.shape.key);
     return true;
