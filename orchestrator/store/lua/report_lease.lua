@@ -74,6 +74,8 @@ for k = 1, #results, 7 do
       returned = true
       next_task = first
       redis.call('HDEL', step_key .. ':progress', first)
+      -- Nothing follows what was given back.
+      break
     else
       failed_any = true
       fail_tasks(step_key, first, last, code, max_faults, node_id, results[k + 4])

@@ -105,6 +105,7 @@ export class FarmModel {
     for (const result of news) {
       // Behind a chunk's failure nothing is looked at.
       if (result.last >= span.first) this.record(step, spanId, span, result, lease.nodeId);
+      if (result.code === 'r') break;
     }
     if (span.first > span.last) step.spans.delete(spanId);
     if (news.some(({ code }) => isFailure(code))) this.checkFailed();
