@@ -6,7 +6,7 @@ export const CORES_PER_GPU = 16;
 export const ENTRY_CHARGE_MS = 60_000;
 
 /** What a lease of `ms` costs its studio, in core-seconds: of cores or GPUs, what is scarcer. */
-export function leaseCost(demand: Demand | undefined, ms: number): number {
+export function leaseCost(demand: Pick<Demand, 'vcpus' | 'gpus'> | undefined, ms: number): number {
   const rate = Math.max(demand?.vcpus ?? 1, (demand?.gpus ?? 0) * CORES_PER_GPU);
   return (rate * ms) / 1000;
 }

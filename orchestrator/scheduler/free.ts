@@ -26,6 +26,11 @@ export class FreeResources {
     this.move(resources, 1);
   }
 
+  /** Counts resources as held that somebody else chose. */
+  hold(resources: Resources): void {
+    this.move(resources, -1);
+  }
+
   private move(resources: Resources, sign: 1 | -1): void {
     this.vcpus += sign * resources.vcpus;
     this.memoryMib += sign * resources.memoryMib;
