@@ -6,10 +6,14 @@ import { addDownloadCommand } from './commands/download.ts';
 import { addExpandCommand } from './commands/expand.ts';
 import { addGetCommand } from './commands/get.ts';
 import { addKeyCommand, addWhoamiCommand } from './commands/key.ts';
+import { addLimitCommand } from './commands/limit.ts';
 import { addLogsCommand } from './commands/logs.ts';
 import { addNodeCommand } from './commands/node.ts';
+import { addPoolCommand } from './commands/pool.ts';
 import { addRunCommand } from './commands/run.ts';
 import { addServeCommand } from './commands/serve.ts';
+import { addSetCommand } from './commands/set.ts';
+import { addShareCommand } from './commands/share.ts';
 import { addSimulateCommand } from './commands/simulate.ts';
 import { addSubmitCommand } from './commands/submit.ts';
 import { addSummaryCommand } from './commands/summary.ts';
@@ -40,7 +44,11 @@ const commands = [
   addLogsCommand,
   addDownloadCommand,
   addControlCommands,
+  addSetCommand,
   addNodeCommand,
+  addPoolCommand,
+  addLimitCommand,
+  addShareCommand,
   addKeyCommand,
   addWhoamiCommand,
 ];

@@ -12,6 +12,8 @@ export interface GivenPolicy {
   readonly maxFailed?: number | undefined;
   /** Names of steps. */
   readonly hold: readonly string[];
+  /** How it ranks, where it may run, what it may take. */
+  readonly further: PolicyInput;
 }
 
 /** The person's own words go before the bundle's or recipe's. Throws for steps there are not. */
@@ -23,6 +25,7 @@ export function jobPolicy(bundle: Bundle, given: GivenPolicy): PolicyInput {
   const held = parameterValues?.value.holds.map(({ step }) => step) ?? [];
   for (const name of [...held, ...given.hold]) steps[name] = { ...steps[name], hold: true };
   return {
+    ...given.further,
     priority: given.priority ?? said?.priority,
     maxRetriesPerTask: given.maxRetries ?? said?.maxRetriesPerTask,
     maxFailedTasks: given.maxFailed ?? said?.maxFailedTasks,

@@ -38,8 +38,9 @@ import {
 import { downloadJob } from './download.ts';
 import { addOutputOption, outputFormatSchema, printOne } from './output-format.ts';
 import { addParamOption, givenValuesSchema } from './parameter-option.ts';
+import { addPolicyOptions, policyOf, policyOptionsSchema } from './policy-options.ts';
 
-const optionsSchema = z.object({
+const optionsSchema = policyOptionsSchema.extend({
   param: givenValuesSchema,
   recipes: z.array(z.string()).default([]),
   project: z.string().optional(),
@@ -76,6 +77,7 @@ export function addSubmitCommand({ program, context, finish }: CommandLine): voi
     .option('--wait', 'show progress until the job is over; Ctrl-C detaches')
     .option('--timeout <duration>', 'with --wait: stop waiting after this long (exit 6)', duration)
     .option('--download <dir>', 'wait, then download the outputs of a job that succeeded');
+  addPolicyOptions(command);
   addParamOption(command, context.cwd);
   addRecipesOption(command);
   addConnectionOptions(command);
@@ -167,7 +169,7 @@ async function prepare(
 ): Promise<SubmissionInput> {
   const supplied = supplyValues(bundle, options.param);
   checkParameters(bundle, supplied);
-  const policy = jobPolicy(bundle, options);
+  const policy = jobPolicy(bundle, { ...options, further: policyOf(options) });
   const collected = await collectInputs(bundle, supplied, context.cwd);
   sayCollected(context, bundle, collected);
   const { files, locations, assets, outputs } = collected;

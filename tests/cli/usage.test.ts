@@ -34,6 +34,9 @@ describe('the command line', () => {
       ['get', 'tasks'],
       ['node', 'drain'],
       ['key', 'create'],
+      ['share', 'set'],
+      ['limit', 'set'],
+      ['pool', 'set'],
     ]);
     const commands = names.filter((name) => name !== 'help');
     const lines = commands.map((name) =>

@@ -1,0 +1,149 @@
+import path from 'node:path';
+import { jobIdSchema } from '@karst/shared/protocol/ids.ts';
+import { routes } from '@karst/shared/protocol/routes.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Farm } from '../support/farm.ts';
+import { templateWith, writeBundle } from './support/bundle.ts';
+import { runCli, testDir } from './support/run-cli.ts';
+
+let farm: Farm;
+beforeAll(async () => {
+  farm = await Farm.start();
+});
+afterAll(() => farm.stop());
+
+/** The CLI with the admin key of a real farm, or another. */
+async function start(key?: string) {
+  const cwd = await testDir();
+  const url = farm.urls[0] ?? '';
+  const file = path.join(farm.dir, 'admin.key');
+  const env: Record<string, string> = {
+    KARST_URL: url,
+    ...(key === undefined ? { KARST_API_KEY_FILE: file } : { KARST_API_KEY: key }),
+  };
+  const karst = (...args: string[]) => runCli(args, { cwd, env });
+  const json = async (...args: string[]) => JSON.parse((await karst(...args, '-o', 'json')).stdout);
+  return { cwd, karst, json };
+}
+
+it('sets shares: what is not named stays, none takes a ceiling back', async () => {
+  const { karst, json } = await start();
+  await karst('share', 'set', 'acme', '--weight', '2.5', '--max-gpus', '8', '--guaranteed', '3');
+  await karst('share', 'set', 'acme', '--max-gpus', 'none', '--max-tasks', '40');
+  const project = await karst('share', 'set', 'acme/feature film', '--max-nodes', '4');
+  expect(project.stderr).toBe('The share of acme/feature film is set.\n');
+  const [acme] = await json('share', 'get', 'acme');
+  expect(acme).toMatchObject({ weight: 2.5, guaranteedTasks: 3, maxTasks: 40, runningTasks: 0 });
+  expect(acme).not.toHaveProperty('maxGpus');
+  const table = (await karst('share', 'get')).stdout.split('\n');
+  expect(table[0]).toMatch(/^SHARE +WEIGHT +GUARANTEED +TASKS +GPUS +NODES +CORE-HOURS$/);
+  expect(table[2]).toMatch(/^acme\/feature film +1 +0 +0\/- +0\/- +0\/4 +0\.0$/);
+  expect((await karst('share', 'delete', 'acme')).code).toBe(0);
+  const again = await karst('share', 'delete', 'acme');
+  expect(again.stderr).toContain('No share is set for acme.');
+  expect(again.code).toBe(1);
+  expect((await karst('share', 'set', 'acme')).code).toBe(3);
+});
+
+it('shows a studio its own share, and no other’s', async () => {
+  const body = { studio: 'acme', role: 'submit' } as const;
+  const { key } = await farm.api().call(routes.createKey, { body });
+  const admin = await start();
+  await admin.karst('share', 'set', 'acme/short', '--weight', '3');
+  await admin.karst('share', 'set', 'rivals', '--weight', '9');
+  const { karst, json } = await start(key);
+  const own = await json('share', 'get', '--own');
+  expect(own.map(({ studio }: { studio: string }) => studio)).not.toContain('rivals');
+  expect(own).toContainEqual(expect.objectContaining({ project: 'short', weight: 3 }));
+  expect((await karst('share', 'get')).code).toBe(4);
+  expect((await karst('share', 'set', 'acme', '--weight', '99')).code).toBe(4);
+});
+
+it('sets limits, and tells their use elsewhere alone', async () => {
+  const { karst, json } = await start();
+  const early = await karst('limit', 'set', 'houdini', '--reserve', '3');
+  expect(early.stderr).toContain('There is no limit houdini yet: say --max.');
+  expect((await karst('limit', 'set', 'houdini', '--used-elsewhere', '3')).code).toBe(1);
+  const set = await karst('limit', 'set', 'houdini', '--max', '10', '--per', 'host');
+  expect(set.stderr).toBe('The farm may use 10 of 10 houdini.\n');
+  await karst('limit', 'set', 'houdini', '--reserve', '4');
+  const told = await karst('limit', 'set', 'houdini', '--used-elsewhere', '6');
+  expect(told.stderr).toBe('The farm may use 4 of 10 houdini.\n');
+  expect(await json('limit', 'get', 'houdini')).toEqual([
+    { name: 'houdini', max: 10, per: 'host', reserve: 4, usedElsewhere: 6, forFarm: 4, inUse: 0 },
+  ]);
+  expect((await karst('limit', 'delete', 'houdini')).code).toBe(0);
+  expect(await json('limit', 'get')).toEqual([]);
+});
+
+it('sets pools', async () => {
+  const { karst, json } = await start();
+  const nights = 'mon-fri 20:00-08:00, sat-sun 00:00-00:00 Europe/Berlin';
+  const args = ['--studios', 'acme,default', '--exclusive', '--schedule', nights];
+  expect((await karst('pool', 'set', 'desks', ...args)).stderr).toBe(
+    'Pool desks is set; it has 0 nodes.\n',
+  );
+  await karst('pool', 'set', 'desks', '--classes', 'background,normal', '--studios', 'all');
+  const [desks] = await json('pool', 'get', 'desks');
+  expect(desks).toMatchObject({ exclusive: true, classes: ['background', 'normal'], isSet: true });
+  expect(desks).not.toHaveProperty('studios');
+  expect((await karst('pool', 'get', 'desks')).stdout).toContain(nights);
+  const wrong = await karst('pool', 'set', 'desks', '--classes', 'whenever');
+  expect(wrong.stderr).toContain('--classes:');
+  expect(wrong.code).toBe(3);
+  expect((await karst('pool', 'delete', 'desks')).code).toBe(0);
+});
+
+it('submits with a class, a pool, limits, ceilings and places, and changes them', async () => {
+  const { cwd, karst, json } = await start();
+  await karst('limit', 'set', 'nuke', '--max', '4');
+  await karst('pool', 'set', 'gpu', '--exclusive');
+  await writeBundle(path.join(cwd, 'job'), templateWith());
+  const wish = ['--class', 'urgent', '--pool', 'gpu', '--limit', 'nuke', '--max-tasks', '5'];
+  const place = ['--region', 'eu', '--region', 'us', '--tag', 'rtx', '--software', 'blender=>=4.2'];
+  const submitted = await karst('submit', 'job', '--max-nodes', '2', ...wish, ...place);
+  const jobId = jobIdSchema.parse(submitted.stdout.trim());
+  const { policy } = await json('get', 'job', jobId);
+  expect(policy).toMatchObject({
+    priorityClass: 'urgent',
+    limits: ['nuke'],
+    maxTasks: 5,
+    maxNodes: 2,
+    placement: {
+      pool: 'gpu',
+      regions: ['eu', 'us'],
+      tags: ['rtx'],
+      software: { blender: '>=4.2' },
+    },
+  });
+  const change = [
+    '--priority',
+    '80',
+    '--class',
+    'normal',
+    '--max-tasks',
+    'none',
+    '--limit',
+    'none',
+  ];
+  const set = await karst('set', jobId, ...change, '--pool', 'none', '--site', 'attic');
+  expect(set.stderr).toBe(`Job ${jobId} is changed.\n`);
+  const now = (await farm.readJob(jobId)).policy;
+  expect(now).toMatchObject({ priority: 80, priorityClass: 'normal', limits: [], maxNodes: 2 });
+  expect(now.maxTasks).toBeUndefined();
+  expect(now.placement).toEqual({ ...policy.placement, pool: undefined, sites: ['attic'] });
+  await karst('set', jobId, '--anywhere', '--tag', 'fast');
+  expect((await farm.readJob(jobId)).policy.placement).toEqual({ tags: ['fast'] });
+  expect((await karst('set', jobId)).code).toBe(3);
+});
+
+it('says which limit was meant, at the place in the job’s policy', async () => {
+  const { cwd, karst } = await start();
+  await karst('limit', 'set', 'redshift', '--max', '4');
+  await writeBundle(path.join(cwd, 'job'), templateWith());
+  const refused = await karst('submit', 'job', '--limit', 'redshfit');
+  expect(refused.stderr).toContain('The job policy is not valid');
+  expect(refused.stderr).toContain('policy.limits[0]: the farm has no limit "redshfit"');
+  expect(refused.stderr).toContain('did you mean "redshift"?');
+  expect(refused.code).toBe(1);
+});
