@@ -50,7 +50,7 @@ export function buildHandlers(
     ...mirrored(stores, {
       ...keyHandlers(stores.apiKeys),
       ...enrollHandlers(stores.enrollment),
-      ...nodeHandlers(stores.nodes, services.bus, around.clock),
+      ...nodeHandlers(parts),
     }),
     ...serviceHandlers({ ...parts, shutdown }),
   };

@@ -22,6 +22,7 @@ import { keys } from './store/keys.ts';
 import { UsageStore } from './store/usage-store.ts';
 import { LeaseExpiry } from './sync/lease-expiry.ts';
 import { NodeRoster } from './sync/node-roster.ts';
+import { NodeWatch } from './sync/node-watch.ts';
 import { ReportService } from './sync/report-service.ts';
 import { SyncService } from './sync/sync-service.ts';
 import { VERSION } from './version.ts';
@@ -50,6 +51,15 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
   const accounts = new LeaseAccounts({ ...parts, scheduler, usage });
   const aftermath = new Aftermath({ ...parts, accounts });
   const roster = new NodeRoster(nodes, stores.settings, clock, livenessMs);
+  const healthLimits = {
+    jobs: config.KARST_QUARANTINE_JOBS,
+    nodeFaults: config.KARST_QUARANTINE_FAULTS,
+    failures: 2 * config.KARST_QUARANTINE_JOBS,
+    windowMs: config.KARST_QUARANTINE_WINDOW_MS,
+    coolMs: config.KARST_QUARANTINE_MS,
+    coolMsMax: config.KARST_QUARANTINE_MS_MAX,
+  };
+  const watch = new NodeWatch({ ...parts, healthLimits });
   const expiry = new LeaseExpiry({ ...parts, accounts, aftermath });
   const spanLimits = {
     targetMs: config.KARST_SPAN_TARGET_MS,
@@ -80,6 +90,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     roster,
     accounts,
     expiry,
+    watch,
     livenessMs,
   });
   const settingsControl = new SettingsControl(parts);
@@ -98,6 +109,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     expireNodesPass({
       ...parts,
       expiry,
+      watch,
       roster,
       livenessMs,
       reachableSinceMs: () => stores.reachability.sinceMs(),

@@ -59,6 +59,12 @@ export function nodeLines(node: Node): [string, string | number][] {
     ['Busy', `${node.leaseCount} of ${node.slots} slots`],
   ];
   if (noteOf(node) !== '-') lines.push(['Note', plainText(noteOf(node))]);
+  for (const { at, kind, jobId, step, task } of node.quarantined?.evidence ?? []) {
+    lines.push(['Evidence', plainText(`${at} ${kind}: ${jobId} ${step} task ${task}`)]);
+  }
+  if (node.quarantined?.probation) {
+    lines.push(['Probation', 'one lease at a time until a task succeeds']);
+  }
   lines.push(
     ['Pool', node.pool],
     ['Tags', tagsOf(node).join(', ') || '-'],

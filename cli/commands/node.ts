@@ -18,9 +18,10 @@ import {
 export function addNodeCommand(commandLine: CommandLine): void {
   const node = commandLine.program
     .command('node')
-    .description('Drain, undrain, set up and enrol nodes.');
+    .description('Drain, undrain, restore, set up and enrol nodes.');
   addDrain(node, commandLine.context);
   addUndrain(node, commandLine.context);
+  addRestore(node, commandLine.context);
   addSet(node, commandLine.context);
   addEnroll(node, commandLine.context);
 }
@@ -61,6 +62,22 @@ function addUndrain(node: Command, context: CliContext): void {
     for (const nodeId of nodeIds) {
       const input = { params: { nodeId } };
       tell(context, await api.call(routes.undrainNode, input, { retry: quickRetry }));
+    }
+  });
+}
+
+function addRestore(node: Command, context: CliContext): void {
+  const command = node
+    .command('restore')
+    .description('Trust a quarantined node again: what it failed is forgotten.')
+    .argument(...nodesArgument);
+  addConnectionOptions(command);
+  example(command, 'karst node restore node-0123456789abcdef0123');
+  command.action(async (nodeIds: string[]) => {
+    const api = await connectWith(context, command);
+    for (const nodeId of nodeIds) {
+      const input = { params: { nodeId } };
+      tell(context, await api.call(routes.restoreNode, input, { retry: quickRetry }));
     }
   });
 }

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { NodeStore } from '../store/node-store.ts';
 import type { LeaseExpiry } from '../sync/lease-expiry.ts';
 import type { NodeRoster } from '../sync/node-roster.ts';
+import type { NodeWatch } from '../sync/node-watch.ts';
 import type { Pass } from './pass.ts';
 
 /**
@@ -12,6 +13,7 @@ import type { Pass } from './pass.ts';
 export function expireNodesPass(parts: {
   nodes: NodeStore;
   expiry: LeaseExpiry;
+  watch: NodeWatch;
   roster: NodeRoster;
   clock: Clock;
   logger: Logger;
@@ -35,6 +37,7 @@ export function expireNodesPass(parts: {
         const leases = await nodes.leases(nodeId);
         parts.logger.warn({ node: nodeId, leases: leases.length }, 'node lost');
         await expiry.expire(nodeId, leases, 'the node was lost: its liveness deadline passed');
+        if (leases.length > 0) await parts.watch.lost(nodeId, leases);
         parts.roster.forget(nodeId);
         // A call that came in between put the node back on the clock with a later deadline.
         if ((await nodes.deadlineMs(nodeId)) <= clock.nowMs()) await nodes.stopExpiry(nodeId);

@@ -22,7 +22,7 @@ export function farmGauges(
       states[job.state] += 1;
       for (const state of taskStateSchema.options) tasks[state] += job.taskCounts[state];
     }
-    const nodeStates = { online: 0, draining: 0, offline: 0 };
+    const nodeStates = { online: 0, draining: 0, quarantined: 0, offline: 0 };
     const gpus = { busy: 0, idle: 0, offline: 0 };
     const heartbeats = new Map<string, number>();
     for (const node of await nodes.list(clock.nowMs())) {

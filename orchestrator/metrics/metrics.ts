@@ -5,7 +5,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 const attemptOutcomes = ['succeeded', 'failed', 'lost', 'returned', 'canceled'] as const;
 const taskStates = ['waiting', 'running', 'succeeded', 'failed', 'canceled'] as const;
 const jobStates = ['pending', 'running', 'paused', 'succeeded', 'failed', 'canceled'] as const;
-const nodeStates = ['online', 'draining', 'offline'] as const;
+const nodeStates = ['online', 'draining', 'quarantined', 'offline'] as const;
 const gpuStates = ['busy', 'idle', 'offline'] as const;
 const failureReasons = failureKindSchema.options;
 const directions = ['input', 'output', 'log'] as const;
@@ -34,6 +34,8 @@ export interface Metrics {
   /** From a task being ready (or its node waiting) to its grant. */
   dispatch(ms: number): void;
   leasesExpired(count: number): void;
+  /** A node was quarantined, or again on probation. */
+  nodeQuarantined(): void;
   attemptsFenced(count: number): void;
   gpuSeconds(outcome: (typeof gpuOutcomes)[number], seconds: number): void;
   stageBytes(direction: (typeof directions)[number], bytes: number): void;
@@ -85,6 +87,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     taskQueueWait: (ms) => series.queueWait.observe(ms / 1000),
     taskRun: (ms) => series.run.observe(ms / 1000),
     dispatch: (ms) => series.dispatch.observe(ms / 1000),
+    nodeQuarantined: () => series.quarantines.inc(),
     leasesExpired: (count) => series.expired.inc(count),
     attemptsFenced: (count) => series.fenced.inc(count),
     gpuSeconds: (outcome, seconds) => series.gpuSeconds.inc({ outcome }, seconds),
@@ -133,6 +136,7 @@ function createSeries(registry: Registry, options: MetricsOptions) {
     'leases_expired_total',
     'Leases taken back from nodes past their deadline.',
   );
+  const quarantines = counter('node_quarantines_total', 'Times a node was quarantined.');
   const fenced = counter('attempts_fenced_total', 'Reports refused because their lease was lost.');
   const gpuSeconds = counter('gpu_seconds_total', 'GPU time by how it ended.', ['outcome']);
   const stageBytes = counter('stage_bytes_total', 'Bytes moved for tasks.', ['direction']);
@@ -167,6 +171,7 @@ function createSeries(registry: Registry, options: MetricsOptions) {
   return {
     attempts,
     expired,
+    quarantines,
     fenced,
     gpuSeconds,
     stageBytes,

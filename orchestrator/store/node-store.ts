@@ -15,8 +15,9 @@ import {
 } from '@karst/shared/protocol/node.ts';
 import type { NodeSettings, NodeSettingsChange } from '@karst/shared/protocol/node-settings.ts';
 import { z } from 'zod';
-import { type Drain, nodeHold } from '../domain/node-hold.ts';
+import { type Drain, type NodeHold, nodeHold, quarantineHold } from '../domain/node-hold.ts';
 import type { Redis } from './connection.ts';
+import { parseHealth, quarantineOf } from './health-store.ts';
 import { keys, type LeaseRef } from './keys.ts';
 import { changeDrain, changeSettings, readDrain, readSettings } from './node-settings.ts';
 import { asArray, asInteger, asText, inPairs } from './reply.ts';
@@ -57,6 +58,8 @@ export type NodeAnswer =
       settings: Pick<NodeSettings, 'schedule' | 'stop'>;
       /** Counts changes of the node's inventory and settings. */
       revision: number;
+      /** What is kept of its failures, see health-store.ts; '' for most nodes. */
+      health: string;
       /** What the leases on its list reserve, those that reserve anything. */
       used: Resources[];
       /** Held by the agent, not ours. */
@@ -123,7 +126,7 @@ export class NodeStore {
       throw new TypeError(`redis: sync_node answered "${status}"`);
     }
     const [drain, drain_now, schedule, stop] = reply.slice(1, 5).map(asText);
-    const lostStart = 8;
+    const lostStart = 9;
     const lostEnd = lostStart + asInteger(reply[6]);
     const usedEnd = lostEnd + asInteger(reply[7]);
     return {
@@ -132,6 +135,7 @@ export class NodeStore {
       settings: readSettings({ schedule, stop }),
       lost: reply.slice(lostStart, lostEnd).map((id) => leaseIdSchema.parse(id)),
       revision: asInteger(reply[5]),
+      health: asText(reply[8]),
       used: reply.slice(lostEnd, usedEnd).map((text) => parseResources(asText(text))),
       unheld: inPairs(reply.slice(usedEnd)).map(([id, text]) => unpackLease(id, text)),
     };
@@ -230,12 +234,15 @@ export class NodeStore {
     if (hash.name === undefined) return undefined;
     const leaseCount = await this.redis.hlen(keys.nodeLeases(nodeId));
     const settings = readSettings(hash);
-    const hold = nodeHold(readDrain(hash), settings, nowMs);
+    const health = parseHealth(hash.health ?? '');
+    const hold = nodeHold(readDrain(hash), settings, nowMs) ?? quarantineHold(health, nowMs);
+    const quarantined = quarantineOf(health, nowMs);
     return {
       id: nodeId,
       name: hash.name,
-      state: nodeState(hash, hold !== undefined, nowMs),
+      state: nodeState(hash, hold, nowMs),
       drainReason: hold?.reason,
+      ...(quarantined === undefined ? {} : { quarantined }),
       ...settings,
       slots: Number(hash.slots ?? 0),
       leaseCount,
@@ -267,9 +274,14 @@ export class NodeStore {
   }
 }
 
-function nodeState(hash: Record<string, string>, held: boolean, nowMs: number): NodeState {
+function nodeState(
+  hash: Record<string, string>,
+  hold: NodeHold | undefined,
+  nowMs: number,
+): NodeState {
   if (Number(hash.deadline ?? 0) < nowMs) return 'offline';
-  return held ? 'draining' : 'online';
+  if (hold === undefined) return 'online';
+  return hold.quarantined ? 'quarantined' : 'draining';
 }
 
 /** The lease a report speaks of, as the store addresses it. */

@@ -13,9 +13,12 @@ import type { ObjectStore } from '../objects/store.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { Reported, SpanStore } from '../store/span-store.ts';
+import type { Seen, SeenFailure } from './node-watch.ts';
 import { type FailedResult, resultWords } from './result-words.ts';
 
 type Answer = SyncResponse['reports'][number];
+
+const nothingSeen: Seen = { failures: [], succeeded: 0 };
 
 export interface ReportParts {
   spans: SpanStore;
@@ -36,6 +39,8 @@ export interface ReportOutcome {
   answer: Answer;
   /** The lease is over and leaves the node's list. */
   released: boolean;
+  /** What it says of the node. */
+  seen: Seen;
 }
 
 /** Records what nodes report, through the fence. */
@@ -60,7 +65,30 @@ export class ReportService {
     if (reported.effects.job !== '' && terminalJobStates.has(reported.effects.job)) {
       answer.jobOver = true;
     }
-    return { answer, released: reported.released };
+    const isNews = reported.status === 'accepted';
+    const seen = isNews ? await this.seen(report, verified, judge) : nothingSeen;
+    return { answer, released: reported.released, seen };
+  }
+
+  /** Only what might be the node's doing: not what the farm lacks, nor what no node could do. */
+  private async seen(
+    { jobId, step: index, epoch }: LeaseReport,
+    results: readonly TaskResult[],
+    judge: (failed: FailedResult) => Verdict,
+  ): Promise<Seen> {
+    const failures: SeenFailure[] = [];
+    let succeeded = 0;
+    for (const result of results) {
+      if (result.outcome === 'succeeded') succeeded += result.last - result.first + 1;
+      if (result.outcome !== 'failed') continue;
+      const { fault, fatal } = judge(result);
+      if (fault === 'farm' || fatal) continue;
+      const { kind, first: task } = result;
+      const definition = await this.parts.jobs.definition(jobId);
+      const step = definition?.job.steps[index]?.name ?? String(index);
+      failures.push({ jobId, step, task, kind, epoch, ofNode: fault === 'node' });
+    }
+    return { failures, succeeded };
   }
 
   /** How the job's rules decide about failures of a report. */

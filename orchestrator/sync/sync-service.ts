@@ -7,7 +7,8 @@ import type { Logger } from 'pino';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { LeaseAccounts } from '../dispatch/lease-accounts.ts';
 import type { News } from '../dispatch/waiters.ts';
-import { type NodeHold, nodeHold } from '../domain/node-hold.ts';
+import { type NodeHealth, standing } from '../domain/node-health.ts';
+import { type NodeHold, nodeHold, quarantineHold } from '../domain/node-hold.ts';
 import { ProblemError } from '../http/handler.ts';
 import type { JobEvents } from '../jobs/job-events.ts';
 import { unknownCapabilities } from '../scheduler/node-capabilities.ts';
@@ -17,6 +18,7 @@ import type { ListedLease, NodeAnswer, NodeStore } from '../store/node-store.ts'
 import type { SpanStore } from '../store/span-store.ts';
 import type { LeaseExpiry } from './lease-expiry.ts';
 import type { NodeRoster } from './node-roster.ts';
+import type { NodeWatch, Seen } from './node-watch.ts';
 import type { ReportService } from './report-service.ts';
 
 export interface SyncParts {
@@ -27,6 +29,7 @@ export interface SyncParts {
   roster: NodeRoster;
   accounts: LeaseAccounts;
   expiry: LeaseExpiry;
+  watch: NodeWatch;
   events: JobEvents;
   clock: Clock;
   logger: Logger;
@@ -81,10 +84,13 @@ export class SyncService {
     signal: () => AbortSignal,
   ): Promise<SyncResponse> {
     const redelivered = await this.settleUnheld(nodeId, answer);
-    const reports = await this.record(nodeId, call);
+    const { reports, seen } = await this.record(nodeId, call);
+    // The loss of its former life's leases may have just been noted.
+    const before = answer.status === 'boot' ? undefined : answer.health;
+    const health = await this.parts.watch.note(nodeId, before, seen);
     await this.noteProgress(nodeId, call, answer.lost);
-    const draining = call.draining || this.hold(answer) !== undefined;
-    const free = Math.max(call.wanted - redelivered.length, 0);
+    const draining = call.draining || this.hold(answer, health) !== undefined;
+    const free = this.freeSlots(call, redelivered.length, health);
     // Reports that came with this call have freed what their leases reserved: ask what is left then.
     const used = call.reports.length === 0 ? answer.used : await this.parts.nodes.used(nodeId);
     const view = await this.parts.roster.view(nodeId, answer.revision, used);
@@ -98,22 +104,43 @@ export class SyncService {
       news.grants.length + redelivered.length + reports.length + answer.lost.length === 0;
     if (silent && call.waitMs > 0) {
       // The node's deadline counts from its call, so the wait must end well before it.
-      const waitMs = this.withinSchedule(answer, Math.min(call.waitMs, this.parts.livenessMs / 3));
+      const longestMs = Math.min(call.waitMs, this.parts.livenessMs / 3);
+      const waitMs = this.untilHoldChanges(answer, health, longestMs);
       news = await this.parts.dispatcher.wait(ask, waitMs, signal());
     }
     const lost = [...answer.lost, ...news.lost];
     const grants = [...redelivered, ...news.grants];
-    return { ...this.response(call, { grants, lost }, this.hold(answer)), reports };
+    return { ...this.response(call, { grants, lost }, this.hold(answer, health)), reports };
   }
 
-  private hold({ drain, settings }: Synced): NodeHold | undefined {
-    return nodeHold(drain, settings, this.parts.clock.nowMs());
+  private hold({ drain, settings }: Synced, health: NodeHealth | undefined): NodeHold | undefined {
+    const nowMs = this.parts.clock.nowMs();
+    return nodeHold(drain, settings, nowMs) ?? quarantineHold(health, nowMs);
   }
 
-  /** A wait ends when the node's schedule opens or closes, so that the node hears of it at once. */
-  private withinSchedule({ settings: { schedule } }: Synced, waitMs: number): number {
-    if (schedule === undefined) return waitMs;
-    return untilScheduleChangeMs(schedule, this.parts.clock.nowMs(), waitMs);
+  /** How many leases it may get; on probation one at a time. */
+  private freeSlots(call: SyncRequest, redelivered: number, health: NodeHealth | undefined) {
+    const free = Math.max(call.wanted - redelivered, 0);
+    if (standing(health, this.parts.clock.nowMs()) !== 'probation') return free;
+    const ended = new Set(call.reports.map(({ leaseId }) => leaseId));
+    const busy = call.held.some((leaseId) => !ended.has(leaseId)) || redelivered > 0;
+    return busy ? 0 : Math.min(free, 1);
+  }
+
+  /**
+   * A wait ends when the node's schedule opens or closes, or its quarantine ends, so that the node hears
+   * of it at once.
+   */
+  private untilHoldChanges(
+    { settings: { schedule } }: Synced,
+    health: NodeHealth | undefined,
+    longestMs: number,
+  ): number {
+    const nowMs = this.parts.clock.nowMs();
+    const isHeld = standing(health, nowMs) === 'quarantined';
+    const heldMs = isHeld ? (health?.quarantine?.untilMs ?? nowMs) - nowMs : longestMs;
+    const waitMs = Math.max(Math.min(longestMs, heldMs), 1);
+    return schedule === undefined ? waitMs : untilScheduleChangeMs(schedule, nowMs, waitMs);
   }
 
   private response(call: SyncRequest, news: News, hold: NodeHold | undefined): SyncResponse {
@@ -138,6 +165,7 @@ export class SyncService {
     if (answer.unheld.length === 0) return [];
     if (answer.status === 'boot') {
       await this.parts.expiry.expire(nodeId, answer.unheld, 'the agent was restarted');
+      await this.parts.watch.lost(nodeId, answer.unheld);
       return [];
     }
     const grants = await Promise.all(answer.unheld.map((lease) => this.redeliver(nodeId, lease)));
@@ -154,14 +182,21 @@ export class SyncService {
     return undefined;
   }
 
-  private async record(nodeId: NodeId, call: SyncRequest): Promise<SyncResponse['reports']> {
-    if (call.reports.length === 0) return [];
+  private async record(
+    nodeId: NodeId,
+    call: SyncRequest,
+  ): Promise<{ reports: SyncResponse['reports']; seen: Seen }> {
+    if (call.reports.length === 0) return { reports: [], seen: { failures: [], succeeded: 0 } };
     const outcomes = await Promise.all(
       call.reports.map((report) => this.parts.reports.record(nodeId, report)),
     );
     const released = call.reports.filter((_, i) => outcomes[i]?.released).map((r) => r.leaseId);
     await this.parts.accounts.release(nodeId, released);
-    return outcomes.map((outcome) => outcome.answer);
+    const seen = {
+      failures: outcomes.flatMap((outcome) => outcome.seen.failures),
+      succeeded: outcomes.reduce((sum, outcome) => sum + outcome.seen.succeeded, 0),
+    };
+    return { reports: outcomes.map((outcome) => outcome.answer), seen };
   }
 
   private async noteProgress(

@@ -70,6 +70,16 @@ export const nodeRoutes = {
     response: nodeSchema,
     problems: ['not_found'],
   }),
+  restoreNode: route({
+    method: 'post',
+    path: '/v1/nodes/{nodeId}/restore',
+    tag: 'nodes',
+    summary: 'Trust a quarantined node again: what it failed is forgotten.',
+    access: operator,
+    params: nodeParams,
+    response: nodeSchema,
+    problems: ['not_found'],
+  }),
   undrainNode: route({
     method: 'post',
     path: '/v1/nodes/{nodeId}/undrain',

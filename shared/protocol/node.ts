@@ -2,14 +2,20 @@ import { z } from 'zod';
 import { leaseIdSchema, nodeIdSchema } from './ids.ts';
 import { inventorySchema } from './inventory.ts';
 import { grantSchema, leaseReportAnswerSchema, leaseReportSchema } from './lease.ts';
+import { quarantineSchema } from './node-health.ts';
 import { nodeSettingsSchema } from './node-settings.ts';
 
 export { type Inventory, inventorySchema } from './inventory.ts';
 
 const timestamp = z.iso.datetime();
 
-/** offline: its liveness deadline passed; its leases were taken back. */
-export const nodeStateSchema = z.enum(['online', 'draining', 'offline']).meta({ id: 'NodeState' });
+/**
+ * quarantined: it gets no work for what it failed. offline: its liveness deadline passed; its leases were taken
+ * back.
+ */
+export const nodeStateSchema = z
+  .enum(['online', 'draining', 'quarantined', 'offline'])
+  .meta({ id: 'NodeState' });
 export type NodeState = z.infer<typeof nodeStateSchema>;
 
 export const nodeSchema = z
@@ -18,6 +24,7 @@ export const nodeSchema = z
     name: z.string(),
     state: nodeStateSchema,
     drainReason: z.string().optional().describe('Why the farm gives it no work.'),
+    quarantined: quarantineSchema.optional(),
     ...nodeSettingsSchema.shape,
     slots: z.int().min(0).describe('How many leases it runs at once.'),
     leaseCount: z.int().min(0),

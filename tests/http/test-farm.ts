@@ -66,6 +66,7 @@ const farmHandlers = {
   setNode: reached,
   drainNode: reached,
   undrainNode: reached,
+  restoreNode: reached,
   getOwnShare: reached,
   listShares: reached,
   setStudioShare: reached,

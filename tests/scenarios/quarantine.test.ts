@@ -1,0 +1,111 @@
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { NodeId } from '@karst/shared/protocol/ids.ts';
+import { routes } from '@karst/shared/protocol/routes.ts';
+import { expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
+import { farmForFile } from './support/farm-for-file.ts';
+import { Marks } from './support/marks.ts';
+
+const farm = farmForFile({
+  livenessMs: 3000,
+  env: { KARST_QUARANTINE_MS: '2500', KARST_QUARANTINE_MS_MAX: '20000' },
+});
+
+/** An agent whose tasks find programs in a directory of its own too. */
+async function agentWith(marks: Marks, name: string) {
+  const bin = join(marks.dir, name);
+  await mkdir(bin);
+  const agent = await farm().startAgent({ env: { KARST_TASK_PATH: `${process.env.PATH}:${bin}` } });
+  return { ...agent, bin };
+}
+
+/** Puts the renderer there that the jobs call for. */
+async function install(bin: string): Promise<void> {
+  const path = join(bin, 'scenario-renderer');
+  await writeFile(path, '#!/bin/sh\nsleep 0.05\n');
+  await chmod(path, 0o755);
+}
+
+function job(name: string, command = 'scenario-renderer', tasks = 6): string {
+  const range = `1-${tasks}`;
+  return JSON.stringify({
+    specificationVersion: 'jobtemplate-2023-09',
+    name,
+    steps: [
+      {
+        name: 'Render',
+        parameterSpace: { taskParameterDefinitions: [{ name: 'N', type: 'INT', range }] },
+        script: { actions: { onRun: { command } } },
+      },
+    ],
+  });
+}
+
+const nodeOf = (nodeId: NodeId) => farm().api().call(routes.getNode, { params: { nodeId } });
+
+const nodeIn = (nodeId: NodeId, state: string) =>
+  eventually(`node ${state}`, async () => {
+    const node = await nodeOf(nodeId);
+    return node.state === state ? node : undefined;
+  });
+
+it('sends a node away that fails what others can do, and lets it come back', async () => {
+  const marks = await Marks.make(farm());
+  const good = await agentWith(marks, 'good');
+  await install(good.bin);
+  const bad = await agentWith(marks, 'bad');
+  const jobs = [];
+  // Two tasks each: six failures, which alone would tell, take three jobs.
+  for (const name of ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight']) {
+    jobs.push(await farm().submit(job(name, 'scenario-renderer', 2)));
+  }
+  const node = await nodeIn(bad.nodeId, 'quarantined');
+  expect(node.drainReason).toMatch(/tasks of \d jobs failed here in a row/);
+  expect(new Set(node.quarantined?.evidence.map(({ jobId }) => jobId)).size).toBeGreaterThan(2);
+  expect(node.quarantined?.evidence[0]).toMatchObject({ step: 'Render', kind: 'command' });
+  for (const { id } of jobs) {
+    const ended = await farm().jobIn(id, ['succeeded', 'failed']);
+    expect(ended.state).toBe('succeeded');
+  }
+  expect((await nodeOf(good.nodeId)).quarantined).toBeUndefined();
+  const metrics = await (await farm().fetch('GET', '/metrics')).text();
+  expect(metrics).toMatch(/^karst_node_quarantines_total [1-9]/m);
+
+  // Nobody has done a task of this job: what fails on probation may be the job's fault.
+  await eventually('probation', async () => (await nodeOf(bad.nodeId)).quarantined?.probation);
+  await good.child.kill();
+  const more = await farm().submit(job('more', 'scenario-renderer', 2));
+  const first = await eventually('its failure kept', async () => {
+    const { quarantined } = await nodeOf(bad.nodeId);
+    return quarantined?.evidence.some(({ jobId }) => jobId === more.id) ? quarantined : undefined;
+  });
+  expect(first.probation).toBe(true);
+  await farm().jobIn(more.id, ['failed']);
+
+  await install(bad.bin);
+  const last = await farm().submit(job('last'));
+  expect((await farm().jobIn(last.id, ['succeeded', 'failed'])).state).toBe('succeeded');
+  expect(await nodeOf(bad.nodeId)).toMatchObject({ state: 'online' });
+  expect((await nodeOf(bad.nodeId)).quarantined).toBeUndefined();
+});
+
+it('an operator may restore it at once; no job that fails everywhere costs the farm a node', async () => {
+  const marks = await Marks.make(farm());
+  const good = await agentWith(marks, 'good');
+  await install(good.bin);
+  const bad = await agentWith(marks, 'bad');
+  const policy = { maxRetriesPerTask: 1 };
+  for (const name of ['a', 'b', 'c', 'd']) {
+    const broken = await farm().submit(job(name, 'no-such-renderer', 2), { policy });
+    await farm().jobIn(broken.id, ['failed']);
+  }
+  expect((await nodeOf(good.nodeId)).state).toBe('online');
+  expect((await nodeOf(bad.nodeId)).state).toBe('online');
+  for (const name of ['e', 'f', 'g', 'h']) await farm().submit(job(name));
+  await nodeIn(bad.nodeId, 'quarantined');
+  const params = { nodeId: bad.nodeId };
+  const restored = await farm().api().call(routes.restoreNode, { params });
+  expect(restored).toMatchObject({ state: 'online' });
+  expect(restored.quarantined).toBeUndefined();
+});
