@@ -72,7 +72,7 @@ export class LeaseAccounts {
     if (acquired.count > 0) {
       this.usage.move(studio, project, acquired.count * held.cost, acquired.count);
     }
-    if (acquired.full !== undefined && !acquired.full.host) {
+    if (acquired.full !== undefined && step.gates.includes(acquired.full.name)) {
       this.scheduler.ranking.close(acquired.full.name);
       // Room may have been made between the ledger's answer and the closing.
       if (!(await this.ledger.isFull(acquired.full.name))) this.open([acquired.full.name]);

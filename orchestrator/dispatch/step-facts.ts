@@ -24,8 +24,9 @@ export function stepFacts(
     priority,
     shape,
     counters,
-    // One that counts nodes is not closed when full: a node that is counted already may go on.
-    gates: counters.filter(({ host }) => !host).map(({ name }) => name),
+    // One that counts nodes is not closed when full: a node that is counted already may go on. Nor is
+    // one that this step takes several of: others, that take fewer, may still fit.
+    gates: counters.filter(({ host, amount }) => !host && amount === 1).map(({ name }) => name),
   };
 }
 

@@ -11,6 +11,8 @@ export interface ShellStep {
   /** Tasks write below the output directory; one that does not has failed. */
   writes?: boolean;
   timeoutSeconds?: number;
+  /** OpenJD's hostRequirements. */
+  hostRequirements?: object;
   cancelation?: { mode: 'NOTIFY_THEN_TERMINATE'; notifyPeriodInSeconds: number };
 }
 
@@ -37,6 +39,7 @@ function shellStep(step: ShellStep): object {
     ...(step.dependsOn === undefined
       ? {}
       : { dependencies: step.dependsOn.map((dependsOn) => ({ dependsOn })) }),
+    hostRequirements: step.hostRequirements,
     parameterSpace: {
       taskParameterDefinitions: [{ name: 'N', type: 'INT', range: step.range ?? '0' }],
     },
