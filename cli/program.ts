@@ -4,6 +4,7 @@ import { addCheckCommand } from './commands/check.ts';
 import { addControlCommands } from './commands/control.ts';
 import { addDownloadCommand } from './commands/download.ts';
 import { addExpandCommand } from './commands/expand.ts';
+import { addExplainCommand } from './commands/explain.ts';
 import { addGetCommand } from './commands/get.ts';
 import { addKeyCommand, addWhoamiCommand } from './commands/key.ts';
 import { addLimitCommand } from './commands/limit.ts';
@@ -41,6 +42,7 @@ const commands = [
   addSubmitCommand,
   addWaitCommand,
   addGetCommand,
+  addExplainCommand,
   addLogsCommand,
   addDownloadCommand,
   addControlCommands,

@@ -6,6 +6,7 @@ import type { Config } from './config.ts';
 import type { Handlers } from './http/handler.ts';
 import { assetHandlers } from './http/resources/assets.ts';
 import { eventHandlers } from './http/resources/events.ts';
+import { explainHandlers } from './http/resources/explain.ts';
 import { jobControlHandlers } from './http/resources/job-control.ts';
 import { jobHandlers } from './http/resources/jobs.ts';
 import { keyHandlers } from './http/resources/keys.ts';
@@ -40,6 +41,7 @@ export function buildHandlers(
     ...taskHandlers(parts),
     ...taskLogHandlers(parts),
     ...outputHandlers(parts),
+    ...explainHandlers(parts),
     ...syncHandlers(services.sync),
     ...leaseHandlers(parts),
     ...assetHandlers(stores.objects),

@@ -11,6 +11,7 @@ import { FarmSettings } from './settings/farm-settings.ts';
 import { connect, connectRedis, connectSubscriber } from './store/connection.ts';
 import { ControlStore } from './store/control-store.ts';
 import { createEventBus } from './store/event-bus.ts';
+import { FarmSurvey } from './store/farm-survey.ts';
 import { HealthStore } from './store/health-store.ts';
 import { JobStore } from './store/job-store.ts';
 import { Ledger } from './store/ledger.ts';
@@ -74,6 +75,7 @@ export async function buildStores(config: Config, around: Surroundings) {
     jobs: new JobStore(redis),
     control: new ControlStore(redis),
     nodes: new NodeStore(redis),
+    survey: new FarmSurvey(redis),
     health: new HealthStore(redis),
     tasks: new TaskReader(redis, spans),
     outputs: new OutputReader(redis),

@@ -1,7 +1,8 @@
-import { jobStateSchema, taskStateSchema } from '@karst/shared/protocol/job.ts';
+import { type Job, jobStateSchema, taskStateSchema } from '@karst/shared/protocol/job.ts';
 import { routes } from '@karst/shared/protocol/routes.ts';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
+import type { ApiClient } from '../api/client.ts';
 import { collectPages } from '../api/pages.ts';
 import { type CliContext, say } from '../context.ts';
 import {
@@ -78,8 +79,17 @@ function addGetJob(get: Command, context: CliContext): void {
     const { output } = plainOptions.parse(command.opts());
     const api = await connectWith(context, command);
     const job = await api.call(routes.getJob, { params: { jobId } });
-    printOne(context, output, job, { lines: jobLines(job), name: job.id });
+    const waits = output === 'table' ? await waitsText(api, job) : undefined;
+    printOne(context, output, job, { lines: jobLines(job, waits), name: job.id });
   });
+}
+
+/** Why a job waits of which nothing runs and no person is known to hold anything. */
+async function waitsText(api: ApiClient, job: Job): Promise<string | undefined> {
+  const { state, heldSteps, taskCounts } = job;
+  const waits = (state === 'pending' || state === 'running') && heldSteps === undefined;
+  if (!waits || taskCounts.running > 0 || taskCounts.waiting === 0) return undefined;
+  return (await api.call(routes.explainJob, { params: { jobId: job.id } })).summary;
 }
 
 function addGetSteps(get: Command, context: CliContext): void {

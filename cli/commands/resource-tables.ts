@@ -79,7 +79,8 @@ export const keyColumns: Column<z.infer<typeof keySchema>>[] = [
   { title: 'NOTE', value: ({ note }) => note || '-' },
 ];
 
-export function jobLines(job: Job): [string, string | number][] {
+/** `waits`: why its tasks wait. */
+export function jobLines(job: Job, waits: string | undefined): [string, string | number][] {
   const { waiting, running, succeeded, failed, canceled } = job.taskCounts;
   const lines: [string, string | number][] = [
     ['Job', job.id],
@@ -88,6 +89,7 @@ export function jobLines(job: Job): [string, string | number][] {
   ];
   const because = heldText(job) ?? job.message;
   if (because !== undefined) lines.push(['Because', plainText(because)]);
+  if (waits !== undefined) lines.push(['Waits', plainText(waits)]);
   lines.push(
     ['Studio', job.studio],
     ['Project', job.project],

@@ -1,5 +1,4 @@
 import { sleep } from '@karst/shared/clock.ts';
-import { adaptiveChunks } from '@karst/shared/openjd/adaptive-chunks.ts';
 import type { JobId, LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Logger } from 'pino';
 import type { Scheduler } from '../scheduler/scheduler.ts';
@@ -8,7 +7,7 @@ import type { JobStore } from '../store/job-store.ts';
 import type { Granter } from './granter.ts';
 import type { LeaseAccounts } from './lease-accounts.ts';
 import type { RunnableStep, RunnableSteps } from './runnable-steps.ts';
-import { stepFacts } from './step-facts.ts';
+import { runnableStep, stepFacts } from './step-facts.ts';
 import type { UsageExchange } from './usage-exchange.ts';
 import type { Ask, News, Waiter, Waiters } from './waiters.ts';
 import type { Wake } from './wake-bus.ts';
@@ -130,15 +129,7 @@ export class Dispatcher {
     // One object a step while it is listed: a grant or a feed under way must go on with it, not with
     // a copy whose feed never ends.
     if (current !== undefined) this.runnable.update(current, now);
-    else {
-      const { studio, project } = job;
-      const createdAtMs = Date.parse(job.createdAt);
-      const onDemand = adaptiveChunks(resolved.parameterSpace) !== undefined;
-      const fresh = { onDemand, wanted: 0, buffered: 0, wakes: 0, inHand: 0 };
-      const idle = { ...fresh, leftAlone: new Map<NodeId, number>(), feeding: undefined };
-      const owner = { studio, project, createdAtMs, meanTaskMs: undefined };
-      this.runnable.add({ jobId, step, ...owner, ...idle, ...now });
-    }
+    else this.runnable.add(runnableStep(job, step, resolved, facts));
     return true;
   }
 

@@ -1,3 +1,4 @@
+import { adaptiveChunks } from '@karst/shared/openjd/adaptive-chunks.ts';
 import type { ResolvedStep } from '@karst/shared/openjd/resolved-job.ts';
 import type { Job } from '@karst/shared/protocol/job.ts';
 import { type Counter, countersOf } from '../scheduler/counters.ts';
@@ -27,6 +28,32 @@ export function stepFacts(
     // One that counts nodes is not closed when full: a node that is counted already may go on. Nor is
     // one that this step takes several of: others, that take fewer, may still fit.
     gates: counters.filter(({ host, amount }) => !host && amount === 1).map(({ name }) => name),
+  };
+}
+
+/** A step as it is listed at first, before anything is known of its queue. */
+export function runnableStep(
+  job: Pick<Job, 'id' | 'studio' | 'project' | 'createdAt'>,
+  step: number,
+  { parameterSpace }: Pick<ResolvedStep, 'parameterSpace'>,
+  facts: StepFacts,
+): RunnableStep {
+  return {
+    jobId: job.id,
+    step,
+    studio: job.studio,
+    project: job.project,
+    createdAtMs: Date.parse(job.createdAt),
+    onDemand: adaptiveChunks(parameterSpace) !== undefined,
+    wanted: 0,
+    buffered: 0,
+    wakes: 0,
+    inHand: 0,
+    leftAlone: new Map(),
+    feeding: undefined,
+    meanTaskMs: undefined,
+    allFed: false,
+    ...facts,
   };
 }
 

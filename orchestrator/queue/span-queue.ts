@@ -12,6 +12,9 @@ import { keys, type SpanRef } from '../store/keys.ts';
  */
 const LOCK_MS = 24 * 3600 * 1000;
 
+/** BullMQ keeps a delayed job by its time in ms times this. */
+const DELAY_SCALE = 0x1000;
+
 type StepRef = { jobId: JobId; step: number };
 
 /** BullMQ takes no integers as job ids. */
@@ -123,6 +126,22 @@ export class SpanQueue {
   /** What BullMQ thinks of a span: 'unknown' when it holds no copy. */
   async state({ spanId, ...step }: SpanRef): Promise<string> {
     return await this.backend(step).getState(queueId(spanId));
+  }
+
+  /** How many spans wait for a node, how many for their time, and when the first of these is due. */
+  async outlook(step: StepRef): Promise<{ ready: number; delayed: number; dueAtMs?: number }> {
+    const backend = this.backend(step);
+    const [counts, first] = await Promise.all([
+      backend.getCounts(['wait', 'prioritized', 'delayed']),
+      this.connection.zrange(backend.toKey('delayed'), '0', '0', 'WITHSCORES'),
+    ]);
+    const [wait = 0, prioritized = 0, delayed = 0] = counts;
+    const score = first[1];
+    return {
+      ready: wait + prioritized,
+      delayed,
+      ...(score === undefined ? {} : { dueAtMs: Math.floor(Number(score) / DELAY_SCALE) }),
+    };
   }
 
   /** How many spans wait on the step's queue, delayed ones included. */

@@ -28,6 +28,8 @@ export const keys = {
   attempts: (id: JobId, step: number) => job(id, `step:${step}:attempts`),
   /** Sorted set of successes without outputs or logs, score = first index. */
   runs: (id: JobId, step: number) => job(id, `step:${step}:runs`),
+  /** Hash bucket (scheduler/task-times.ts) → how many succeeded attempts took that long. */
+  times: (id: JobId, step: number) => job(id, `step:${step}:times`),
   /** Hash task index → accepted outputs as JSON. */
   outputs: (id: JobId, step: number) => job(id, `step:${step}:outputs`),
   /** Hash task index → progress of the running attempt as JSON. */

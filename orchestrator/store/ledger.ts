@@ -115,6 +115,14 @@ export class Ledger {
     return counts.map((text) => Number(text ?? 0));
   }
 
+  /** Those of the nodes that a counter of nodes counts. */
+  async countedOn(counter: string, nodeIds: readonly NodeId[]): Promise<Set<string>> {
+    if (nodeIds.length === 0) return new Set();
+    const fields = nodeIds.map((nodeId) => `${counter}@${nodeId}`);
+    const found = await this.redis.hmget(keys.ledgerHosts(), ...fields);
+    return new Set(nodeIds.filter((_, i) => Number(found[i] ?? 0) > 0));
+  }
+
   /** undefined: no ceiling. Counters found full before are forgotten: the next grant finds out. */
   async setCeilings(ceilings: ReadonlyMap<string, number | undefined>): Promise<void> {
     const change = this.redis.multi();

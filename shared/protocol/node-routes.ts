@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { done, node, operator } from './access-kinds.ts';
+import { nodeExplanationSchema } from './explain.ts';
 import {
   attemptUploadCompleteSchema,
   attemptUploadRequestSchema,
@@ -41,6 +42,17 @@ export const nodeRoutes = {
     access: operator,
     params: nodeParams,
     response: nodeSchema,
+    problems: ['not_found'],
+  }),
+  explainNode: route({
+    method: 'get',
+    path: '/v1/nodes/{nodeId}/explain',
+    tag: 'nodes',
+    summary:
+      'Why a node idles: what holds it, and why each kind of waiting work does not run there.',
+    access: operator,
+    params: nodeParams,
+    response: nodeExplanationSchema,
     problems: ['not_found'],
   }),
   setNode: route({

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { done, read, submit } from './access-kinds.ts';
+import { jobExplanationSchema } from './explain.ts';
 import {
   assetUploadCompleteSchema,
   assetUploadRequestSchema,
@@ -61,6 +62,16 @@ export const jobRoutes = {
     access: read,
     params: jobParams,
     response: jobSchema,
+    problems: ['not_found'],
+  }),
+  explainJob: route({
+    method: 'get',
+    path: '/v1/jobs/{jobId}/explain',
+    tag: 'jobs',
+    summary: 'Why a job’s tasks wait, step by step, and when they are expected to start and end.',
+    access: read,
+    params: jobParams,
+    response: jobExplanationSchema,
     problems: ['not_found'],
   }),
   setJob: route({

@@ -1,4 +1,6 @@
+import { TaskTimes } from '@karst/orchestrator/scheduler/task-times.ts';
 import { ControlStore } from '@karst/orchestrator/store/control-store.ts';
+import { FarmSurvey } from '@karst/orchestrator/store/farm-survey.ts';
 import { JobStore } from '@karst/orchestrator/store/job-store.ts';
 import { OutputReader } from '@karst/orchestrator/store/output-reader.ts';
 import { type ResultWords, SpanStore } from '@karst/orchestrator/store/span-store.ts';
@@ -106,3 +108,18 @@ it.each(['b', 's'] as const)(
     expect(await listed()).toBe(0);
   },
 );
+
+it('counts how long tasks took, in the buckets of scheduler/task-times.ts', async () => {
+  const jobId = await storedJob(7, 0);
+  const { spanIds } = await new SpanStore(redis).createSpans(jobId, 0, 7, 1);
+  const range = { ...words('b', 3), last: 6, runMs: 4 * 700 };
+  await runSpan(jobId, spanIds[0] ?? 0, [
+    { ...words('s', 0), runMs: 0 },
+    { ...words('s', 1), runMs: 64_000 },
+    { ...words('t', 2), runMs: 5 },
+    range,
+  ]);
+  const times = await new FarmSurvey(redis).times({ jobId, step: 0 });
+  expect(times).toEqual(TaskTimes.of([0, 64_000, 700, 700, 700, 700]));
+  expect(times.count).toBe(6);
+});

@@ -45,6 +45,13 @@ local function withdraw_outputs(first, last)
   for task = first, last do redis.call('HDEL', step_key .. ':outputs', task) end
 end
 
+-- Run times by bucket, four to each doubling (scheduler/task-times.ts).
+local times = {}
+local function note_times(ms, n)
+  local bucket = math.floor(4 * math.log(math.max(ms / n, 1)) / math.log(2))
+  times[bucket] = (times[bucket] or 0) + n
+end
+
 local done, run_ms, returned, failed_any = 0, 0, false, false
 next_task = span.first
 for k = 1, #results, 7 do
@@ -55,6 +62,7 @@ for k = 1, #results, 7 do
       set_bits(step_key .. ':succeeded', first, last, 1)
       done = done + last - first + 1
       run_ms = run_ms + tonumber(results[k + 3])
+      note_times(tonumber(results[k + 3]), last - first + 1)
       if code == 'b' then
         redis.call('ZADD', step_key .. ':runs', first, results[k + 4])
         withdraw_outputs(first, last)
@@ -87,6 +95,7 @@ if done > 0 then
   move(step_key, 'running', 'succeeded', done)
   redis.call('HINCRBY', step_key, 'run_ms', run_ms)
   redis.call('HINCRBY', step_key, 'run_tasks', done)
+  for bucket, n in pairs(times) do redis.call('HINCRBY', step_key .. ':times', bucket, n) end
 end
 
 local released, requeued = 0, 0

@@ -1,0 +1,79 @@
+import type { Job } from '@karst/shared/protocol/job.ts';
+import { terminalJobStates } from '@karst/shared/protocol/job.ts';
+import type { RunnableStep } from '../dispatch/runnable-steps.ts';
+import { runnableStep, stepFacts } from '../dispatch/step-facts.ts';
+import type { SpanQueue } from '../queue/span-queue.ts';
+import type { StepFacts } from '../scheduler/explain.ts';
+import type { Ranking } from '../scheduler/ranking.ts';
+import type { TaskTimes } from '../scheduler/task-times.ts';
+import type { FarmSettings } from '../settings/farm-settings.ts';
+import type { FarmSurvey } from '../store/farm-survey.ts';
+import type { StepRecord } from '../store/job-record.ts';
+import type { JobStore } from '../store/job-store.ts';
+
+/** A step of a job that has not ended. */
+export interface OpenStep {
+  readonly index: number;
+  readonly record: StepRecord;
+  readonly dependsOn: readonly number[];
+  readonly facts: StepFacts<RunnableStep>;
+  readonly times: TaskTimes;
+}
+
+export interface StepParts {
+  jobs: JobStore;
+  queue: SpanQueue;
+  survey: FarmSurvey;
+  settings: FarmSettings;
+}
+
+const isOver = ({ state }: StepRecord) =>
+  state === 'succeeded' || state === 'failed' || state === 'canceled';
+
+/** The job's steps that have not ended, in its order. */
+export async function readOpenSteps(
+  parts: StepParts,
+  job: Job,
+  ranking: Ranking<RunnableStep>,
+): Promise<OpenStep[]> {
+  if (terminalJobStates.has(job.state)) return [];
+  const [records, definition] = await Promise.all([
+    parts.jobs.steps(job.id, job.stepCount),
+    parts.jobs.definition(job.id),
+  ]);
+  if (definition === undefined) return [];
+  const listed = new Map<number, RunnableStep>();
+  for (const step of ranking.steps()) if (step.jobId === job.id) listed.set(step.step, step);
+  const read = records.map(async (record, index): Promise<OpenStep | undefined> => {
+    const resolved = definition.job.steps[index];
+    if (resolved === undefined || isOver(record)) return undefined;
+    const facts = stepFacts(job, resolved, (limit) => parts.settings.isPerHost(limit));
+    const place = { jobId: job.id, step: index };
+    const [times, outlook] = await Promise.all([
+      parts.survey.times(place),
+      parts.queue.outlook(place),
+    ]);
+    const { dependsOn } = resolved;
+    return {
+      index,
+      record,
+      dependsOn,
+      times,
+      facts: {
+        // One that this replica does not list among those with work: as it would be listed.
+        step: listed.get(index) ?? runnableStep(job, index, resolved, facts),
+        running: record.running,
+        paused: job.state === 'paused',
+        held: record.held !== undefined,
+        waitsFor: dependsOn.flatMap((on) => {
+          const other = records[on];
+          return other === undefined || other.state === 'succeeded' ? [] : [other.name];
+        }),
+        ready: record.total - record.cursor + outlook.ready,
+        delayed: outlook.delayed,
+        dueAtMs: outlook.dueAtMs,
+      },
+    };
+  });
+  return (await Promise.all(read)).filter((step) => step !== undefined);
+}

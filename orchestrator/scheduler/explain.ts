@@ -1,0 +1,211 @@
+import type {
+  FullLimit,
+  NodeTest,
+  StepExplanation,
+  WaitReason,
+} from '@karst/shared/protocol/explain.ts';
+import { competitors, groupAhead, type StepAhead, type StepLoad } from './ahead.ts';
+import type { Counter } from './counters.ts';
+import * as say from './explain-text.ts';
+import { fullLimits, type LedgerView } from './full-limits.ts';
+import type { Mismatch } from './match.ts';
+import type { NodeStanding, Standings } from './node-standing.ts';
+import type { Ranking, WaitingStep } from './ranking.ts';
+
+/** A step whose tasks wait, as it stands in storage. */
+export interface StepFacts<S extends WaitingStep = WaitingStep> {
+  readonly step: S & { readonly counters: readonly Counter[] };
+  readonly running: number;
+  readonly paused: boolean;
+  readonly held: boolean;
+  /** Names of the steps it depends on that have not succeeded yet. */
+  readonly waitsFor: readonly string[];
+  /** Tasks that no span was made of yet, or spans on the queue. */
+  readonly ready: number;
+  /** Spans whose next try waits for its time; the first is due at `dueAtMs`. */
+  readonly delayed: number;
+  readonly dueAtMs: number | undefined;
+}
+
+/** The farm at one moment. */
+export interface FarmFacts<S extends WaitingStep = WaitingStep> {
+  readonly standings: Standings;
+  readonly ranking: Ranking<S>;
+  readonly ledger: LedgerView;
+  /** Undefined: nothing is known of the step any more. */
+  readonly load: (step: S) => StepLoad | undefined;
+  readonly nowMs: number;
+}
+
+export type StepReasons = Pick<StepExplanation, 'summary' | 'reasons' | 'nodes' | 'tests'>;
+
+/** What the forecast goes on from. */
+export interface Explained<S extends WaitingStep> extends StepReasons {
+  readonly ahead: readonly StepAhead<S>[];
+  /** Steps that want some of the same nodes. */
+  readonly competing: readonly S[];
+}
+
+/**
+ * Why the tasks of a step wait. There always is a reason: what holds the job or the step, then what is
+ * full, then how the nodes stand to it, then who goes first; `next` when nothing of that holds it.
+ */
+export function explainStep<S extends WaitingStep>(
+  facts: StepFacts<S>,
+  farm: FarmFacts<S>,
+): Explained<S> {
+  const { nodes } = farm.standings;
+  const perNode = facts.step.counters.filter(({ host }) => host);
+  const reached = fullLimits(perNode, farm.ledger);
+  const standings = farm.standings.of(facts.step).map((standing, i): NodeStanding => {
+    if (standing.standing !== 'free' && standing.standing !== 'busy') return standing;
+    const nodeId = nodes[i]?.nodeId ?? '';
+    const kept = reached.some(({ counter }) => !farm.ledger.countsOn(counter, nodeId));
+    return kept ? { standing: 'limit_reached', tests: [] } : standing;
+  });
+  const looked = standings.filter(
+    ({ standing }, i) => standing === 'offline' || nodes[i]?.online === true,
+  );
+  const { ahead, all } = competitors(facts.step, farm.ranking, farm.standings, farm.load);
+  const counts = countStandings(looked);
+  const tests = testsOf(looked.filter(({ standing }) => standing === 'unsuited'));
+  const personal = personalReasons(facts);
+  const passing = personal.length > 0 ? [] : passingReasons(facts, farm);
+  const holds = [...personal, ...passing];
+  const reasons: WaitReason[] = [
+    ...holds,
+    ...nodeReasons({ facts, farm, standings, looked, counts, tests, ahead, reached, holds }),
+  ];
+  return {
+    summary: say.summary(reasons, facts.running),
+    reasons,
+    nodes: counts,
+    tests,
+    ahead,
+    competing: all,
+  };
+}
+
+/** What waits for a person, or for other steps. */
+function personalReasons({ paused, waitsFor, held }: StepFacts): WaitReason[] {
+  const reasons: WaitReason[] = [];
+  if (paused) reasons.push({ kind: 'paused', text: say.paused });
+  if (waitsFor.length > 0) {
+    reasons.push({ kind: 'blocked', text: say.blocked(waitsFor), steps: [...waitsFor] });
+  }
+  if (held) reasons.push({ kind: 'held', text: say.held });
+  return reasons;
+}
+
+/** What passes by itself, whatever nodes there are. */
+function passingReasons<S extends WaitingStep>(
+  { step, ready, delayed, dueAtMs }: StepFacts<S>,
+  { ledger, ranking, nowMs }: FarmFacts<S>,
+): WaitReason[] {
+  const reasons: WaitReason[] = [];
+  if (ready === 0 && delayed > 0 && dueAtMs !== undefined && dueAtMs > nowMs) {
+    const until = new Date(dueAtMs).toISOString();
+    reasons.push({ kind: 'backing_off', text: say.backingOff(dueAtMs - nowMs), until });
+  }
+  if (ready === 0 && delayed === 0) reasons.push({ kind: 'requeueing', text: say.requeueing });
+  const perTask = step.counters.filter(({ host }) => !host);
+  const closed = ranking.gateOf(step);
+  const full = fullLimits(perTask, ledger, closed).map(({ limit }) => limit);
+  if (full.length > 0) reasons.push({ kind: 'limit', text: say.limits(full), limits: full });
+  // A gate is closed only for a counter of the step: should it name none, it still holds the step.
+  else if (closed !== undefined) {
+    const limit: FullLimit = { name: closed, inUse: 0, max: 0, perNode: false };
+    reasons.push({ kind: 'limit', text: say.closed(closed), limits: [limit] });
+  }
+  return reasons;
+}
+
+interface NodeQuestion<S extends WaitingStep> {
+  facts: StepFacts<S>;
+  farm: FarmFacts<S>;
+  standings: readonly NodeStanding[];
+  looked: readonly NodeStanding[];
+  counts: StepExplanation['nodes'];
+  tests: NodeTest[];
+  ahead: readonly StepAhead<S>[];
+  reached: readonly { limit: FullLimit }[];
+  holds: readonly WaitReason[];
+}
+
+/** How the nodes stand to the step; for one that is held, only whether any could run it. */
+function nodeReasons<S extends WaitingStep>(question: NodeQuestion<S>): WaitReason[] {
+  const { looked, counts, tests, holds, reached } = question;
+  const online = looked.length - (counts.offline ?? 0);
+  if (online === 0) return [{ kind: 'no_node', text: say.noNode(counts.offline ?? 0) }];
+  const other = (counts.unsuited ?? 0) + (counts.other_studios ?? 0);
+  if (other === online) {
+    return [{ kind: 'unsuited', text: say.unsuited(counts, tests, online), tests }];
+  }
+  if (holds.some(({ kind }) => kind !== 'limit')) return [];
+  const free = counts.free ?? 0;
+  const busy = counts.busy ?? 0;
+  if (free + busy > 0) return free > 0 ? queueReasons(question) : busyReasons(question);
+  if ((counts.limit_reached ?? 0) > 0) {
+    const limits = reached.map(({ limit }) => limit);
+    return [{ kind: 'limit', text: say.limits(limits), limits }];
+  }
+  return [{ kind: 'unavailable', text: say.unavailable(counts, messagesOf(question)) }];
+}
+
+function busyReasons<S extends WaitingStep>(question: NodeQuestion<S>): WaitReason[] {
+  const { facts, looked, ahead, counts } = question;
+  const tests = testsOf(looked.filter(({ standing }) => standing === 'busy'));
+  const busy: WaitReason = { kind: 'busy', text: say.busy(counts, tests), tests };
+  const groups = groupAhead(facts.step, ahead);
+  if (groups.length === 0) return [busy];
+  return [busy, { kind: 'behind', text: say.behind(groups), ahead: groups }];
+}
+
+/** Some node is free: the step is next on one of them, or others go first on each. */
+function queueReasons<S extends WaitingStep>(question: NodeQuestion<S>): WaitReason[] {
+  const { facts, farm, standings, ahead, holds } = question;
+  if (holds.length > 0) return [];
+  const own = standings.map(({ standing }) => standing === 'free');
+  const taken = new Set<number>();
+  const first: StepAhead<S>[] = [];
+  for (const each of ahead) {
+    const at = farm.standings.of(each.step);
+    const wants = own.flatMap((free, i) => (free && at[i]?.standing === 'free' ? [i] : []));
+    if (wants.length > 0) first.push(each);
+    for (const i of wants) taken.add(i);
+  }
+  if (own.some((free, i) => free && !taken.has(i))) return [{ kind: 'next', text: say.next }];
+  const groups = groupAhead(facts.step, first);
+  return [{ kind: 'behind', text: say.behind(groups), ahead: groups }];
+}
+
+/** What agents say that want no work, each once. */
+function messagesOf<S extends WaitingStep>({ farm, standings }: NodeQuestion<S>): string[] {
+  const told = farm.standings.nodes.flatMap(({ message }, i) =>
+    standings[i]?.standing === 'not_ready' && message !== undefined ? [message] : [],
+  );
+  return [...new Set(told)];
+}
+
+function countStandings(standings: readonly NodeStanding[]): StepExplanation['nodes'] {
+  const counts: StepExplanation['nodes'] = {};
+  for (const { standing } of standings) counts[standing] = (counts[standing] ?? 0) + 1;
+  return counts;
+}
+
+/** How many fail which test, the commonest first; `has` is the best of them where it is a number. */
+function testsOf(standings: readonly NodeStanding[]): NodeTest[] {
+  const byTest = new Map<string, NodeTest>();
+  for (const { tests } of standings) for (const failed of tests) count(byTest, failed);
+  return [...byTest.values()].sort((a, b) => b.nodes - a.nodes || (a.test < b.test ? -1 : 1));
+}
+
+function count(byTest: Map<string, NodeTest>, { test, wanted, has }: Mismatch): void {
+  const known = byTest.get(test);
+  if (known === undefined) {
+    byTest.set(test, { test, wanted, has, nodes: 1 });
+    return;
+  }
+  known.nodes += 1;
+  if (Number(has) > Number(known.has)) known.has = has;
+}
