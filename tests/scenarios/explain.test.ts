@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest';
 import { runCli } from '../cli/support/run-cli.ts';
 import { eventually } from '../support/eventually.ts';
 import { farmForFile } from './support/farm-for-file.ts';
-import { Marks, noteStart, waitFor } from './support/marks.ts';
+import { Marks, waitFor } from './support/marks.ts';
 import { shellJob } from './support/shell-job.ts';
 
 const farm = farmForFile({ replicas: 2, livenessMs: 2000 });
@@ -48,7 +48,8 @@ const explained = (jobId: JobId, kind: WaitReason['kind'], at = 0, key?: string)
     return told.steps[at]?.reasons.some((reason) => reason.kind === kind) ? told : undefined;
   });
 
-const gateScript = `${noteStart}${waitFor('gate')}`;
+/** Whichever task begins, it says so and waits. */
+const gateScript = `echo run >> "$1/begun"; ${waitFor('gate')}`;
 const gated = (marks: Marks, range = '0', name = 'scenario') =>
   shellJob(marks, [{ script: gateScript, range }], name);
 
@@ -107,7 +108,7 @@ it('tells that the nodes that suit are drained, or busy, and that running tasks 
   const marks = await Marks.make(farm());
   const agent = await farm().startAgent();
   const job = await farm().submit(gated(marks, '0-4'));
-  await marks.started(0);
+  await marks.written('begun');
   const busy = await explained(job.id, 'busy');
   expect(busy.summary).toBe('1 task runs. The one node that suits is busy.');
   expect(busy.steps[0]).toMatchObject({ waiting: 4, running: 1, nodes: { busy: 1 } });
@@ -160,7 +161,7 @@ it('tells which limit is full, and which quota of the studio or the job', async 
   const run = async (body: Omit<SubmissionInput, 'template'>) => {
     const own = await Marks.make(farm());
     const job = await farm().submit(gated(own, '0-1'), body);
-    await own.started(0);
+    await own.written('begun');
     const told = await explained(job.id, 'limit');
     await own.open('gate');
     await farm().jobIn(job.id, ['succeeded']);
@@ -204,7 +205,7 @@ it('tells how much of other studios goes first, and of nobody’s jobs but the o
   const owner = { studio: studioIdSchema.parse('rivals'), role: 'submit' } as const;
   const { key } = await farm().api().call(routes.createKey, { body: owner });
   const running = await farm().submit(gated(marks, '0-2'));
-  await marks.started(0);
+  await marks.written('begun');
   const theirs = await farm()
     .api(0, key)
     .call(routes.submitJob, {
