@@ -60,6 +60,7 @@ export async function readFarm(
     ranking,
     ledger,
     load: (step) => byName.get(nameOf(step)),
+    leftTo: (step, nodeId) => step.leftAlone.get(nodeId) === step.wakes,
     nowMs,
     running: read.map(({ leases }) =>
       leases
@@ -110,14 +111,20 @@ function factsOf(
     hold:
       node.drainReason === undefined
         ? undefined
-        : { kind: outside ? 'outside_schedule' : 'draining', reason: node.drainReason },
+        : { kind: holdKind(node, outside), reason: node.drainReason },
     message: node.message,
-    slots: node.slots,
+    // On probation it gets one lease at a time.
+    slots: node.quarantined?.probation === true ? Math.min(node.slots, 1) : node.slots,
     leaseCount: leases.length,
     used: leases.flatMap(({ resources }) => (resources === undefined ? [] : [resources])),
     admission: pool ?? {},
     poolClosed: closed,
   };
+}
+
+function holdKind({ state }: Node, outside: boolean): NonNullable<NodeFacts['hold']>['kind'] {
+  if (state === 'quarantined') return 'quarantined';
+  return outside ? 'outside_schedule' : 'draining';
 }
 
 /** Counts of the counters that have a ceiling; of those that count nodes and are full, also which. */

@@ -1,3 +1,4 @@
+import type { Clock } from '@karst/shared/clock.ts';
 import type { Job } from '@karst/shared/protocol/job.ts';
 import { terminalJobStates } from '@karst/shared/protocol/job.ts';
 import type { RunnableStep } from '../dispatch/runnable-steps.ts';
@@ -10,6 +11,7 @@ import type { FarmSettings } from '../settings/farm-settings.ts';
 import type { FarmSurvey } from '../store/farm-survey.ts';
 import type { StepRecord } from '../store/job-record.ts';
 import type { JobStore } from '../store/job-store.ts';
+import { AVOIDED_MS } from '../store/span-store.ts';
 
 /** A step of a job that has not ended. */
 export interface OpenStep {
@@ -25,6 +27,7 @@ export interface StepParts {
   queue: SpanQueue;
   survey: FarmSurvey;
   settings: FarmSettings;
+  clock: Clock;
 }
 
 const isOver = ({ state }: StepRecord) =>
@@ -53,6 +56,9 @@ export async function readOpenSteps(
       parts.survey.times(place),
       parts.queue.outlook(place),
     ]);
+    const unfed = record.total - record.cursor;
+    const sinceMs = parts.clock.nowMs() - AVOIDED_MS;
+    const avoided = unfed > 0 ? [] : await parts.survey.avoided(place, sinceMs);
     const { dependsOn } = resolved;
     return {
       index,
@@ -69,9 +75,10 @@ export async function readOpenSteps(
           const other = records[on];
           return other === undefined || other.state === 'succeeded' ? [] : [other.name];
         }),
-        ready: record.total - record.cursor + outlook.ready,
+        ready: unfed + outlook.ready,
         delayed: outlook.delayed,
         dueAtMs: outlook.dueAtMs,
+        avoided,
       },
     };
   });

@@ -55,8 +55,10 @@ function kindsOf<S extends Step>(node: NodeFacts, farm: FarmFacts<S>): Iterable<
   for (const step of farm.ranking.steps()) {
     const tasks = farm.load(step)?.waiting ?? 0;
     if (tasks === 0) continue;
-    const standing = farm.standings.of(step)[0];
-    if (standing === undefined) continue;
+    const plain = farm.standings.of(step)[0];
+    if (plain === undefined) continue;
+    const left = plain.standing === 'free' && farm.leftTo?.(step, node.nodeId) === true;
+    const standing: NodeStanding = left ? { standing: 'failed_here', tests: [] } : plain;
     const full = fullFor(step, node, farm);
     const key = `${step.shape.key} ${standing.standing} ${full}`;
     const kind = kinds.get(key);
@@ -93,6 +95,8 @@ const texts: Readonly<Record<Standing, string>> = {
   draining: 'It would suit; the node drains.',
   outside_schedule: 'It would suit; the node is outside its schedule.',
   not_ready: 'It would suit; the agent wants no work.',
+  quarantined: 'It would suit; the node is in quarantine.',
+  failed_here: 'What waits of it failed here lately and is left to other nodes.',
   limit_reached: 'Full: ',
   busy: 'It would suit; no slot is free.',
   free: 'It should start at the node’s next call, in its turn.',

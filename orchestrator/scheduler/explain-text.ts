@@ -66,6 +66,7 @@ export function unsuited(counts: Counts, tests: readonly NodeTest[], online: num
 const standingTexts: readonly (readonly [keyof Counts, string])[] = [
   ['draining', 'draining'],
   ['outside_schedule', 'outside the hours of their schedule'],
+  ['quarantined', 'in quarantine'],
   ['not_ready', 'not ready'],
   ['pool_closed', 'in a pool outside its hours'],
   ['pool_by_name_only', 'in a pool for jobs that name it'],
@@ -90,9 +91,13 @@ export function unavailable(counts: Counts, messages: readonly string[]): string
 
 export function busy(counts: Counts, tests: readonly NodeTest[]): string {
   const n = counts.busy ?? 0;
-  const all = n === 1 ? 'The one node that suits is' : `All ${n} nodes that suit are`;
+  const failed = counts.failed_here ?? 0;
+  const whole = failed > 0 ? 'other ' : '';
+  const all =
+    n === 1 ? `The one ${whole}node that suits is` : `All ${n} ${whole}nodes that suit are`;
   const short = tests.length > 0 ? ` (too little: ${testsText(tests)})` : '';
-  return `${all} busy${short}.`;
+  const left = failed > 0 ? `; it failed on ${nodes(failed)} lately` : '';
+  return `${all} busy${short}${left}.`;
 }
 
 const byTexts: Readonly<Record<Ahead['by'], string>> = {

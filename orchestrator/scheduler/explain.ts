@@ -4,12 +4,13 @@ import type {
   StepExplanation,
   WaitReason,
 } from '@karst/shared/protocol/explain.ts';
+import type { NodeId } from '@karst/shared/protocol/ids.ts';
 import { competitors, groupAhead, type StepAhead, type StepLoad } from './ahead.ts';
 import type { Counter } from './counters.ts';
 import * as say from './explain-text.ts';
 import { fullLimits, type LedgerView } from './full-limits.ts';
 import type { Mismatch } from './match.ts';
-import type { NodeStanding, Standings } from './node-standing.ts';
+import { canServe, type NodeStanding, type Standings } from './node-standing.ts';
 import type { Ranking, WaitingStep } from './ranking.ts';
 
 /** A step whose tasks wait, as it stands in storage. */
@@ -25,6 +26,8 @@ export interface StepFacts<S extends WaitingStep = WaitingStep> {
   /** Spans whose next try waits for its time; the first is due at `dueAtMs`. */
   readonly delayed: number;
   readonly dueAtMs: number | undefined;
+  /** Where all that is ready failed before: for each such span, the nodes that leave it to others. */
+  readonly avoided: readonly ReadonlySet<string>[];
 }
 
 /** The farm at one moment. */
@@ -34,6 +37,8 @@ export interface FarmFacts<S extends WaitingStep = WaitingStep> {
   readonly ledger: LedgerView;
   /** Undefined: nothing is known of the step any more. */
   readonly load: (step: S) => StepLoad | undefined;
+  /** Whether a node found nothing in the step but what failed there before. */
+  readonly leftTo?: (step: S, nodeId: NodeId) => boolean;
   readonly nowMs: number;
 }
 
@@ -57,11 +62,14 @@ export function explainStep<S extends WaitingStep>(
   const { nodes } = farm.standings;
   const perNode = facts.step.counters.filter(({ host }) => host);
   const reached = fullLimits(perNode, farm.ledger);
-  const standings = farm.standings.of(facts.step).map((standing, i): NodeStanding => {
+  const plain = farm.standings.of(facts.step);
+  const others = plain.filter(canServe).length;
+  const standings = plain.map((standing, i): NodeStanding => {
     if (standing.standing !== 'free' && standing.standing !== 'busy') return standing;
     const nodeId = nodes[i]?.nodeId ?? '';
     const kept = reached.some(({ counter }) => !farm.ledger.countsOn(counter, nodeId));
-    return kept ? { standing: 'limit_reached', tests: [] } : standing;
+    if (kept) return { standing: 'limit_reached', tests: [] };
+    return avoids(facts, nodeId, others) ? { standing: 'failed_here', tests: [] } : standing;
   });
   const looked = standings.filter(
     ({ standing }, i) => standing === 'offline' || nodes[i]?.online === true,
@@ -85,6 +93,10 @@ export function explainStep<S extends WaitingStep>(
     competing: all,
   };
 }
+
+/** As store/lua/grant_spans.lua decides: unless all of the `others` that could serve failed it, too. */
+const avoids = ({ avoided }: Pick<StepFacts, 'avoided'>, nodeId: string, others: number): boolean =>
+  avoided.length > 0 && avoided.every((nodes) => nodes.has(nodeId) && nodes.size < others);
 
 /** What waits for a person, or for other steps. */
 function personalReasons({ paused, waitsFor, held }: StepFacts): WaitReason[] {

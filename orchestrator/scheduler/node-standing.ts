@@ -14,7 +14,9 @@ export interface NodeFacts {
   readonly capabilities: Capabilities;
   readonly online: boolean;
   /** Why the farm gives it no work. */
-  readonly hold: { kind: 'draining' | 'outside_schedule'; reason: string } | undefined;
+  readonly hold:
+    | { kind: 'draining' | 'outside_schedule' | 'quarantined'; reason: string }
+    | undefined;
   /** Why its agent wants no work. */
   readonly message: string | undefined;
   readonly slots: number;

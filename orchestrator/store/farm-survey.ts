@@ -3,9 +3,13 @@ import type { StepLoad } from '../scheduler/ahead.ts';
 import { TaskTimes } from '../scheduler/task-times.ts';
 import type { Redis } from './connection.ts';
 import { keys } from './keys.ts';
+import { parseSpan } from './span-store.ts';
 
 /** Commands sent in one pipeline. */
 const BATCH = 500;
+
+/** Spans of one step looked at for what failed before. */
+const SPANS_LOOKED_AT_MAX = 500;
 
 /** A step by its place. */
 export interface StepPlace {
@@ -46,6 +50,27 @@ export class FarmSurvey {
       loads.push(...(await Promise.all(read)));
     }
     return loads;
+  }
+
+  /**
+   * Of a step whose every queued span is a failed task's: the nodes each failed on after `sinceMs`.
+   * Empty where one is not, or there are more than anyone will look at.
+   */
+  async avoided({ jobId, step }: StepPlace, sinceMs: number): Promise<Set<string>[]> {
+    const failures = keys.failures(jobId, step);
+    if ((await this.redis.exists(failures)) === 0) return [];
+    if ((await this.redis.hlen(keys.spans(jobId, step))) > SPANS_LOOKED_AT_MAX) return [];
+    const table = await this.redis.hgetall(keys.spans(jobId, step));
+    const queued = Object.entries(table)
+      .map(([id, text]) => parseSpan(id, text))
+      .filter(({ state }) => state === 'queued');
+    if (queued.length === 0) return [];
+    const found = await this.redis.hmget(failures, ...queued.map(({ first }) => `${first}:n`));
+    const sets = found.map((text) => {
+      const [atMs = '0', ...nodes] = (text ?? '').split(' ');
+      return new Set(Number(atMs) > sinceMs ? nodes : []);
+    });
+    return sets.some((nodes) => nodes.size === 0) ? [] : sets;
   }
 
   /** How long the step's tasks took. */

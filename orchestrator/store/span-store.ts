@@ -17,7 +17,7 @@ const setProgressScript = loadScript('set_progress');
 const FAULTS_PER_TASK_MAX = 10;
 
 /** A node that failed a task is avoided for so long, ms: others that suit may all be busy. */
-const AVOIDED_MS = 10 * 60_000;
+export const AVOIDED_MS = 10 * 60_000;
 
 export type Span =
   | { state: 'queued'; spanId: number; first: number; last: number }

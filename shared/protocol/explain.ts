@@ -28,8 +28,10 @@ export const standingSchema = z
     'pool_closed',
     'draining',
     'outside_schedule',
+    'quarantined',
     'not_ready',
     'limit_reached',
+    'failed_here',
     'busy',
     'free',
   ])
@@ -38,8 +40,9 @@ export const standingSchema = z
     description:
       'other_studios: its pool takes other studios only. unsuited: it fails a test. ' +
       'other_classes: its pool takes other priority classes only. pool_by_name_only: its pool takes ' +
-      'only jobs that name it. not_ready: its agent wants no work, and says why. limit_reached: a ' +
-      'limit that counts nodes is full. busy: no slot, or too little of what is asked for, is free.',
+      'only jobs that name it. quarantined: it failed what others can do. not_ready: its agent wants no work, and says why. limit_reached: a ' +
+      'limit that counts nodes is full. failed_here: what waits failed there lately and is left to ' +
+      'others. busy: no slot, or too little of what is asked for, is free.',
   });
 export type Standing = z.infer<typeof standingSchema>;
 

@@ -151,6 +151,7 @@ describe('explainStep', () => {
   it.each([
     [{ hold: { kind: 'draining', reason: '' } } as const, 'draining'],
     [{ hold: { kind: 'outside_schedule', reason: '' } } as const, 'outside_schedule'],
+    [{ hold: { kind: 'quarantined', reason: '' } } as const, 'quarantined'],
     [{ message: 'the disk is full' }, 'not_ready'],
     [{ poolClosed: true }, 'pool_closed'],
     [{ admission: { exclusive: true } }, 'pool_by_name_only'],
@@ -218,6 +219,21 @@ describe('explainStep', () => {
         limits: [{ name: 'nodes of the job', inUse: 1, max: 1, perNode: true }],
       },
     ]);
+  });
+
+  it('tells of a node where all that waits failed, while another could take it', () => {
+    const [first, second] = [nodeFacts(1), nodeFacts(2, { leaseCount: 1 })];
+    const told = (...failedOn: string[]) =>
+      explainStep(
+        waitingFacts(step(1), { avoided: [new Set(failedOn)] }),
+        farmFacts(scheduler(), [first, second]),
+      );
+    expect(told(first.nodeId)).toMatchObject({
+      nodes: { failed_here: 1, busy: 1 },
+      summary: 'The one other node that suits is busy; it failed on 1 node lately.',
+    });
+    expect(kinds(told(second.nodeId).reasons)).toEqual(['next']);
+    expect(kinds(told(first.nodeId, second.nodeId).reasons)).toEqual(['next']);
   });
 
   it('counts who is ahead, by what puts them there, without naming other studios', () => {

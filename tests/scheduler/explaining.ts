@@ -36,6 +36,7 @@ export const waitingFacts = (
   ready: 1,
   delayed: 0,
   dueAtMs: undefined,
+  avoided: [],
   ...given,
 });
 
