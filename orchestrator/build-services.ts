@@ -1,4 +1,5 @@
 import { expireNodesPass } from './background/expire-nodes.ts';
+import { flagSlowTasksPass } from './background/flag-slow-tasks.ts';
 import { type Pass, PassDriver } from './background/pass.ts';
 import { publishOutputsPass } from './background/publish-outputs.ts';
 import { reconcilePass } from './background/reconcile.ts';
@@ -29,7 +30,13 @@ import { VERSION } from './version.ts';
 
 export type Services = ReturnType<typeof buildServices>;
 
-const passNames = ['expire-nodes', 'publish-outputs', 'reconcile', 'settle-ledger'] as const;
+const passNames = [
+  'expire-nodes',
+  'flag-slow-tasks',
+  'publish-outputs',
+  'reconcile',
+  'settle-ledger',
+] as const;
 
 /** Puts the parts that decide and act together, over the stores. Nothing runs yet. */
 export function buildServices(config: Config, around: Surroundings, stores: Stores) {
@@ -74,6 +81,10 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     suitable: (shape) => roster.takers(shape),
     spanLimits,
   });
+  const slowLimits = {
+    slowMs: config.KARST_SLOW_TASK_MS,
+    spanTargetMs: config.KARST_SPAN_TARGET_MS,
+  };
   const driver = new PassDriver(clock, metrics, logger);
   const reports = new ReportService({
     ...parts,
@@ -99,6 +110,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
   const passes = (): Pass[] => [
     reconcilePass({ ...parts, dispatcher, aftermath, expiry, periodMs: config.KARST_RECONCILE_MS }),
     publishOutputsPass({ ...parts, periodMs: 2 * config.KARST_RECONCILE_MS }),
+    flagSlowTasksPass({ ...parts, slowLimits, periodMs: 2 * config.KARST_RECONCILE_MS }),
     settleLedgerPass({
       ...parts,
       accounts,
@@ -116,6 +128,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     }),
   ];
   return {
+    slowLimits,
     metrics,
     bus,
     events,

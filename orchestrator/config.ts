@@ -27,6 +27,7 @@ const configSchema = z
     KARST_RECONCILE_MS: milliseconds.default(5_000),
     KARST_SPAN_TARGET_MS: milliseconds.default(30_000),
     KARST_SPAN_TASKS_MAX: z.coerce.number().int().min(1).max(1000).default(500),
+    KARST_SLOW_TASK_MS: milliseconds.default(60_000),
     KARST_SHARE_HALF_LIFE_H: z.coerce.number().min(0.01).max(100_000).default(24),
     KARST_QUARANTINE_JOBS: z.coerce.number().int().min(0).max(20).default(3),
     KARST_QUARANTINE_FAULTS: z.coerce.number().int().min(2).max(20).default(5),

@@ -46,6 +46,7 @@ export class LeaseRun {
   #opened = 0;
   #giveBack: string = returnedBecause.draining;
   #signs = new FailureSigns([]);
+  #silence: LeaseDefinition['silence'];
   /** The first task without a result. */
   #next: number;
   /** The span is one chunk, with one result. */
@@ -108,6 +109,7 @@ export class LeaseRun {
     if (definition === undefined) return;
     this.#isChunk = adaptiveChunks(definition.definition.parameterSpace) !== undefined;
     this.#signs = new FailureSigns(definition.failureRules ?? []);
+    this.#silence = definition.silence;
     const key = sessionKey(this.grant, definition);
     let live = await sessions.enter(key, this.grant.step);
     try {
@@ -238,6 +240,7 @@ export class LeaseRun {
       tails,
       judge,
       signs: this.#signs,
+      silence: this.#silence,
       keeper,
       clock,
       stop: this.#stop.signal,

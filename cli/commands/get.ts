@@ -27,6 +27,7 @@ const tasksOptions = z.object({
   limit: z.int(),
   state: taskStateSchema.optional(),
   step: z.string().optional(),
+  flagged: z.boolean().default(false),
 });
 const plainOptions = z.object({ output: outputFormatSchema });
 
@@ -112,11 +113,13 @@ function addGetTasks(get: Command, context: CliContext): void {
     .description('A job’s tasks, step by step.')
     .argument('<job>', 'the job id')
     .option('--step <name>', 'only those of this step')
+    .option('--flagged', 'only running tasks that are silent or far slower than their siblings')
     .addOption(new Option('--state <state>', 'only these').choices(taskStateSchema.options))
     .addOption(limitOption());
   finished(command, 'karst get tasks job-0123456789abcdef0123 --step Render --state failed');
   command.action(async (jobId: string) => {
-    const { output, limit, state, step } = tasksOptions.parse(command.opts());
+    const { output, limit, state, step, flagged } = tasksOptions.parse(command.opts());
+    const which = flagged ? { flagged: 'true' as const } : { state };
     const api = await connectWith(context, command);
     const { items: steps } = await api.call(routes.listSteps, { params: { jobId } });
     const wanted = step === undefined ? steps.map(({ name }) => name) : [step];
@@ -124,7 +127,7 @@ function addGetTasks(get: Command, context: CliContext): void {
     let hasMore = false;
     for (const name of wanted) {
       const pages = await collectPages(limit - tasks.length, (page) =>
-        api.call(routes.listTasks, { params: { jobId, step: name }, query: { ...page, state } }),
+        api.call(routes.listTasks, { params: { jobId, step: name }, query: { ...page, ...which } }),
       );
       tasks.push(...pages.items);
       hasMore ||= pages.hasMore;

@@ -63,10 +63,13 @@ const parameterText = (parameters: Readonly<Record<string, string>>): string =>
     .join(' ') || '-';
 
 /** What matters about a task in its state: how far it is, or why its last attempt ended. */
-function noteOf({ state, progress, status, attempt }: Task): string {
+function noteOf({ state, progress, status, flags = [], attempt }: Task): string {
   if (state === 'running') {
     const percent = progress === undefined ? '' : `${Math.round(progress)}% `;
-    return `${percent}${status ?? ''}`.trim() || '-';
+    return (
+      [...flags.map((flag) => `[${flag}]`), `${percent}${status ?? ''}`.trim()].join(' ').trim() ||
+      '-'
+    );
   }
   return (state === 'succeeded' ? undefined : attempt?.message) ?? '-';
 }

@@ -53,6 +53,7 @@ export function failureClass(kind: FailureKind): FailureClass {
     case 'exit':
     case 'signal':
     case 'timeout':
+    case 'silent':
     case 'reported':
     case 'command':
     case 'outputs':

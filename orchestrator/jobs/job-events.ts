@@ -1,6 +1,7 @@
 import type { FarmEvent } from '@karst/shared/protocol/event.ts';
 import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
 import type { TaskState } from '@karst/shared/protocol/job.ts';
+import type { TaskFlag } from '@karst/shared/protocol/task.ts';
 import type { JobStore } from '../store/job-store.ts';
 
 /** Where events go; see store/event-bus.ts. */
@@ -47,7 +48,12 @@ export class JobEvents {
   async progressed(
     jobId: JobId,
     step: number,
-    progress: { task: number; percent?: number | undefined; status?: string | undefined },
+    progress: {
+      task: number;
+      percent?: number | undefined;
+      status?: string | undefined;
+      flags?: TaskFlag[] | undefined;
+    },
   ): Promise<void> {
     const known = await this.look(jobId);
     const name = known?.steps[step];

@@ -52,6 +52,8 @@ const stepHashSchema = z.object({
   /** Tasks whose run time is in run_ms: not those restored from storage. */
   run_tasks: count,
   deps: z.string(),
+  /** 1: chunks adapt, and a span is one chunk. */
+  chunked: count.default(0),
   /** Set until a person releases the step. */
   held: z.literal('1').optional(),
   started_at: timeMs.optional(),
@@ -123,6 +125,14 @@ export const mayRun = ({ state, held }: StepRecord): boolean =>
 
 export const meanTaskMs = (record: StepRecord): number | undefined =>
   record.run_tasks === 0 ? undefined : record.run_ms / record.run_tasks;
+
+/** A running task of the step, as domain/slow-task.ts wants to know it. */
+export const runningFacts = (record: StepRecord, elapsedMs: number, tasksAtOnce: number) => ({
+  elapsedMs,
+  finished: record.run_tasks,
+  meanMs: meanTaskMs(record),
+  tasksAtOnce,
+});
 
 export function stepOf(index: number, record: StepRecord, names: readonly string[]): Step {
   const dependsOn = record.deps === '' ? [] : record.deps.split(',').map(Number);

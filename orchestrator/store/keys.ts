@@ -38,6 +38,9 @@ export const keys = {
   unpublished: (id: JobId) => job(id, 'unpublished'),
   /** Stream: the live tail of one task's output. */
   liveLog: (id: JobId, step: number, task: number) => job(id, `log:${step}:${task}`),
+  /** String: watchers were told that an attempt is slow. */
+  toldSlow: (id: JobId, step: number, task: number, epoch: number) =>
+    job(id, `slow:${step}:${task}:${epoch}`),
   /** Prefix of the job's BullMQ queues. */
   queuePrefix: (id: JobId) => `karst:{${id}}:queue`,
 

@@ -12,7 +12,11 @@ import type { Redis } from './connection.ts';
 import { keys } from './keys.ts';
 import type { Span, SpanStore } from './span-store.ts';
 
-const progressSchema = z.object({ percent: z.number().optional(), status: z.string().optional() });
+const progressSchema = z.object({
+  percent: z.number().optional(),
+  status: z.string().optional(),
+  silentSeconds: z.number().optional(),
+});
 
 /** A task as far as anything is stored of it: most waiting tasks have nothing. */
 export interface TaskFacts {
@@ -21,6 +25,8 @@ export interface TaskFacts {
   failures: number;
   progress: z.infer<typeof progressSchema> | undefined;
   nodeId: NodeId | undefined;
+  /** When the span it is the first task of was granted, while that is leased. */
+  grantedAtMs: number | undefined;
   attempt: AttemptRecord | undefined;
   outputs: AcceptedOutputs | undefined;
   /** The tasks it runs, fails and runs again with; undefined where chunks don't adapt, or before one was made. */
@@ -109,6 +115,9 @@ export class TaskReader {
           failures: Number(failures[i] ?? 0),
           progress: said ? progressSchema.parse(JSON.parse(said)) : undefined,
           nodeId: lease?.nodeId ?? attempt?.nodeId,
+          // The others of a span have not begun.
+          grantedAtMs:
+            chunks[i] !== undefined || lease?.first === index ? lease?.grantedAtMs : undefined,
           attempt,
           outputs: accepted ? acceptedOutputsSchema.parse(JSON.parse(accepted)) : undefined,
           chunk: chunks[i],

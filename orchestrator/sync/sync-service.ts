@@ -2,6 +2,7 @@ import type { Clock } from '@karst/shared/clock.ts';
 import type { LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Grant } from '@karst/shared/protocol/lease.ts';
 import type { SyncRequest, SyncResponse } from '@karst/shared/protocol/node.ts';
+import type { TaskFlag } from '@karst/shared/protocol/task.ts';
 import { untilScheduleChangeMs } from '@karst/shared/schedule/within-schedule.ts';
 import type { Logger } from 'pino';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
@@ -204,13 +205,15 @@ export class SyncService {
     call: SyncRequest,
     lost: readonly LeaseId[],
   ): Promise<void> {
-    for (const { leaseId, task, percent, status } of call.progress) {
+    for (const { leaseId, task, percent, status, silentSeconds } of call.progress) {
       if (lost.includes(leaseId)) continue;
       const lease = await this.parts.nodes.lease(nodeId, leaseId);
       if (lease === undefined) continue;
-      const text = JSON.stringify({ percent, status });
+      const text = JSON.stringify({ percent, status, silentSeconds });
       if (await this.parts.spans.setProgress({ ...lease, epoch: 0 }, task, text)) {
-        await this.parts.events.progressed(lease.jobId, lease.step, { task, percent, status });
+        const flags: TaskFlag[] | undefined = silentSeconds === undefined ? undefined : ['silent'];
+        const progress = { task, percent, status, flags };
+        await this.parts.events.progressed(lease.jobId, lease.step, progress);
       }
     }
   }

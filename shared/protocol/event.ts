@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { jobIdSchema } from './ids.ts';
 import { jobStateSchema, taskCountsSchema, taskStateSchema } from './job.ts';
+import { taskFlagSchema } from './task.ts';
 
 /**
  * Server-sent events of a studio. Each frame's `event:` is the `type`, its `id:` resumes through
@@ -30,6 +31,7 @@ export const farmEventSchema = z
       task: z.int(),
       percent: z.number().optional(),
       status: z.string().optional(),
+      flags: z.array(taskFlagSchema).optional().describe('What the task is flagged for now.'),
     }),
     z.object({
       type: z.literal('reset').describe('Events before this one are no longer kept: re-read.'),

@@ -105,6 +105,16 @@ export const policySchema = z
       .describe(
         'A task that failed on this many nodes, other than by the farm’s fault, has failed.',
       ),
+    silentSeconds: z
+      .int()
+      .min(1)
+      .max(604_800)
+      .optional()
+      .describe('A task that prints nothing for so long is flagged. Default: none is.'),
+    onSilent: z
+      .enum(['flag', 'retry'])
+      .default('flag')
+      .describe('retry: it is also ended, which costs a retry, and tried on another node.'),
     steps: z
       .record(z.string(), stepPolicySchema)
       .default({})

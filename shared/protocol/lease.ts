@@ -128,6 +128,12 @@ export const leaseDefinitionSchema = z
       .describe('PATH parameters that live in the job file tree, and where.'),
     hasInputs: z.boolean().describe('Whether the lease has input files to fetch.'),
     failureRules: z.array(failureSignSchema).optional(),
+    silence: z
+      .object({ seconds: z.int().min(1), ends: z.boolean() })
+      .optional()
+      .describe(
+        'After how long without output a task is told to be silent, and whether it is ended.',
+      ),
   })
   .meta({ id: 'LeaseDefinition' });
 export type LeaseDefinition = z.infer<typeof leaseDefinitionSchema>;

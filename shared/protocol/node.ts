@@ -96,6 +96,11 @@ export const syncRequestSchema = z
           task: z.int().min(0),
           percent: z.number().min(0).max(100).optional(),
           status: z.string().max(1024).optional(),
+          silentSeconds: z
+            .int()
+            .min(0)
+            .optional()
+            .describe('Since when it prints nothing, once that is too long.'),
         }),
       )
       .max(4096)

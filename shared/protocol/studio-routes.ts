@@ -156,7 +156,15 @@ export const taskRoutes = {
     summary: "A step's tasks by index.",
     access: read,
     params: stepParams,
-    query: pageQuerySchema.extend({ state: taskStateSchema.optional() }),
+    query: pageQuerySchema.extend({
+      state: taskStateSchema.optional(),
+      flagged: z
+        .enum(['true', 'false'])
+        .optional()
+        .describe(
+          'true: only running tasks that are flagged; a page may hold fewer than there are.',
+        ),
+    }),
     response: pageOf(taskSchema),
     problems: ['not_found'],
   }),

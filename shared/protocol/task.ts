@@ -8,7 +8,7 @@ const timestamp = z.iso.datetime();
 
 /**
  * Why an attempt failed, as the agent saw it.
- * Task's fault: exit, signal, timeout, reported (openjd_fail), command (can't be started), outputs
+ * Task's fault: exit, signal, timeout, silent (printed nothing for too long), reported (openjd_fail), command (can't be started), outputs
  * (an output is missing, escapes its directory or changed while read).
  * Node's fault: disk_full, out_of_memory, node. Farm's: inputs (can't be fetched or verified), storage.
  */
@@ -18,6 +18,7 @@ export const failureKindSchema = z
     'signal',
     'timeout',
     'reported',
+    'silent',
     'command',
     'outputs',
     'disk_full',
@@ -52,6 +53,13 @@ export const attemptSchema = z
   .meta({ id: 'Attempt' });
 export type Attempt = z.infer<typeof attemptSchema>;
 
+/**
+ * What people should look at. silent: it has printed nothing for longer than `silentSeconds`. slow: it
+ * runs far longer than its siblings did.
+ */
+export const taskFlagSchema = z.enum(['silent', 'slow']).meta({ id: 'TaskFlag' });
+export type TaskFlag = z.infer<typeof taskFlagSchema>;
+
 export const taskSchema = z
   .object({
     step: z.string(),
@@ -63,6 +71,7 @@ export const taskSchema = z
     failures: z.int().min(0).describe("Attempts that failed by the task's own fault."),
     progress: z.number().min(0).max(100).optional(),
     status: z.string().optional().describe('The last openjd_status message.'),
+    flags: z.array(taskFlagSchema).min(1).optional().describe('Of a running task.'),
     nodeId: nodeIdSchema.optional().describe('Where it runs, or ran last.'),
     attempt: attemptSchema.optional().describe('The last finished attempt.'),
     outputs: z.array(outputFileSchema),

@@ -14,6 +14,7 @@ describe('whose fault a failure is', () => {
     ['exit', 'task'],
     ['signal', 'task'],
     ['timeout', 'task'],
+    ['silent', 'task'],
     ['reported', 'task'],
     ['command', 'task'],
     ['outputs', 'task'],

@@ -6,8 +6,8 @@ import { type Belongs, killTree, signalGroup } from './kill-tree.ts';
 import type { ProcessEnd } from './spawn.ts';
 import type { TaskProcess } from './task-spawner.ts';
 
-/** Why the agent ended a task: it ran too long, the agent stops, or the lease is gone. */
-export type StopCause = 'timeout' | 'stop' | 'kill';
+/** Why the agent ended a task: it ran or was silent too long, the agent stops, or the lease is gone. */
+export type StopCause = 'timeout' | 'silent' | 'stop' | 'kill';
 
 export interface Supervision {
   timeoutSeconds?: number | undefined;
@@ -17,6 +17,8 @@ export interface Supervision {
   belongs: Belongs;
   /** Asks the task to end, the way its template says. */
   stop: AbortSignal;
+  /** As stop, for a task that has been silent for too long. */
+  silent?: AbortSignal;
   /** Ends the task at once. */
   kill: AbortSignal;
   clock: Clock;
@@ -43,8 +45,10 @@ export async function supervise(process: TaskProcess, how: Supervision): Promise
     }
   };
   const onStop = () => end('stop');
+  const onSilent = () => end('silent');
   const onKill = () => end('kill');
   how.stop.addEventListener('abort', onStop);
+  how.silent?.addEventListener('abort', onSilent);
   how.kill.addEventListener('abort', onKill);
   if (how.stop.aborted) onStop();
   if (how.kill.aborted) onKill();
@@ -59,6 +63,7 @@ export async function supervise(process: TaskProcess, how: Supervision): Promise
     return { end: ended, ...(cause === undefined ? {} : { cause }) };
   } finally {
     over.abort();
+    how.silent?.removeEventListener('abort', onSilent);
     how.stop.removeEventListener('abort', onStop);
     how.kill.removeEventListener('abort', onKill);
   }

@@ -16,6 +16,13 @@ export interface Tail {
   end(): Promise<void>;
 }
 
+/** When a task is silent, and what then. */
+export interface Silence {
+  seconds: number;
+  /** Told once, when it has been silent for so long. */
+  reached(): void;
+}
+
 interface Followed {
   leaseId: LeaseId;
   task: number;
@@ -28,6 +35,9 @@ interface Followed {
   /** Pieces not sent yet: while there is one, nothing more is read. */
   unsent: number;
   live: boolean;
+  silence: Silence | undefined;
+  /** When it last printed something, or began. */
+  spokeMs: number;
 }
 
 /** Follows the output of running tasks, all with one timer. */
@@ -43,7 +53,7 @@ export class LiveTails {
     this.#clock = clock;
   }
 
-  follow(leaseId: LeaseId, task: number, output: TaskOutput): Tail {
+  follow(leaseId: LeaseId, task: number, output: TaskOutput, silence?: Silence): Tail {
     const followed: Followed = {
       leaseId,
       task,
@@ -53,6 +63,8 @@ export class LiveTails {
       sending: Promise.resolve(),
       unsent: 0,
       live: false,
+      silence,
+      spokeMs: this.#clock.monotonicMs(),
     };
     this.#followed.add(followed);
     if (!this.#ticking) void this.#tick();
@@ -80,10 +92,28 @@ export class LiveTails {
 
   async #look(followed: Followed): Promise<void> {
     const { text, progressed } = await followed.output.advance();
-    if (progressed) {
+    if (this.#hearSilence(followed, text) || progressed) {
       this.#events.progressed(followed.leaseId, followed.task, followed.output.progress);
     }
     this.#send(followed, text);
+  }
+
+  /** Whether it fell silent, or speaks again. */
+  #hearSilence(followed: Followed, text: string): boolean {
+    const { silence, output } = followed;
+    const nowMs = this.#clock.monotonicMs();
+    if (text !== '') {
+      followed.spokeMs = nowMs;
+      if (output.progress.silentSeconds === undefined) return false;
+      delete output.progress.silentSeconds;
+      return true;
+    }
+    const silentSeconds = Math.floor((nowMs - followed.spokeMs) / 1000);
+    if (silence === undefined || silentSeconds < silence.seconds) return false;
+    if (output.progress.silentSeconds !== undefined) return false;
+    output.progress.silentSeconds = silentSeconds;
+    silence.reached();
+    return true;
   }
 
   /** The task's result doesn't wait for it: an orchestrator out of reach must not hold a slot. */

@@ -12,6 +12,8 @@ import type { SessionVariables } from './session-variables.ts';
 export interface TaskProgress {
   percent?: number;
   status?: string;
+  /** Since when it prints nothing, once that is too long. */
+  silentSeconds?: number;
 }
 
 const pieceBytes = 256 * 1024;

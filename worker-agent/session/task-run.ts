@@ -1,6 +1,6 @@
 import { unlink } from 'node:fs/promises';
 import type { Clock } from '@karst/shared/clock.ts';
-import type { Grant, TaskResult } from '@karst/shared/protocol/lease.ts';
+import type { Grant, LeaseDefinition, TaskResult } from '@karst/shared/protocol/lease.ts';
 import type { Result } from '@karst/shared/result.ts';
 import type { CollectedFile, OutputWatch } from '../outputs/output-watch.ts';
 import type { Publisher } from '../outputs/publisher.ts';
@@ -32,6 +32,8 @@ export interface TaskSurroundings {
   tails: LiveTails;
   judge: FailureJudge;
   signs: FailureSigns;
+  /** When a task is told to be silent, and whether it is ended then. */
+  silence: LeaseDefinition['silence'];
   keeper: LeaseKeeper;
   clock: Clock;
   /** The agent stops: end the task the way its template says, and give it back. */
@@ -204,13 +206,20 @@ async function runAction(
     logPath: log.path,
   });
   const startedMonotonicMs = clock.monotonicMs();
-  const tail = tails.follow(leaseId, index, output);
+  const silent = new AbortController();
+  const { silence } = around;
+  const reached = () => {
+    if (silence?.ends) silent.abort();
+  };
+  const heard = silence && { seconds: silence.seconds, reached };
+  const tail = tails.follow(leaseId, index, output, heard);
   const supervised = await supervise(process, {
     timeoutSeconds: action.timeoutSeconds,
     cancelation: action.cancelation,
     sessionDir: session.dir,
     belongs: leftovers.belongsTo(leaseId, index),
     stop: around.stop,
+    silent: silent.signal,
     kill: around.kill,
     clock,
   });
@@ -222,6 +231,9 @@ async function runAction(
   await tail.end();
   around.keeper.check();
   if (around.kill.aborted || supervised.cause === 'stop') return { interrupted: true };
-  const failure = await judge.judge(supervised, output, action);
+  const failure: Failure | undefined =
+    supervised.cause === 'silent'
+      ? { kind: 'silent', message: `printed nothing for ${silence?.seconds} s and was ended` }
+      : await judge.judge(supervised, output, action);
   return { failure, isSecret: output.isSecret };
 }

@@ -18,12 +18,13 @@ export class ProgressBoard {
   }
 
   /** Returns in how many ms it may be told. */
-  set(leaseId: LeaseId, task: number, { percent, status }: TaskProgress): number {
+  set(leaseId: LeaseId, task: number, { percent, status, silentSeconds }: TaskProgress): number {
     this.#news.set(leaseId, {
       leaseId,
       task,
       ...(percent === undefined ? {} : { percent }),
       ...(status === undefined ? {} : { status }),
+      ...(silentSeconds === undefined ? {} : { silentSeconds }),
     });
     return Math.max(0, this.#toldAtMs + everyMs - this.#clock.monotonicMs());
   }

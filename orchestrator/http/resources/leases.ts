@@ -89,6 +89,9 @@ export function leaseHandlers(parts: LeaseParts): LeaseHandlers {
         definition,
         ...(environments.length === 0 ? {} : { environments }),
         ...(signs.length === 0 ? {} : { failureRules: signs }),
+        ...(policy?.silentSeconds === undefined
+          ? {}
+          : { silence: { seconds: policy.silentSeconds, ends: policy.onSilent === 'retry' } }),
         locations,
         hasInputs: inputCount > 0 || definition.dependsOn.length > 0,
       };

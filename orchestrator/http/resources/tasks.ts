@@ -1,10 +1,13 @@
+import type { Clock } from '@karst/shared/clock.ts';
 import { taskParameters } from '@karst/shared/openjd/parameter-space.ts';
 import type { ResolvedStep } from '@karst/shared/openjd/resolved-job.ts';
 import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
-import type { Task } from '@karst/shared/protocol/task.ts';
+import type { Task, TaskFlag } from '@karst/shared/protocol/task.ts';
+import { isSlow, type SlowLimits } from '../../domain/slow-task.ts';
 import type { Aftermath } from '../../jobs/aftermath.ts';
 import { attemptOf } from '../../store/attempt-record.ts';
 import type { ControlStore } from '../../store/control-store.ts';
+import { runningFacts, type StepRecord } from '../../store/job-record.ts';
 import type { JobStore } from '../../store/job-store.ts';
 import type { TaskFacts, TaskReader } from '../../store/task-reader.ts';
 import { type Handlers, ProblemError } from '../handler.ts';
@@ -40,7 +43,22 @@ export function checkTask({ step }: OwnStep, task: number): void {
   throw new ProblemError('not_found', `The step "${step.name}" has tasks 0 to ${last}.`);
 }
 
-function taskOf({ step }: OwnStep, facts: TaskFacts): Task {
+/** Why people should look at a running task. */
+function flagsOf(
+  { state, progress, grantedAtMs, chunk }: TaskFacts,
+  record: StepRecord | undefined,
+  nowMs: number,
+  limits: SlowLimits,
+): TaskFlag[] {
+  if (state !== 'running') return [];
+  const flags: TaskFlag[] = progress?.silentSeconds === undefined ? [] : ['silent'];
+  if (record === undefined || grantedAtMs === undefined) return flags;
+  const tasksAtOnce = chunk === undefined ? 1 : chunk.last - chunk.first + 1;
+  const running = runningFacts(record, nowMs - grantedAtMs, tasksAtOnce);
+  return isSlow(running, limits) ? [...flags, 'slow'] : flags;
+}
+
+function taskOf({ step }: OwnStep, facts: TaskFacts, flags: TaskFlag[]): Task {
   const parameters = Object.entries(taskParameters(step.parameterSpace, facts.index)).map(
     ([name, { value }]) => [name, value] as const,
   );
@@ -52,6 +70,7 @@ function taskOf({ step }: OwnStep, facts: TaskFacts): Task {
     failures: facts.failures,
     progress: facts.progress?.percent,
     status: facts.progress?.status,
+    ...(flags.length === 0 ? {} : { flags }),
     nodeId: facts.nodeId,
     attempt: facts.attempt === undefined ? undefined : attemptOf(facts.attempt),
     outputs: facts.outputs?.files ?? [],
@@ -64,13 +83,23 @@ export function taskHandlers(parts: {
   tasks: TaskReader;
   control: ControlStore;
   aftermath: Aftermath;
+  clock: Clock;
+  slowLimits: SlowLimits;
 }): TaskHandlers {
   const { jobs, tasks, control, aftermath } = parts;
 
+  /** Tasks as people see them. */
+  async function told(own: OwnStep, all: readonly TaskFacts[]): Promise<Task[]> {
+    const anyRuns = all.some(({ state }) => state === 'running');
+    const record = anyRuns ? await jobs.step(own.jobId, own.index) : undefined;
+    const nowMs = parts.clock.nowMs();
+    return all.map((facts) => taskOf(own, facts, flagsOf(facts, record, nowMs, parts.slowLimits)));
+  }
+
   async function readTask(own: OwnStep, task: number): Promise<Task> {
-    const [facts] = await tasks.read(own.jobId, own.index, [task]);
-    if (facts === undefined) throw new Error(`task ${task} can't be read`);
-    return taskOf(own, facts);
+    const [read] = await told(own, await tasks.read(own.jobId, own.index, [task]));
+    if (read === undefined) throw new Error(`task ${task} can't be read`);
+    return read;
   }
 
   return {
@@ -80,10 +109,11 @@ export function taskHandlers(parts: {
       const page = await tasks.page(own.jobId, own.index, {
         from,
         limit: query.limit,
-        state: query.state,
+        state: query.flagged === 'true' ? 'running' : query.state,
         taskCount: own.step.taskCount,
       });
-      const items = page.facts.map((facts) => taskOf(own, facts));
+      const all = await told(own, page.facts);
+      const items = query.flagged === 'true' ? all.filter(({ flags }) => flags !== undefined) : all;
       return page.next === undefined ? { items } : { items, nextCursor: String(page.next) };
     },
     async getTask({ params }, { principal }) {
