@@ -71,7 +71,12 @@ export class Granter {
     const grants: Grant[] = [];
     const skip = new Set<RunnableStep>();
     while (grants.length < ask.wanted) {
-      const step = this.parts.runnable.best(ask.node, skip, this.parts.lastOn(ask.nodeId));
+      const step = this.parts.runnable.best(
+        ask.node,
+        skip,
+        this.parts.lastOn(ask.nodeId),
+        this.parts.clock.nowMs(),
+      );
       if (step === undefined) break;
       if (avoided.isLeftAlone(step)) {
         skip.add(step);

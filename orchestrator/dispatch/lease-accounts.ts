@@ -70,6 +70,7 @@ export class LeaseAccounts {
     };
     const acquired = await this.ledger.acquire(leaseIds, held, step.counters);
     if (acquired.count > 0) {
+      step.servedAtMs = held.grantedAtMs;
       this.usage.move(studio, project, acquired.count * held.cost, acquired.count);
     }
     if (acquired.full !== undefined && step.gates.includes(acquired.full.name)) {

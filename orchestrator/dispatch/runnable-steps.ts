@@ -75,7 +75,8 @@ export class RunnableSteps {
     node: NodeView,
     skip: ReadonlySet<RunnableStep>,
     prefer: RunnableStep | undefined,
+    nowMs: number,
   ): RunnableStep | undefined {
-    return this.scheduler.choose(node, skip, prefer);
+    return this.scheduler.choose(node, skip, prefer, nowMs);
   }
 }

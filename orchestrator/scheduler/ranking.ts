@@ -11,6 +11,8 @@ export interface WaitingStep extends RankedStep {
   shape: Shape;
   priorityClass: PriorityClass;
   priority: number;
+  /** When it last got a lease, or else was first found to fit no node that asked. */
+  servedAtMs?: number | undefined;
   /** Names of the counters a lease of the step counts in; a full one closes its gate. */
   gates: readonly string[];
 }

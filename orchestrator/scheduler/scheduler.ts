@@ -52,6 +52,11 @@ export class NodeView {
   }
 }
 
+/** A step whose turn it is and that has found no room for this long is starved. */
+const STARVED_MS = 5 * 60_000;
+/** A node kept for a step that does not ask for so long serves others again. */
+const KEPT_MS = 2 * 60_000;
+
 /** Estimated at grant, corrected at the end. */
 export interface Charge {
   readonly studio: string;
@@ -67,21 +72,53 @@ export interface Charge {
 export class Scheduler<S extends WaitingStep> {
   readonly shares: Shares;
   readonly ranking: Ranking<S>;
+  /** Nodes whose room is kept until a starved step fits. */
+  private readonly kept = new Map<S, { node: string; untilMs: number }>();
 
   constructor(shares: Shares) {
     this.shares = shares;
     this.ranking = new Ranking<S>(shares);
   }
 
-  /** Who goes first on this node. `prefer`: what it ran last, taken where it is as good. */
-  choose(node: NodeView, skip?: Iterable<S>, prefer?: S): S | undefined {
+  /**
+   * Who goes first on this node. `prefer`: what it ran last, taken where it is as good. With `nowMs`, a
+   * step whose turn it is and that has long found every node too full gets one that is given nothing
+   * else until it fits: small tasks would else fill each gap for ever.
+   */
+  choose(node: NodeView, skip?: Iterable<S>, prefer?: S, nowMs?: number): S | undefined {
     const { studios, classes } = node.admission;
+    const allowed = { studios, classes, skip };
+    if (nowMs !== undefined) {
+      const first = this.ranking.best({ ...allowed, feasible: (shape) => node.suits(shape) });
+      if (first === undefined) return undefined;
+      if (!node.takes(first.shape) && this.keepsRoom(node, first, nowMs)) return undefined;
+    }
     const feasible = (shape: Shape) => node.takes(shape);
-    return this.ranking.best({ feasible, studios, classes, skip, prefer });
+    return this.ranking.best({ ...allowed, feasible, prefer });
+  }
+
+  /** Whether the node's room is kept for a step that it can run, but not now. One node a step. */
+  private keepsRoom(node: NodeView, step: S, nowMs: number): boolean {
+    step.servedAtMs ??= nowMs;
+    if (nowMs - step.servedAtMs < STARVED_MS) {
+      this.kept.delete(step);
+      return false;
+    }
+    const { name } = node.capabilities;
+    const kept = this.kept.get(step);
+    if (kept !== undefined && kept.node !== name && kept.untilMs > nowMs) return false;
+    if (kept?.node !== name) this.forgetKept(nowMs);
+    this.kept.set(step, { node: name, untilMs: nowMs + KEPT_MS });
+    return true;
+  }
+
+  private forgetKept(nowMs: number): void {
+    for (const [step, { untilMs }] of this.kept) if (untilMs <= nowMs) this.kept.delete(step);
   }
 
   /** A lease began: its studio is charged at once, so that what it asks next weighs in. */
   begun(step: S, tasks: number, meanTaskMs: number | undefined, nowMs: number): Charge {
+    step.servedAtMs = nowMs;
     const cost = leaseCost(step.shape.demand, entryMs(tasks, meanTaskMs));
     this.account(step, cost, 1, nowMs);
     return { studio: step.studio, project: step.project, cost };
