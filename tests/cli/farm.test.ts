@@ -49,11 +49,11 @@ describe('karst on a real farm', () => {
 
   it('pauses and resumes', async () => {
     const { karst, submit } = await start();
-    const jobId = await submit(['true']);
+    const jobId = await submit(['sleep', '0']);
     await farm.jobIn(jobIdSchema.parse(jobId), ['succeeded']);
     expect((await karst('pause', jobId)).stderr).toMatch(/^karst: The state does not allow this/);
     await karst('node', 'drain', nodeId);
-    const held = await submit(['true']);
+    const held = await submit(['sleep', '0']);
     expect((await karst('pause', held)).stderr).toBe(`Job ${held} is paused.\n`);
     expect((await karst('resume', held)).code).toBe(0);
     expect((await karst('node', 'undrain', nodeId)).stderr).toBe(`Node ${nodeId} is online.\n`);
