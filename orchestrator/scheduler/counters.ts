@@ -11,7 +11,7 @@ export interface LeaseFacts {
 
 /**
  * One counter a lease moves. `host`: it counts nodes, once each, however many leases run there.
- * store/lua/include/ledger.lua derives the same from the same facts.
+ * store/lua/acquire_leases.lua is given the list and follows the same rule.
  */
 export interface Counter {
   readonly name: string;
@@ -47,7 +47,8 @@ export function countersOf(facts: LeaseFacts, isPerHost: (limit: string) => bool
     nodes(counterNames.projectNodes(studio, project)),
     tasks(counterNames.jobTasks(jobId)),
     nodes(counterNames.jobNodes(jobId)),
-    ...facts.limits.map((limit) => ({
+    // Named twice, it is one all the same: each counter of a lease stands here once.
+    ...[...new Set(facts.limits)].map((limit) => ({
       name: counterNames.limit(limit),
       amount: 1,
       host: isPerHost(limit),
