@@ -18,6 +18,7 @@ const standings: readonly (readonly [Standing, string])[] = [
   ['free', 'free'],
   ['busy', 'busy'],
   ['limit_reached', 'kept by a full limit'],
+  ['kept_for_larger', 'kept free for a larger task'],
   ['failed_here', 'where it failed lately'],
   ['draining', 'draining'],
   ['outside_schedule', 'outside their schedule'],

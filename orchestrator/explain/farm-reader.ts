@@ -60,6 +60,7 @@ export async function readFarm(
     ranking,
     ledger,
     load: (step) => byName.get(nameOf(step)),
+    keptFor: (node) => parts.scheduler.keptFor(node, nowMs),
     leftTo: (step, nodeId) => step.leftAlone.get(nodeId) === step.wakes,
     nowMs,
     running: read.map(({ leases }) =>

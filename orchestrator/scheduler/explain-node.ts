@@ -4,7 +4,7 @@ import type {
   Standing,
 } from '@karst/shared/protocol/explain.ts';
 import type { Counter } from './counters.ts';
-import type { FarmFacts } from './explain.ts';
+import { type FarmFacts, isKept } from './explain.ts';
 import { fullLimits } from './full-limits.ts';
 import type { NodeFacts, NodeStanding } from './node-standing.ts';
 import type { WaitingStep } from './ranking.ts';
@@ -49,6 +49,9 @@ function holdsOf({ online, hold, message, poolClosed, capabilities, slots }: Nod
   return holds;
 }
 
+const failedHere: NodeStanding = { standing: 'failed_here', tests: [] };
+const keptForLarger: NodeStanding = { standing: 'kept_for_larger', tests: [] };
+
 /** Waiting steps that ask, and stand to the node, alike. */
 function kindsOf<S extends Step>(node: NodeFacts, farm: FarmFacts<S>): Iterable<Kind<S>> {
   const kinds = new Map<string, Kind<S>>();
@@ -58,7 +61,11 @@ function kindsOf<S extends Step>(node: NodeFacts, farm: FarmFacts<S>): Iterable<
     const plain = farm.standings.of(step)[0];
     if (plain === undefined) continue;
     const left = plain.standing === 'free' && farm.leftTo?.(step, node.nodeId) === true;
-    const standing: NodeStanding = left ? { standing: 'failed_here', tests: [] } : plain;
+    const standing = left
+      ? failedHere
+      : plain.standing === 'free' && isKept(step, node, farm)
+        ? keptForLarger
+        : plain;
     const full = fullFor(step, node, farm);
     const key = `${step.shape.key} ${standing.standing} ${full}`;
     const kind = kinds.get(key);
@@ -95,6 +102,7 @@ const texts: Readonly<Record<Standing, string>> = {
   draining: 'It would suit; the node drains.',
   outside_schedule: 'It would suit; the node is outside its schedule.',
   not_ready: 'It would suit; the agent wants no work.',
+  kept_for_larger: 'The node is kept free for a larger task that goes first.',
   quarantined: 'It would suit; the node is in quarantine.',
   failed_here: 'What waits of it failed here lately and is left to other nodes.',
   limit_reached: 'Full: ',

@@ -66,6 +66,7 @@ export function unsuited(counts: Counts, tests: readonly NodeTest[], online: num
 const standingTexts: readonly (readonly [keyof Counts, string])[] = [
   ['draining', 'draining'],
   ['outside_schedule', 'outside the hours of their schedule'],
+  ['kept_for_larger', 'kept free for a larger task that goes first'],
   ['quarantined', 'in quarantine'],
   ['not_ready', 'not ready'],
   ['pool_closed', 'in a pool outside its hours'],

@@ -5,12 +5,12 @@ import type {
   WaitReason,
 } from '@karst/shared/protocol/explain.ts';
 import type { NodeId } from '@karst/shared/protocol/ids.ts';
-import { competitors, groupAhead, type StepAhead, type StepLoad } from './ahead.ts';
+import { competitors, groupAhead, putsAhead, type StepAhead, type StepLoad } from './ahead.ts';
 import type { Counter } from './counters.ts';
 import * as say from './explain-text.ts';
 import { fullLimits, type LedgerView } from './full-limits.ts';
 import type { Mismatch } from './match.ts';
-import { canServe, type NodeStanding, type Standings } from './node-standing.ts';
+import { canServe, type NodeFacts, type NodeStanding, type Standings } from './node-standing.ts';
 import type { Ranking, WaitingStep } from './ranking.ts';
 
 /** A step whose tasks wait, as it stands in storage. */
@@ -39,6 +39,8 @@ export interface FarmFacts<S extends WaitingStep = WaitingStep> {
   readonly load: (step: S) => StepLoad | undefined;
   /** Whether a node found nothing in the step but what failed there before. */
   readonly leftTo?: (step: S, nodeId: NodeId) => boolean;
+  /** The step before all others that a node's room is kept for. */
+  readonly keptFor?: (node: string) => S | undefined;
   readonly nowMs: number;
 }
 
@@ -69,6 +71,9 @@ export function explainStep<S extends WaitingStep>(
     const nodeId = nodes[i]?.nodeId ?? '';
     const kept = reached.some(({ counter }) => !farm.ledger.countsOn(counter, nodeId));
     if (kept) return { standing: 'limit_reached', tests: [] };
+    if (standing.standing === 'free' && isKept(facts.step, nodes[i], farm)) {
+      return { standing: 'kept_for_larger', tests: [] };
+    }
     return avoids(facts, nodeId, others) ? { standing: 'failed_here', tests: [] } : standing;
   });
   const looked = standings.filter(
@@ -97,6 +102,16 @@ export function explainStep<S extends WaitingStep>(
 /** As store/lua/grant_spans.lua decides: unless all of the `others` that could serve failed it, too. */
 const avoids = ({ avoided }: Pick<StepFacts, 'avoided'>, nodeId: string, others: number): boolean =>
   avoided.length > 0 && avoided.every((nodes) => nodes.has(nodeId) && nodes.size < others);
+
+/** Whether the node's room is kept for a step that goes before this one. */
+export function isKept<S extends WaitingStep>(
+  step: S,
+  node: NodeFacts | undefined,
+  { keptFor, ranking }: FarmFacts<S>,
+): boolean {
+  const kept = node === undefined ? undefined : keptFor?.(node.capabilities.name);
+  return kept !== undefined && kept !== step && putsAhead(ranking, kept, step) !== undefined;
+}
 
 /** What waits for a person, or for other steps. */
 function personalReasons({ paused, waitsFor, held }: StepFacts): WaitReason[] {

@@ -112,6 +112,14 @@ export class Scheduler<S extends WaitingStep> {
     return true;
   }
 
+  /** The starved step that a node's room is kept for, as far as this replica knows. */
+  keptFor(node: string, nowMs: number): S | undefined {
+    for (const [step, kept] of this.kept) {
+      if (kept.node === node && kept.untilMs > nowMs && this.ranking.has(step)) return step;
+    }
+    return undefined;
+  }
+
   private forgetKept(nowMs: number): void {
     for (const [step, { untilMs }] of this.kept) if (untilMs <= nowMs) this.kept.delete(step);
   }

@@ -32,6 +32,7 @@ export const standingSchema = z
     'not_ready',
     'limit_reached',
     'failed_here',
+    'kept_for_larger',
     'busy',
     'free',
   ])
@@ -42,7 +43,7 @@ export const standingSchema = z
       'other_classes: its pool takes other priority classes only. pool_by_name_only: its pool takes ' +
       'only jobs that name it. quarantined: it failed what others can do. not_ready: its agent wants no work, and says why. limit_reached: a ' +
       'limit that counts nodes is full. failed_here: what waits failed there lately and is left to ' +
-      'others. busy: no slot, or too little of what is asked for, is free.',
+      'others. kept_for_larger: its room is kept for a task that goes first and does not fit yet. busy: no slot, or too little of what is asked for, is free.',
   });
 export type Standing = z.infer<typeof standingSchema>;
 

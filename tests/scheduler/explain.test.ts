@@ -1,6 +1,6 @@
 import { explainStep } from '@karst/orchestrator/scheduler/explain.ts';
 import { priorityClasses } from '@karst/orchestrator/scheduler/ranking.ts';
-import { Scheduler } from '@karst/orchestrator/scheduler/scheduler.ts';
+import { NodeView, Scheduler } from '@karst/orchestrator/scheduler/scheduler.ts';
 import { shapeOf } from '@karst/orchestrator/scheduler/shape.ts';
 import { Shares } from '@karst/orchestrator/scheduler/shares.ts';
 import { stepExplanationSchema, type WaitReason } from '@karst/shared/protocol/explain.ts';
@@ -40,6 +40,8 @@ const stepArbitrary = fc.record({
   createdAtMs: fc.integer({ min: 0, max: 5 }),
   gates: fc.subarray(['limit:g', 'limit:h']),
 });
+const sixCores = shapeOf({ amounts: [{ name: 'amount.worker.vcpu', min: 6 }], attributes: [] });
+const oneCore = shapeOf({ amounts: [{ name: 'amount.worker.vcpu', min: 1 }], attributes: [] });
 const nodeArbitrary = fc.record({
   devices: fc.constantFrom(0, 1, 2),
   region: fc.constantFrom('eu', 'us', undefined),
@@ -234,6 +236,36 @@ describe('explainStep', () => {
     });
     expect(kinds(told(second.nodeId).reasons)).toEqual(['next']);
     expect(kinds(told(first.nodeId, second.nodeId).reasons)).toEqual(['next']);
+  });
+
+  it('tells that a node is kept free for a larger task that goes first, as the choice has it', () => {
+    const one = scheduler();
+    const node = nodeFacts(1, { slots: 9 });
+    const [large, small, urgent] = [
+      step(1, { shape: sixCores }),
+      step(2, { shape: oneCore }),
+      step(3, { shape: oneCore, priorityClass: 'urgent' }),
+    ];
+    one.ranking.add(large);
+    one.ranking.add(small);
+    const busy = { ...node, used: [{ vcpus: 4, memoryMib: 0, scratchGib: 0, gpus: [] }] };
+    const ask = (nowMs: number) =>
+      one.choose(new NodeView(busy.capabilities, busy.used), undefined, undefined, nowMs);
+    const told = (each: CountedStep, nowMs: number) =>
+      explainStep(
+        waitingFacts(each),
+        farmFacts(one, [busy], { keptFor: (name) => one.keptFor(name, nowMs), nowMs }),
+      );
+    expect(ask(1)).toBe(small);
+    expect(kinds(told(small, 1).reasons)).toEqual(['next']);
+    expect(ask(600_000)).toBeUndefined();
+    expect(told(small, 600_000).summary).toBe(
+      '1 node would suit, none takes it now: 1 kept free for a larger task that goes first.',
+    );
+    expect(kinds(told(large, 600_000).reasons)).toEqual(['busy']);
+    one.ranking.add(urgent);
+    expect(ask(600_000)).toBe(urgent);
+    expect(kinds(told(urgent, 600_000).reasons)).toEqual(['next']);
   });
 
   it('counts who is ahead, by what puts them there, without naming other studios', () => {
