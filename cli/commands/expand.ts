@@ -37,6 +37,8 @@ export function addExpandCommand({ program, context }: CommandLine): void {
     sayWarnings(context, recipe);
     if (options.bundle !== undefined) {
       await writeBundle(recipe, path.resolve(context.cwd, options.bundle), options.output);
+      const beside = stepFlags(recipe.policy.steps ?? {});
+      if (beside.length > 0) say(context, `Submit it with: ${beside.join(' ')}`);
       return;
     }
     const flags = submitFlags(recipe);
@@ -72,8 +74,15 @@ function submitFlags({ parameters, policy }: ReadRecipe): string[] {
   if (maxRetriesPerTask !== undefined) flags.push('--max-retries', `${maxRetriesPerTask}`);
   if (maxFailedTasks !== undefined) flags.push('--max-failed', `${maxFailedTasks}`);
   for (const name of heldNames(steps)) flags.push('--hold', shellWord(name));
-  return flags;
+  return [...flags, ...stepFlags(steps)];
 }
+
+/** What a bundle has no values for. */
+const stepFlags = (steps: NonNullable<PolicyValues['steps']>): string[] =>
+  Object.entries(steps).flatMap(([name, { order, scout }]) => [
+    ...(order === undefined ? [] : ['--order', shellWord(`${name}=${order}`)]),
+    ...(scout === undefined ? [] : ['--scout', shellWord(`${name}=${scout}`)]),
+  ]);
 
 const heldNames = (steps: NonNullable<PolicyValues['steps']>): string[] =>
   Object.entries(steps).flatMap(([name, { hold }]) => (hold === true ? [name] : []));

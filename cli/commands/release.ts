@@ -37,7 +37,7 @@ export function addReleaseCommand({ program, context }: CommandLine): void {
 async function waitingSteps(context: CliContext, api: ApiClient, jobId: string): Promise<string[]> {
   const { items } = await api.call(routes.listSteps, { params: { jobId } });
   const held = items.filter((step) => step.held === true);
-  const isReady = ({ state }: Step) => state === 'ready';
+  const isReady = ({ state }: Step) => state !== 'blocked';
   for (const { name, dependsOn } of held.filter((step) => !isReady(step))) {
     const before = plainText(dependsOn.join(', '));
     const told = plainText(name);

@@ -39,6 +39,7 @@ import { downloadJob } from './download.ts';
 import { addOutputOption, outputFormatSchema, printOne } from './output-format.ts';
 import { addParamOption, givenValuesSchema } from './parameter-option.ts';
 import { addPolicyOptions, policyOf, policyOptionsSchema } from './policy-options.ts';
+import { addStepOptions, stepSettingSchema } from './step-options.ts';
 
 const optionsSchema = policyOptionsSchema.extend({
   param: givenValuesSchema,
@@ -48,6 +49,7 @@ const optionsSchema = policyOptionsSchema.extend({
   maxRetries: z.int().optional(),
   maxFailed: z.int().optional(),
   hold: z.array(z.string()).default([]),
+  stepSettings: z.array(stepSettingSchema).default([]),
   paused: z.boolean().optional(),
   wait: z.boolean().default(false),
   timeout: z.number().optional(),
@@ -78,6 +80,7 @@ export function addSubmitCommand({ program, context, finish }: CommandLine): voi
     .option('--timeout <duration>', 'with --wait: stop waiting after this long (exit 6)', duration)
     .option('--download <dir>', 'wait, then download the outputs of a job that succeeded');
   addPolicyOptions(command);
+  addStepOptions(command);
   addParamOption(command, context.cwd);
   addRecipesOption(command);
   addConnectionOptions(command);
@@ -118,8 +121,8 @@ async function submit(
   const name = plainText(job.name);
   const held = job.state === 'paused' ? `, paused: karst resume ${job.id} lets it run` : '';
   say(context, `Submitted ${name} as ${job.id}: ${count(taskTotal(job), 'task')}${held}.`);
-  const holds = Object.entries(job.policy.steps).flatMap(([step, { hold }]) =>
-    hold ? [step] : [],
+  const holds = Object.entries(job.policy.steps).flatMap(([step, { hold, scout }]) =>
+    hold ? [step] : scout !== undefined ? [`${step} (after ${count(scout, 'task')})`] : [],
   );
   if (holds.length > 0) {
     say(

@@ -1,6 +1,7 @@
 import { type AdaptiveChunks, adaptiveChunks } from '@karst/shared/openjd/adaptive-chunks.ts';
 import { chunkSize } from '../domain/chunk-size.ts';
 import { type SpanSizeLimits, spanSize } from '../domain/span-size.ts';
+import { rangesFrom } from '../domain/task-order.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
 import type { Shape } from '../scheduler/shape.ts';
 import { meanTaskMs, type StepRecord } from '../store/job-record.ts';
@@ -107,10 +108,12 @@ export class Feeder {
     }
   }
 
-  private makeSpans(step: RunnableStep, record: StepRecord): Promise<Made> {
+  private makeSpans(step: RunnableStep, record: StepRecord): Promise<Made | 'moved'> {
+    const { total, cursor, order } = record;
+    const end = Math.min(total, record.scout ?? total);
     const size = spanSize(
       {
-        remaining: record.total - record.cursor,
+        remaining: end - cursor,
         slots: this.slots(step.shape),
         meanTaskMs: step.meanTaskMs,
       },
@@ -120,7 +123,9 @@ export class Feeder {
     const asked = Math.min(step.wanted, BUFFER_SPANS_MAX);
     step.wanted = 0;
     const count = Math.max(this.wantedSpans(step, record) - step.buffered, asked, 1);
-    return this.spans.createSpans(step.jobId, step.step, size, count);
+    if (order === undefined) return this.spans.createSpans(step.jobId, step.step, size, count);
+    const listed = rangesFrom(order, total, { from: cursor, to: end, size, count });
+    return this.spans.listTasks(step.jobId, step.step, { cursor, ...listed });
   }
 
   private makeChunks(

@@ -97,7 +97,8 @@ export class Aftermath {
     for (const ended of effects.ended) await this.queue.remove({ jobId, step: ended });
     for (const ready of effects.ready) await this.stepReady(jobId, ready);
     if (effects.job !== '') await this.jobStateChanged(jobId, effects.job);
-    if (effects.job !== '' || effects.ended.length > 0) await this.events.jobChanged(jobId);
+    const isNews = effects.job !== '' || effects.ended.length > 0 || effects.held.length > 0;
+    if (isNews) await this.events.jobChanged(jobId);
   }
 
   /**

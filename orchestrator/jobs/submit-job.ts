@@ -7,7 +7,7 @@ import { unknownRuleSteps } from '@karst/shared/protocol/failure-rules.ts';
 import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
 import type { Job, Submission } from '@karst/shared/protocol/job.ts';
 import type { FieldError, ProblemCode } from '@karst/shared/protocol/problem.ts';
-import { unknownStepPolicies } from '@karst/shared/protocol/step-policies.ts';
+import { stepPolicyProblems } from '@karst/shared/protocol/step-policies.ts';
 import { ProblemError } from '../http/handler.ts';
 import { objectKeys } from '../objects/keys.ts';
 import type { ObjectStore } from '../objects/store.ts';
@@ -48,7 +48,7 @@ function refuse(code: ProblemCode, problems: readonly Problem[]): never {
   throw new ProblemError(code, `${first?.message ?? 'not valid'}${more}`, errors);
 }
 
-function refuseUnknownSteps(problems: readonly RawProblem[]): void {
+function refuseSteps(problems: readonly RawProblem[]): void {
   const [first] = problems;
   if (first === undefined) return;
   const errors = problems.map(({ path, message }) => ({ path: [...path], message }));
@@ -79,8 +79,8 @@ export async function checkSubmission(
   }
   const stepNames = created.value.steps.map(({ name }) => name);
   const { steps, failureRules } = submission.policy;
-  refuseUnknownSteps([
-    ...unknownStepPolicies(stepNames, steps),
+  refuseSteps([
+    ...stepPolicyProblems(created.value, steps),
     ...unknownRuleSteps(stepNames, failureRules),
   ]);
   await checkPolicy(parts, studio, submission.policy, ['policy']);

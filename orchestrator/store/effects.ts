@@ -24,12 +24,21 @@ const effectsSchema = z.object({
       }),
     )
     .default([]),
+  /** Steps that wait for a person now that their scouts have ended. */
+  held: z.array(z.int()).default([]),
   /** Spans of failed tasks, to be queued after a delay. */
   retries: z.array(z.object({ spanId: z.int(), task: z.int(), failures: z.int() })).default([]),
 });
 export type Effects = z.infer<typeof effectsSchema>;
 
-export const noEffects: Effects = { job: '', ready: [], ended: [], revoked: [], retries: [] };
+export const noEffects: Effects = {
+  job: '',
+  ready: [],
+  ended: [],
+  revoked: [],
+  held: [],
+  retries: [],
+};
 
 export function parseEffects(reply: unknown): Effects {
   if (typeof reply !== 'string' || reply === '') return noEffects;

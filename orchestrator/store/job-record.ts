@@ -8,6 +8,7 @@ import {
   type Step,
   stepStateSchema,
   type TaskCounts,
+  taskOrderSchema,
 } from '@karst/shared/protocol/job.ts';
 import { z } from 'zod';
 
@@ -56,6 +57,12 @@ const stepHashSchema = z.object({
   chunked: count.default(0),
   /** Set until a person releases the step. */
   held: z.literal('1').optional(),
+  /** Absent: ascending. */
+  order: taskOrderSchema.optional(),
+  /** So many positions of the order may be fed until a person releases the step. */
+  scout: count.optional(),
+  /** Set while that release is what the step waits for. */
+  scouted: z.literal('1').optional(),
   started_at: timeMs.optional(),
   ended_at: timeMs.optional(),
 });
@@ -123,6 +130,14 @@ export function parseStepRecord(hash: Record<string, string>): StepRecord | unde
 export const mayRun = ({ state, held }: StepRecord): boolean =>
   held === undefined && (state === 'ready' || state === 'running');
 
+/** Whether a person's release is what the step waits for, or will. */
+const isHeld = ({ held, scouted }: StepRecord): boolean =>
+  held !== undefined || scouted !== undefined;
+
+/** Whether a person's release changes anything. */
+export const isReleasable = ({ held, scout }: StepRecord): boolean =>
+  held !== undefined || scout !== undefined;
+
 export const meanTaskMs = (record: StepRecord): number | undefined =>
   record.run_tasks === 0 ? undefined : record.run_ms / record.run_tasks;
 
@@ -140,7 +155,7 @@ export function stepOf(index: number, record: StepRecord, names: readonly string
     index,
     name: record.name,
     state: record.state,
-    held: record.held !== undefined && !record.ended_at ? true : undefined,
+    held: isHeld(record) && !record.ended_at ? true : undefined,
     dependsOn: dependsOn.map((i) => names[i] ?? String(i)),
     taskCounts: countsOf(record),
     meanTaskMs: meanTaskMs(record),

@@ -1,8 +1,8 @@
 import { adaptiveChunks } from '@karst/shared/openjd/adaptive-chunks.ts';
-import type { ResolvedJob } from '@karst/shared/openjd/resolved-job.ts';
+import type { ResolvedJob, ResolvedStep } from '@karst/shared/openjd/resolved-job.ts';
 import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
 import { jobIdSchema } from '@karst/shared/protocol/ids.ts';
-import type { Job, Policy } from '@karst/shared/protocol/job.ts';
+import type { Job, Policy, StepPolicy } from '@karst/shared/protocol/job.ts';
 import type { Redis } from './connection.ts';
 import {
   type JobDefinition,
@@ -36,6 +36,20 @@ const noCounts = { running: 0, succeeded: 0, failed: 0, canceled: 0 };
 
 const isHeld = ({ steps }: Policy, name: string): boolean => steps[name]?.hold === true;
 
+/** What of a step's hash comes from its policy. */
+function policyStepFields(
+  policy: StepPolicy | undefined,
+  { taskCount }: ResolvedStep,
+): Record<string, string | number> {
+  if (policy === undefined) return {};
+  const { hold, order, scout } = policy;
+  return {
+    ...(hold ? { held: 1 } : {}),
+    ...(order === 'ascending' ? {} : { order, listed: 1, fed_count: 0 }),
+    ...(scout !== undefined && scout < taskCount ? { scout } : {}),
+  };
+}
+
 function stepFields(job: ResolvedJob, policy: Policy): string[][] {
   return job.steps.map((step, index) => {
     const dependents = job.steps.flatMap((other, i) =>
@@ -55,7 +69,7 @@ function stepFields(job: ResolvedJob, policy: Policy): string[][] {
       deps: step.dependsOn.join(','),
       deps_open: step.dependsOn.length,
       dependents: dependents.join(','),
-      ...(isHeld(policy, step.name) ? { held: 1 } : {}),
+      ...policyStepFields(policy.steps[step.name], step),
     });
   });
 }

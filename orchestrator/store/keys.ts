@@ -18,6 +18,8 @@ export const keys = {
   spans: (id: JobId, step: number) => job(id, `step:${step}:spans`),
   /** Sorted set of `first last`, score = first: the chunks of a step whose chunks adapt. */
   chunks: (id: JobId, step: number) => job(id, `step:${step}:chunks`),
+  /** Bitmap by task index: what was ever in a span, where tasks are not fed by ascending index. */
+  fed: (id: JobId, step: number) => job(id, `step:${step}:fed`),
   /** Bitmap by task index. */
   succeeded: (id: JobId, step: number) => job(id, `step:${step}:succeeded`),
   /** Bitmap by task index. */

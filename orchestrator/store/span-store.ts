@@ -1,5 +1,6 @@
 import type { JobId, LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
 import { leaseIdSchema, nodeIdSchema } from '@karst/shared/protocol/ids.ts';
+import type { TaskRange } from '../domain/task-order.ts';
 import type { Redis } from './connection.ts';
 import { type Effects, parseEffects } from './effects.ts';
 import { keys, type LeaseRef } from './keys.ts';
@@ -8,6 +9,7 @@ import { loadScript } from './script.ts';
 
 const createSpansScript = loadScript('create_spans');
 const createChunksScript = loadScript('create_chunks');
+const listTasksScript = loadScript('list_tasks');
 const grantSpansScript = loadScript('grant_spans');
 const reportLeaseScript = loadScript('report_lease');
 const expireLeaseScript = loadScript('expire_lease');
@@ -100,11 +102,11 @@ export class SpanStore {
     count: number,
   ): Promise<{ remaining: number; spanIds: number[] }> {
     const reply = asArray(
-      await createSpansScript.run(
-        this.redis,
-        { step_key: keys.step(jobId, step), spans_key: keys.spans(jobId, step) },
-        { size, count },
-      ),
+      await createSpansScript.run(this.redis, stepKeys(jobId, step), {
+        step_index: step,
+        size,
+        count,
+      }),
     ).map(asInteger);
     return { remaining: reply[0] ?? 0, spanIds: reply.slice(1) };
   }
@@ -123,13 +125,30 @@ export class SpanStore {
     const reply = asArray(
       await createChunksScript.run(
         this.redis,
-        {
-          step_key: keys.step(jobId, step),
-          spans_key: keys.spans(jobId, step),
-          chunks_key: keys.chunks(jobId, step),
-        },
-        { cursor },
+        { ...stepKeys(jobId, step), chunks_key: keys.chunks(jobId, step) },
+        { step_index: step, cursor },
         lasts,
+      ),
+    ).map(asInteger);
+    const [remaining = 0, ...spanIds] = reply;
+    return remaining < 0 ? 'moved' : { remaining, spanIds };
+  }
+
+  /**
+   * Makes a span of each range of tasks, and moves the cursor of the step's order from `cursor` to
+   * `next`; tasks that were in a span before are left out. 'moved' as for chunks.
+   */
+  async listTasks(
+    jobId: JobId,
+    step: number,
+    { cursor, next, ranges }: { cursor: number; next: number; ranges: readonly TaskRange[] },
+  ): Promise<{ remaining: number; spanIds: number[] } | 'moved'> {
+    const reply = asArray(
+      await listTasksScript.run(
+        this.redis,
+        { job_key: keys.job(jobId), step_key: keys.step(jobId, step) },
+        { step_index: step, cursor, next },
+        ranges.flatMap(({ first, last }) => [first, last]),
       ),
     ).map(asInteger);
     const [remaining = 0, ...spanIds] = reply;

@@ -58,6 +58,15 @@ export const limitNameSchema = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'expected 1 to 63 lower-case letters, digits, . _ -');
 
+/**
+ * Order in which a step's tasks go to the nodes. bisect: first, last, middle, then the middles between
+ * them, so that what has run is always spread over the whole.
+ */
+export const taskOrderSchema = z
+  .enum(['ascending', 'descending', 'first-middle-last', 'bisect'])
+  .meta({ id: 'TaskOrder' });
+export type TaskOrder = z.infer<typeof taskOrderSchema>;
+
 /** What OpenJD leaves out about one step. */
 export const stepPolicySchema = z
   .strictObject({
@@ -65,6 +74,15 @@ export const stepPolicySchema = z
       .boolean()
       .default(false)
       .describe('Once its dependencies have succeeded, the step waits for a person to release it.'),
+    order: taskOrderSchema.default('ascending'),
+    scout: z
+      .int()
+      .min(1)
+      .max(1000)
+      .optional()
+      .describe(
+        'So many tasks run first; when they have ended, the step waits for a person to release it.',
+      ),
   })
   .meta({ id: 'StepPolicy' });
 export type StepPolicy = z.infer<typeof stepPolicySchema>;

@@ -1,6 +1,31 @@
+import { adaptiveChunks } from '../openjd/adaptive-chunks.ts';
 import { suggestion } from '../openjd/near-miss.ts';
 import type { RawProblem } from '../openjd/problem.ts';
+import type { ResolvedJob } from '../openjd/resolved-job.ts';
 import { quote } from '../openjd/text-rules.ts';
+import type { Policy } from './job.ts';
+
+/** Every problem that the policies of a job's steps have with its steps. Paths start with "policy". */
+export function stepPolicyProblems(
+  { steps }: Pick<ResolvedJob, 'steps'>,
+  policies: Policy['steps'],
+): RawProblem[] {
+  const names = steps.map(({ name }) => name);
+  const problems = unknownStepPolicies(names, policies);
+  for (const [name, { hold, order, scout }] of Object.entries(policies)) {
+    const step = steps.find((each) => each.name === name);
+    const path = ['policy', 'steps', name];
+    if (order !== 'ascending' && adaptiveChunks(step?.parameterSpace) !== undefined) {
+      const message = `the chunks of ${quote(name)} adapt to their run time: they can only be cut in ascending order (found ${order})`;
+      problems.push({ path: [...path, 'order'], message, found: order });
+    }
+    if (hold && scout !== undefined) {
+      const message = `${quote(name)} has scouts and is held: it can wait for a person before its first task or behind its scouts, not both`;
+      problems.push({ path: [...path, 'scout'], message, found: `${scout}` });
+    }
+  }
+  return problems;
+}
 
 /** One problem for each name in `policy.steps` that is no step's. Paths start with "policy". */
 export function unknownStepPolicies(

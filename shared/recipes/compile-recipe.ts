@@ -66,7 +66,11 @@ const headerSchema = z.object({
     steps: z
       .record(
         z.string(),
-        fieldMap("a step's policy", { hold: stepPolicySchema.shape.hold.unwrap().optional() }),
+        fieldMap("a step's policy", {
+          hold: stepPolicySchema.shape.hold.unwrap().optional(),
+          order: stepPolicySchema.shape.order.unwrap().optional(),
+          scout: stepPolicySchema.shape.scout,
+        }),
       )
       .optional(),
   }).optional(),

@@ -1,3 +1,4 @@
+import { taskOrderSchema } from '@karst/shared/protocol/job.ts';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, it } from 'vitest';
@@ -26,13 +27,17 @@ const shape: fc.Arbitrary<JobShape> = fc.record({
       fc.record({
         taskCount: fc.integer({ min: 1, max: 9 }),
         isChunked: fc.boolean(),
+        order: fc.constantFrom('ascending', ...taskOrderSchema.options),
+        scout: fc.option(fc.integer({ min: 1, max: 4 }), { nil: undefined, freq: 1 }),
         dependencies: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
       }),
       { minLength: 1, maxLength: 4 },
     )
     .map((steps) =>
-      steps.map(({ taskCount, isChunked, dependencies }, index) => ({
+      steps.map(({ taskCount, isChunked, order, scout, dependencies }, index) => ({
         isChunked,
+        order: isChunked ? 'ascending' : order,
+        scout: scout !== undefined && scout < taskCount ? scout : undefined,
         taskCount,
         dependsOn: dependencies.flatMap((depends, on) => (depends && on < index ? [on] : [])),
       })),

@@ -3,7 +3,7 @@ import { stepsToRetry } from '../../domain/steps-to-retry.ts';
 import type { Aftermath } from '../../jobs/aftermath.ts';
 import { type ChangeParts, changeJob } from '../../jobs/change-job.ts';
 import type { ControlStore } from '../../store/control-store.ts';
-import { mayRun, stepOf } from '../../store/job-record.ts';
+import { isReleasable, mayRun, stepOf } from '../../store/job-record.ts';
 import { type Handlers, ProblemError } from '../handler.ts';
 import { ownJob } from './jobs.ts';
 
@@ -57,12 +57,12 @@ export function jobControlHandlers(
       if (step === undefined) {
         throw new ProblemError('not_found', `The job has no step "${params.step}".`);
       }
-      if (step.held !== undefined) {
+      if (isReleasable(step)) {
         if (terminalJobStates.has(job.state)) throw ended(job);
         await control.releaseStep(job.id, index);
       }
       const released = (await jobs.step(job.id, index)) ?? step;
-      if (step.held !== undefined) {
+      if (isReleasable(step)) {
         if (mayRun(released)) await aftermath.stepReady(job.id, index);
         await aftermath.jobChanged(job.id);
       }

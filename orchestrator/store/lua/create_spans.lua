@@ -1,12 +1,13 @@
 -- Advances a step's cursor and puts its next tasks into spans of `size`, at most `count` spans. In a
 -- step with holes (restored from storage) it steps over tasks that have succeeded.
 -- From: step ready or running, and not held. Returns { remaining, span id, span id, … }; remaining
--- tasks behind the cursor. Cost O(count), with holes O(tasks passed).
--- KEYS step_key spans_key
--- ARGV size count
-local s = redis.call('HMGET', step_key, 'state', 'total', 'cursor', 'holes', 'held')
+-- tasks behind the cursor, up to the last scout. Cost O(count), with holes O(tasks passed).
+-- INCLUDE job
+-- KEYS job_key step_key spans_key
+-- ARGV step_index size count
+local s = redis.call('HMGET', step_key, 'state', 'total', 'cursor', 'holes', 'held', 'scout')
 if s[5] or s[1] ~= 'ready' and s[1] ~= 'running' then return { 0 } end
-local total, cursor = tonumber(s[2]), tonumber(s[3])
+local total, cursor = tonumber(s[6] or s[2]), tonumber(s[3])
 local out = { 0 }
 local function done(task)
   return s[4] and redis.call('GETBIT', step_key .. ':succeeded', task) == 1
@@ -27,4 +28,5 @@ for _ = 1, tonumber(count) do
 end
 redis.call('HSET', step_key, 'cursor', cursor)
 out[1] = total - cursor
+if out[1] == 0 then note_scouts(step_index) end
 return out

@@ -7,7 +7,7 @@
 -- INCLUDE job
 -- KEYS job_key step_key
 -- ARGV step_index task now_ms
-local s = redis.call('HMGET', step_key, 'state', 'canceled', 'cursor')
+local s = redis.call('HMGET', step_key, 'state', 'canceled', 'cursor', 'listed')
 task = tonumber(task)
 if redis.call('HGET', job_key, 'state') == 'canceled' then return { 'canceled_job', '', 0 } end
 if tonumber(s[2]) > 0 then return { 'canceled', '', 0 } end
@@ -45,5 +45,6 @@ set_bits(step_key .. ':' .. state, first, last, 0)
 forget_failures(step_key, first)
 move(step_key, state, 'waiting', last - first + 1)
 -- One restored from storage may be ahead of the cursor: the feed comes to it, but passes over a chunk.
-if task >= tonumber(s[3]) and not chunked then return { state, encode_effects(), 0 } end
+-- Where tasks are listed it counts as fed.
+if task >= tonumber(s[3]) and not chunked and not s[4] then return { state, encode_effects(), 0 } end
 return { state, encode_effects(), queue_span(step_key, first, last) }

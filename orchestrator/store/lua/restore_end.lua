@@ -7,6 +7,13 @@
 -- ARGV now_ms epoch ended message
 redis.call('HSET', job_key, 'epoch', epoch)
 local count = tonumber(redis.call('HGET', job_key, 'step_count'))
+for i = 0, count - 1 do
+  local s = redis.call('HMGET', step_of(i), 'scout', 'succeeded')
+  -- More than the scouts were accepted, so a person had released it.
+  if s[1] and (ended == 'succeeded' or tonumber(s[2]) > tonumber(s[1])) then
+    redis.call('HDEL', step_of(i), 'scout')
+  end
+end
 if ended == 'failed' or ended == 'canceled' then
   cancel_open_steps(ended, message)
 else
@@ -20,6 +27,10 @@ else
       if bytes > 0 then redis.call('SETRANGE', step .. ':succeeded', 0, string.rep('\255', bytes)) end
       for task = bytes * 8, total - 1 do redis.call('SETBIT', step .. ':succeeded', task, 1) end
       redis.call('HSET', step, 'cursor', total)
+      if redis.call('HGET', step, 'listed') then
+        redis.call('SET', step .. ':fed', redis.call('GET', step .. ':succeeded'))
+        redis.call('HSET', step, 'fed_count', total)
+      end
       move(step, 'waiting', 'succeeded', tonumber(s[2]))
     end
     settle_step(i)

@@ -7,6 +7,7 @@
 -- ARGV step_index now_ms tasks*
 local marked = 0
 local chunked = has_chunks(step_key)
+local listed = redis.call('HGET', step_key, 'listed')
 for k = 1, #tasks, 5 do
   local first, last = tonumber(tasks[k]), tonumber(tasks[k + 1])
   local known = false
@@ -16,6 +17,7 @@ for k = 1, #tasks, 5 do
   if not known then
     set_bits(step_key .. ':succeeded', first, last, 1)
     marked = marked + last - first + 1
+    if listed then set_bits(step_key .. ':fed', first, last, 1) end
     if chunked then redis.call('ZADD', step_key .. ':chunks', first, first .. ' ' .. last) end
     redis.call('HSET', step_key .. ':outputs', first, tasks[k + 2])
     redis.call('HINCRBY', job_key, 'outputs_accepted', tasks[k + 3])
@@ -25,6 +27,7 @@ for k = 1, #tasks, 5 do
 end
 if marked > 0 then
   move(step_key, 'waiting', 'succeeded', marked)
+  if listed then redis.call('HINCRBY', step_key, 'fed_count', marked) end
   -- The feed must step over them.
   redis.call('HSET', step_key, 'holes', 1)
   -- It had run, so a person had released it.

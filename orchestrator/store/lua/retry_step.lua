@@ -1,11 +1,11 @@
 -- Lets a step's failed tasks, and those canceled because of them, wait again. Reopens step and job.
 -- From: step failed or canceled, or running with failed tasks. To: those tasks waiting.
--- Returns { failed tasks, effects, span id, … }. Cost O(cursor / 8 + tasks that wait again), where
+-- Returns { failed tasks, effects, span id, … }. Cost O(tasks fed / 8 + tasks that wait again), where
 -- chunks adapt O(chunks): a chunk runs again with the bounds it had.
 -- INCLUDE job
 -- KEYS job_key step_key
 -- ARGV step_index now_ms span_tasks_max
-local s = redis.call('HMGET', step_key, 'state', 'failed', 'canceled', 'cursor')
+local s = redis.call('HMGET', step_key, 'state', 'failed', 'canceled', 'cursor', 'listed', 'total')
 local failed, canceled = tonumber(s[2]), tonumber(s[3])
 if failed == 0 and canceled == 0 then return { 0, '' } end
 local ended = terminal[s[1]]
@@ -30,8 +30,13 @@ local function close_run(to)
   if from then spans[#spans + 1] = queue_span(step_key, from, to) end
   from = nil
 end
-local cursor = tonumber(s[4])
+local cursor, fed_bits = tonumber(s[4]), nil
+if s[5] then
+  fed_bits = bits('fed')
+  cursor = math.min(tonumber(s[6]), #fed_bits * 8)
+end
 local function is_open(task)
+  if fed_bits and not bit_at(fed_bits, task) then return false end
   return bit_at(failed_bits, task) or (ended and not bit_at(succeeded_bits, task))
 end
 local chunked = has_chunks(step_key)
@@ -56,6 +61,7 @@ while i < cursor do
 end
 close_run(cursor - 1)
 redis.call('DEL', step_key .. ':failed', step_key .. ':failures')
+note_scouts(step_index)
 local out = { failed, encode_effects() }
 for _, id in ipairs(spans) do out[#out + 1] = id end
 return out

@@ -1,3 +1,4 @@
+import { rangesFrom } from '@karst/orchestrator/domain/task-order.ts';
 import type { LeaseRef } from '@karst/orchestrator/store/keys.ts';
 import type { ResultWords } from '@karst/orchestrator/store/span-store.ts';
 import {
@@ -64,7 +65,18 @@ async function makeSpans(
   step: number,
   { size, count, off = 0 }: { size: number; count: number; off?: number },
 ): Promise<void> {
-  const { chunks, cursor, tasks } = model.step(step);
+  const { chunks, cursor, tasks, order } = model.step(step);
+  if (order !== 'ascending') {
+    const limit = model.limit(model.step(step));
+    const from = Math.min(cursor + off, limit);
+    const bounds = { from, to: limit, size, count };
+    const { ranges, next } = rangesFrom(order, tasks.length, bounds);
+    const listed = { cursor: from, next, ranges };
+    const made = await real.spans.listTasks(real.jobId, step, listed);
+    const spanIds = made === 'moved' ? made : made.spanIds;
+    expect(spanIds).toEqual(model.feedListed(step, from, next, ranges));
+    return;
+  }
   if (chunks === undefined) {
     const { spanIds } = await real.spans.createSpans(real.jobId, step, size, count);
     expect(spanIds).toEqual(model.feed(step, size, count));
@@ -83,6 +95,12 @@ async function makeSpans(
 const feed = (at: number, size: number, count: number, off: number) =>
   command(`feed(${at}, ${size}, ${count}, ${off})`, async (model, { real }) => {
     await makeSpans(model, real, at % model.steps.length, { size, count, off });
+  });
+
+const release = (at: number) =>
+  command(`release(${at})`, async (model, { real }) => {
+    const step = at % model.steps.length;
+    expect(await real.control.releaseStep(real.jobId, step)).toBe(model.release(step));
   });
 
 async function grantOne(
@@ -310,6 +328,7 @@ export const commandArbitraries: fc.Arbitrary<Command>[] = [
   fc.nat(30).map(expire),
   fc.tuple(small, small).map((of) => wearOut(...of)),
   fc.constant(null).map(cancel),
+  small.map(release),
   fc.boolean().map(pause),
   fc.constant(null).map(() => pause(false)),
   fc.option(small, { nil: undefined }).map(retry),

@@ -3,6 +3,7 @@ import type { FailureCode } from '@karst/orchestrator/store/span-store.ts';
 import type { JobState, TaskState } from '@karst/shared/protocol/job.ts';
 import {
   FAULTS_MAX,
+  fedOf,
   inOrder,
   isFailure,
   type JobShape,
@@ -28,7 +29,9 @@ export class FarmModel {
 
   constructor(shape: JobShape) {
     this.shape = shape;
-    this.steps = shape.steps.map(({ taskCount, dependsOn, isChunked = false }) => ({
+    this.steps = shape.steps.map(({ taskCount, dependsOn, isChunked = false, order, scout }) => ({
+      order: order ?? 'ascending',
+      scout,
       chunks: isChunked ? [] : undefined,
       state: dependsOn.length === 0 ? 'ready' : 'blocked',
       dependsOn,
@@ -52,12 +55,38 @@ export class FarmModel {
     const step = this.step(index);
     const ids: number[] = [];
     if (step.state !== 'ready' && step.state !== 'running') return ids;
-    while (ids.length < count && step.cursor < step.tasks.length) {
-      const last = Math.min(step.cursor + size, step.tasks.length) - 1;
+    const limit = this.limit(step);
+    while (ids.length < count && step.cursor < limit) {
+      const last = Math.min(step.cursor + size, limit) - 1;
       ids.push(this.queue(step, step.cursor, last));
       step.cursor = last + 1;
     }
     return ids;
+  }
+
+  limit({ scout, tasks }: ModelStep): number {
+    return Math.min(scout ?? tasks.length, tasks.length);
+  }
+
+  /** As feed, for positions up to `next` of an order, in these ranges; 'moved' as for chunks. */
+  feedListed(
+    index: number,
+    cursor: number,
+    next: number,
+    ranges: readonly ModelSpan[],
+  ): number[] | 'moved' {
+    const step = this.step(index);
+    if (step.state !== 'ready' && step.state !== 'running') return [];
+    if (step.cursor !== cursor || next > this.limit(step)) return 'moved';
+    step.cursor = next;
+    return ranges.map(({ first, last }) => this.queue(step, first, last));
+  }
+
+  release(index: number): boolean {
+    const step = this.step(index);
+    const waited = step.scout !== undefined;
+    step.scout = undefined;
+    return waited;
   }
 
   /** As feed, for chunks given by their last tasks; 'moved' where the cursor is elsewhere. */
@@ -65,11 +94,14 @@ export class FarmModel {
     const step = this.step(index);
     if (step.state !== 'ready' && step.state !== 'running') return [];
     if (step.cursor !== cursor) return 'moved';
-    return lasts.map((last) => {
+    const limit = this.limit(step);
+    return lasts.flatMap((end) => {
       const first = step.cursor;
+      if (first >= limit) return [];
+      const last = Math.min(end, limit - 1);
       step.chunks?.push({ first, last });
       step.cursor = last + 1;
-      return this.queue(step, first, last);
+      return [this.queue(step, first, last)];
     });
   }
 
@@ -221,8 +253,10 @@ export class FarmModel {
       if (again(step.tasks[first])) this.queue(step, first, last);
     }
     let first: number | undefined;
-    for (let i = step.chunks === undefined ? 0 : step.cursor; i <= step.cursor; i++) {
-      const open = i < step.cursor && again(step.tasks[i]);
+    const fed = fedOf(step.order, step.tasks.length, step.cursor);
+    const from = step.chunks === undefined ? 0 : step.tasks.length;
+    for (let i = from; i <= step.tasks.length; i++) {
+      const open = fed.has(i) && again(step.tasks[i]);
       if (first !== undefined && (!open || i - first >= SPAN_TASKS_MAX)) {
         this.queue(step, first, i - 1);
         first = undefined;

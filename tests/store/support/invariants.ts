@@ -1,7 +1,7 @@
 import type { TaskCounts } from '@karst/shared/protocol/job.ts';
 import { expect } from 'vitest';
 import type { FarmModel } from './farm-model.ts';
-import { terminal } from './model-state.ts';
+import { fedOf, terminal } from './model-state.ts';
 import type { StoredFarm } from './real-farm.ts';
 
 const noTasks: TaskCounts = { waiting: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 };
@@ -23,12 +23,13 @@ function counted(states: readonly (keyof TaskCounts)[]): TaskCounts {
 /** What must hold of any stored job (DESIGN section 5), whatever was done to it. */
 export function checkInvariants({ job, steps }: StoredFarm): void {
   const states = steps.map(({ facts }) => facts.map(({ state }) => state));
-  for (const [i, { record, facts, spans, isChunked }] of steps.entries()) {
+  for (const [i, { record, facts, spans, isChunked, order }] of steps.entries()) {
+    const fedTasks = fedOf(order, facts.length, record.cursor);
     expect(countsIn(record), `counters of step ${i}`).toEqual(counted(states[i] ?? []));
     const open = !terminal.has(record.state);
     for (const { index, state } of facts) {
       const holding = spans.filter(({ first, last }) => first <= index && index <= last);
-      const fed = index < record.cursor;
+      const fed = fedTasks.has(index);
       const wanted =
         state === 'running' ? 'leased' : state === 'waiting' && fed ? 'queued' : 'none';
       const found = holding.map((span) => span.state).join() || 'none';

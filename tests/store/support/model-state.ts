@@ -1,5 +1,6 @@
+import { taskAt } from '@karst/orchestrator/domain/task-order.ts';
 import type { FailureCode } from '@karst/orchestrator/store/span-store.ts';
-import type { StepState, TaskState } from '@karst/shared/protocol/job.ts';
+import type { StepState, TaskOrder, TaskState } from '@karst/shared/protocol/job.ts';
 
 export const FAULTS_MAX = 10;
 export const SPAN_TASKS_MAX = 2;
@@ -49,10 +50,20 @@ export interface ModelStep {
   /** Where chunks adapt, those made so far: each runs, ends, fails and runs again as one. */
   chunks: ModelSpan[] | undefined;
   spanSeq: number;
+  order: TaskOrder;
+  /** Positions of the order that may be fed before a release. */
+  scout: number | undefined;
 }
 
 export interface JobShape {
-  steps: readonly { taskCount: number; dependsOn: readonly number[]; isChunked?: boolean }[];
+  steps: readonly {
+    taskCount: number;
+    dependsOn: readonly number[];
+    isChunked?: boolean;
+    /** Not where chunks adapt. */
+    order?: TaskOrder;
+    scout?: number | undefined;
+  }[];
   maxRetries: number;
   maxFailed: number;
   /** Default: as the policy's. */
@@ -70,6 +81,10 @@ export interface ModelResult {
 }
 
 export const terminal: ReadonlySet<string> = new Set(['succeeded', 'failed', 'canceled']);
+
+/** Tasks that were ever put into a span. */
+export const fedOf = (order: TaskOrder, total: number, cursor: number): Set<number> =>
+  new Set(Array.from({ length: cursor }, (_, position) => taskAt(order, total, position)));
 
 /** A failure of a chunk's first task is the chunk's. */
 export function widened(results: readonly ModelResult[], chunk: ModelSpan): ModelResult[] {

@@ -38,6 +38,9 @@ export class RealFarm {
       policy: policySchema.parse({
         maxRetriesPerTask: shape.maxRetries,
         maxFailedTasks: shape.maxFailed,
+        steps: Object.fromEntries(
+          shape.steps.map(({ order, scout }, index) => [`s${index}`, { order, scout }]),
+        ),
         poisonNodes: shape.poisonNodes,
       }),
       definition: { job: resolvedJob(shape), locations: {}, inputCount: 0 },
@@ -57,14 +60,14 @@ export class RealFarm {
     const job = await this.jobs.read(this.jobId);
     if (job === undefined) throw new Error('the job is gone');
     const steps = await Promise.all(
-      this.shape.steps.map(async ({ taskCount, isChunked = false }, index) => {
+      this.shape.steps.map(async ({ taskCount, isChunked = false, order = 'ascending' }, index) => {
         const record = await this.jobs.step(this.jobId, index);
         if (record === undefined) throw new Error(`step ${index} is gone`);
         const query = { from: 0, limit: taskCount, state: undefined, taskCount };
         const { facts } = await this.tasks.page(this.jobId, index, query);
         const spans = await this.spans.list(this.jobId, index);
         const sorted = spans.sort((a, b) => a.spanId - b.spanId);
-        return { record, facts, spans: sorted, isChunked };
+        return { record, facts, spans: sorted, isChunked, order };
       }),
     );
     return { job, steps };

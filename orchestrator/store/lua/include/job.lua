@@ -1,7 +1,7 @@
 -- Shared by every script that moves tasks of one job. Needs the locals job_key and now_ms.
 -- Keys of the job's other steps are derived: they share its hash tag, so they lie in the same slot.
 local prefix = string.sub(job_key, 1, -4)
-local effects = { ready = {}, ended = {}, revoked = {}, retries = {}, job = '' }
+local effects = { ready = {}, ended = {}, revoked = {}, retries = {}, held = {}, job = '' }
 local terminal = { succeeded = true, failed = true, canceled = true }
 
 local function step_of(i)
@@ -37,13 +37,42 @@ end
 
 -- A step that could run but for its hold is noted on the job, for those who look at the job alone.
 local function note_hold(i, waits)
-  local s = redis.call('HMGET', step_of(i), 'held', 'name')
-  if not s[1] then return end
-  if waits then
-    redis.call('HSET', job_key, 'held:' .. i, s[2])
-  else
+  local s = redis.call('HMGET', step_of(i), 'held', 'name', 'scout')
+  if not s[1] and not s[3] then return end
+  if not waits then
     redis.call('HDEL', job_key, 'held:' .. i)
+    redis.call('HDEL', step_of(i), 'scouted')
+  elseif s[1] then
+    redis.call('HSET', job_key, 'held:' .. i, s[2])
   end
+end
+
+-- So is one whose scouts, the only tasks fed before a person's release, have all ended.
+local function note_scouts(i)
+  local step = step_of(i)
+  local s = redis.call('HMGET', step, 'scout', 'state', 'cursor', 'name')
+  if not s[1] or tonumber(s[3]) < tonumber(s[1]) then return end
+  if s[2] ~= 'ready' and s[2] ~= 'running' or redis.call('HLEN', step .. ':spans') > 0 then return end
+  redis.call('HSET', job_key, 'held:' .. i, s[4])
+  if redis.call('HSET', step, 'scouted', 1) == 1 then effects.held[#effects.held + 1] = tonumber(i) end
+end
+
+-- Where tasks are not fed by ascending index, a bitmap tells which ones were ever put into a span.
+-- Puts the others of a range into spans; answers their ids.
+local function feed_range(step, first, last)
+  local ids, from, fed = {}, nil, 0
+  for task = first, last + 1 do
+    local fresh = task <= last and redis.call('SETBIT', step .. ':fed', task, 1) == 0
+    if fresh then
+      from = from or task
+      fed = fed + 1
+    elseif from then
+      ids[#ids + 1] = queue_span(step, from, task - 1)
+      from = nil
+    end
+  end
+  redis.call('HINCRBY', step, 'fed_count', fed)
+  return ids
 end
 
 local function set_bits(key, first, last, bit)
@@ -85,8 +114,13 @@ end
 -- are canceled with it; the job ends with its last step.
 local function settle_step(i)
   local step = step_of(i)
-  local s = redis.call('HMGET', step, 'state', 'total', 'succeeded', 'failed', 'canceled', 'dependents')
-  if terminal[s[1]] or s[3] + s[4] + s[5] < tonumber(s[2]) then return end
+  local s = redis.call('HMGET', step,
+    'state', 'total', 'succeeded', 'failed', 'canceled', 'dependents', 'scout')
+  if terminal[s[1]] then return end
+  if s[3] + s[4] + s[5] < tonumber(s[2]) then
+    if s[7] then note_scouts(i) end
+    return
+  end
   local state = 'succeeded'
   if tonumber(s[5]) > 0 then state = 'canceled' end
   if tonumber(s[4]) > 0 then state = 'failed' end
@@ -100,6 +134,7 @@ local function settle_step(i)
       if left == 0 and redis.call('HGET', step_of(dependent), 'state') == 'blocked' then
         redis.call('HSET', step_of(dependent), 'state', 'ready')
         note_hold(dependent, true)
+        note_scouts(dependent)
         effects.ready[#effects.ready + 1] = tonumber(dependent)
       end
     else
@@ -233,12 +268,13 @@ local function reopen_step(i)
 end
 
 local function encode_effects()
-  if effects.job == '' and #effects.ready + #effects.ended + #effects.revoked + #effects.retries == 0 then
+  local lists = #effects.ready + #effects.ended + #effects.revoked + #effects.retries + #effects.held
+  if effects.job == '' and lists == 0 then
     return ''
   end
   local out = { job = effects.job }
   -- cjson writes an empty table as {}: leave those out.
-  for _, name in ipairs({ 'ready', 'ended', 'revoked', 'retries' }) do
+  for _, name in ipairs({ 'ready', 'ended', 'revoked', 'retries', 'held' }) do
     if #effects[name] > 0 then out[name] = effects[name] end
   end
   return cjson.encode(out)

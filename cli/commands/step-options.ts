@@ -1,0 +1,48 @@
+import { stepPolicySchema, taskOrderSchema } from '@karst/shared/protocol/job.ts';
+import { type Command, InvalidArgumentError } from 'commander';
+import { z } from 'zod';
+
+const { order, scout } = stepPolicySchema.shape;
+
+/** What a flag says of a step: part of its policy. */
+export const stepSettingSchema = z.object({
+  /** The flag, to be named when there is no such step. */
+  flag: z.string(),
+  step: z.string(),
+  policy: z.object({ order: order.unwrap().optional(), scout }),
+});
+export type StepSetting = z.infer<typeof stepSettingSchema>;
+type Said = StepSetting['policy'];
+
+/** Options about single steps; all gather in `stepSettings`, in the order given. */
+export function addStepOptions(command: Command): void {
+  const settings: StepSetting[] = [];
+  const gather =
+    (flag: string, expected: string, read: (value: string) => Said | undefined) =>
+    (text: string): StepSetting[] => {
+      const [, step = '', value = ''] = /^(.+)=([^=]*)$/.exec(text) ?? [];
+      const policy = step === '' ? undefined : read(value);
+      if (policy === undefined) throw new InvalidArgumentError(`Expected ${expected}.`);
+      settings.push({ flag, step, policy });
+      command.setOptionValue('stepSettings', settings);
+      return settings;
+    };
+  const orders = taskOrderSchema.options.join(', ');
+  command
+    .option(
+      '--order <step=order>',
+      `the order of a step's tasks: ${orders}`,
+      gather('--order', `STEP=ORDER, with one of ${orders}`, (value) => {
+        const parsed = taskOrderSchema.safeParse(value);
+        return parsed.success ? { order: parsed.data } : undefined;
+      }),
+    )
+    .option(
+      '--scout <step=n>',
+      'run so many tasks of a step first, then wait for karst release',
+      gather('--scout', 'STEP=N, with a whole number from 1 to 1000', (value) => {
+        const parsed = scout.safeParse(/^\d{1,4}$/.test(value) ? Number(value) : 0);
+        return parsed.success ? { scout: parsed.data } : undefined;
+      }),
+    );
+}
