@@ -22,7 +22,7 @@ export interface GranterParts {
   clock: Clock;
   random: Random;
   logger: Logger;
-  /** Told when spans wait again that were taken and not granted, of a step taken for done. */
+  /** Told when spans wait again that were taken and not granted, and others may have looked in vain. */
   putBack(step: RunnableStep): void;
   /** Told once when a job's first span is granted. */
   jobStarted(step: RunnableStep): void;
@@ -186,7 +186,10 @@ export class Granter {
     const surplus = taken.slice(mine.length);
     await this.giveBack(ask, surplus);
     await this.putBack(step, surplus);
-    if (mine.length === 0) return refused === 'stale' || refused === 'slots' ? 'stale' : [];
+    const superseded = refused === 'stale' || refused === 'slots';
+    // Calls that came meanwhile, the node's own newer one too, found nothing while these were in hand.
+    if (superseded) this.parts.putBack(step);
+    if (mine.length === 0) return superseded ? 'stale' : [];
     const nowMs = this.parts.clock.nowMs();
     const suitable = this.parts.suitable(step);
     const { spans } = this.parts;
@@ -200,9 +203,11 @@ export class Granter {
     const grants: Grant[] = [];
     const copies: Taken[] = [];
     const left: Taken[] = [];
+    const voided: Taken[] = [];
     for (const [i, span] of mine.entries()) {
       const granted = reply.spans[i];
-      if (reply.avoided.has(span.spanId)) left.push(span);
+      if (reply.voided.has(span.spanId)) voided.push(span);
+      else if (reply.avoided.has(span.spanId)) left.push(span);
       else if (granted) grants.push({ ...span, ...granted, jobId, step: step.step });
       else copies.push(span);
     }
@@ -212,6 +217,12 @@ export class Granter {
       avoided.hold(step, left);
     }
     if (grants.length > 0) this.parts.granted(ask.nodeId, step, grants);
+    if (voided.length > 0) {
+      await this.giveBack(ask, voided);
+      await this.putBack(step, voided);
+      this.parts.putBack(step);
+      if (grants.length === 0) return 'stale';
+    }
     return grants;
   }
 

@@ -20,6 +20,8 @@ export const keys = {
   chunks: (id: JobId, step: number) => job(id, `step:${step}:chunks`),
   /** Bitmap by task index: what was ever in a span, where tasks are not fed by ascending index. */
   fed: (id: JobId, step: number) => job(id, `step:${step}:fed`),
+  /** Set of leases that will never be granted: their nodes struck them off. Kept for a while. */
+  voidLeases: (id: JobId, step: number) => job(id, `step:${step}:void`),
   /** Bitmap by task index. */
   succeeded: (id: JobId, step: number) => job(id, `step:${step}:succeeded`),
   /** Bitmap by task index. */

@@ -11,6 +11,7 @@ const createSpansScript = loadScript('create_spans');
 const createChunksScript = loadScript('create_chunks');
 const listTasksScript = loadScript('list_tasks');
 const grantSpansScript = loadScript('grant_spans');
+const voidLeaseScript = loadScript('void_lease');
 const reportLeaseScript = loadScript('report_lease');
 const expireLeaseScript = loadScript('expire_lease');
 const setProgressScript = loadScript('set_progress');
@@ -20,6 +21,8 @@ const FAULTS_PER_TASK_MAX = 10;
 
 /** A node that failed a task is avoided for so long, ms: others that suit may all be busy. */
 export const AVOIDED_MS = 10 * 60_000;
+/** A grant on its way for longer belongs to a process that hung: reconcile takes such a lease back. */
+const VOID_KEPT_MS = 600_000;
 
 export type Span =
   | { state: 'queued'; spanId: number; first: number; last: number }
@@ -168,7 +171,13 @@ export class SpanStore {
     suitableNodes = 0,
   ): Promise<
     | { status: 'held' }
-    | { status: 'granted'; jobStarted: boolean; spans: (Granted | null)[]; avoided: Set<number> }
+    | {
+        status: 'granted';
+        jobStarted: boolean;
+        spans: (Granted | null)[];
+        avoided: Set<number>;
+        voided: Set<number>;
+      }
   > {
     const reply = asArray(
       await grantSpansScript.run(
@@ -185,15 +194,17 @@ export class SpanStore {
     );
     if (reply[0] === 'held') return { status: 'held' };
     const avoided = new Set<number>();
+    const voided = new Set<number>();
     const spans = wanted.map(({ spanId }, i) => {
       const [first, last, epoch] = reply.slice(2 + 3 * i, 5 + 3 * i).map(asInteger);
       if (first === undefined || last === undefined || epoch === undefined) {
         throw new TypeError('redis: grant_spans answered too few spans');
       }
       if (first === -2) avoided.add(spanId);
+      if (first === -3) voided.add(spanId);
       return first < 0 ? null : { first, last, epoch };
     });
-    return { status: 'granted', jobStarted: asInteger(reply[1]) === 1, spans, avoided };
+    return { status: 'granted', jobStarted: asInteger(reply[1]) === 1, spans, avoided, voided };
   }
 
   /** Records what `nodeId` reports of a lease; 'lost' when that is not, or no longer, its own. */
@@ -280,6 +291,22 @@ export class SpanStore {
     if (text === null) return undefined;
     const span = parseSpan(String(lease.spanId), text);
     return span.state === 'leased' && span.leaseId === lease.leaseId ? span : undefined;
+  }
+
+  /**
+   * The span of a lease that its node does not hold; undefined when it is not leased under it, and from
+   * then on never will be.
+   */
+  async voidLease(lease: LeaseRef): Promise<Span | undefined> {
+    const { jobId, step, spanId, leaseId } = lease;
+    const text = asText(
+      await voidLeaseScript.run(
+        this.redis,
+        { step_key: keys.step(jobId, step), spans_key: keys.spans(jobId, step) },
+        { span_id: spanId, lease_id: leaseId, keep_ms: VOID_KEPT_MS },
+      ),
+    );
+    return text === '' ? undefined : parseSpan(String(spanId), text);
   }
 
   /** Every queued or leased span of a step: as many as slots and buffer, never as many as tasks. */

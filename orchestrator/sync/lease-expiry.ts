@@ -36,7 +36,8 @@ export class LeaseExpiry {
   private async expireOne(nodeId: NodeId, lease: ListedLease, reason: string): Promise<void> {
     const { jobId, step, spanId, leaseId } = lease;
     const nowMs = this.parts.clock.nowMs();
-    const span = await this.parts.spans.readLease({ ...lease, epoch: 0 });
+    // A grant may be on its way: it must not come after the lease was struck off the list.
+    const span = await this.parts.spans.voidLease({ ...lease, epoch: 0 });
     if (span?.state === 'leased') {
       const record = packAttempt({
         epoch: span.epoch,

@@ -175,7 +175,7 @@ export class SyncService {
 
   private async redeliver(nodeId: NodeId, lease: ListedLease): Promise<Grant | undefined> {
     const ref: LeaseRef = { ...lease, epoch: 0 };
-    const span = await this.parts.spans.readLease(ref);
+    const span = await this.parts.spans.voidLease(ref);
     if (span?.state === 'leased' && span.nodeId === nodeId) {
       return { ...lease, epoch: span.epoch, first: span.first, last: span.last };
     }

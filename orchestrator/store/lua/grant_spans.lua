@@ -3,7 +3,8 @@
 -- From: job pending or running, step ready or running and not held, span queued. To: span leased.
 -- Returns { 'granted', job_started, first, last, epoch, … } in the order given, with first = -1 where
 -- the span is no longer queued (a second copy on the queue) and -2 where its first task failed on this
--- node lately (after `avoided_since`, ms) and one of the `suitable` nodes may take it instead, or
+-- node lately (after `avoided_since`, ms) and one of the `suitable` nodes may take it instead, and -3
+-- where the node struck the lease off its list before it was granted (void_lease.lua), or
 -- { 'held' } where the job or the step takes no grants now. A failed task is always the first of its
 -- span, so the others need no look. Cost O(spans given).
 -- KEYS job_key step_key spans_key
@@ -15,6 +16,8 @@ if job_state ~= 'pending' and job_state ~= 'running' then return { 'held' } end
 if s[2] or step_state ~= 'ready' and step_state ~= 'running' then return { 'held' } end
 local out = { 'granted', 0 }
 local tasks = 0
+local void_key = step_key .. ':void'
+local any_void = redis.call('EXISTS', void_key) == 1
 local failures_key = step_key .. ':failures'
 local any_failed = redis.call('EXISTS', failures_key) == 1
 local function avoids(task)
@@ -28,7 +31,11 @@ for i = 1, #span_leases, 2 do
   local span = redis.call('HGET', spans_key, span_leases[i])
   local first, last
   if span then first, last = string.match(span, '^q (%d+) (%d+)$') end
-  if first and avoids(first) then
+  if first and any_void and redis.call('SISMEMBER', void_key, span_leases[i + 1]) == 1 then
+    out[#out + 1] = -3
+    out[#out + 1] = -3
+    out[#out + 1] = 0
+  elseif first and avoids(first) then
     out[#out + 1] = -2
     out[#out + 1] = -2
     out[#out + 1] = 0
