@@ -1,6 +1,7 @@
 import { expireNodesPass } from './background/expire-nodes.ts';
 import { flagSlowTasksPass } from './background/flag-slow-tasks.ts';
 import { type Pass, PassDriver } from './background/pass.ts';
+import { preemptPass } from './background/preempt.ts';
 import { publishOutputsPass } from './background/publish-outputs.ts';
 import { reconcilePass } from './background/reconcile.ts';
 import { settleLedgerPass } from './background/settle-ledger.ts';
@@ -16,6 +17,7 @@ import { JobEvents } from './jobs/job-events.ts';
 import { JobInputs } from './jobs/job-inputs.ts';
 import { farmGauges } from './metrics/farm-gauges.ts';
 import { createMetrics } from './metrics/metrics.ts';
+import { WaitingClock } from './preemption/waiting-clock.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
 import { Shares } from './scheduler/shares.ts';
 import { SettingsControl } from './settings/settings-control.ts';
@@ -33,6 +35,7 @@ export type Services = ReturnType<typeof buildServices>;
 const passNames = [
   'expire-nodes',
   'flag-slow-tasks',
+  'preempt',
   'publish-outputs',
   'reconcile',
   'settle-ledger',
@@ -72,6 +75,8 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     targetMs: config.KARST_SPAN_TARGET_MS,
     tasksMax: config.KARST_SPAN_TASKS_MAX,
   };
+  const preemptAfterMs = config.KARST_PREEMPT_AFTER_MS;
+  const waiting = new WaitingClock(clock, preemptAfterMs, () => driver.nudge('preempt'));
   const dispatcher = createDispatch({
     ...parts,
     scheduler,
@@ -80,6 +85,9 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     slots: (shape) => roster.slots(shape),
     suitable: (shape) => roster.takers(shape),
     spanLimits,
+    waits: (step) => {
+      if (preemptAfterMs > 0) waiting.noticed(step);
+    },
   });
   const slowLimits = {
     slowMs: config.KARST_SLOW_TASK_MS,
@@ -118,6 +126,16 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
       dispatcher,
       periodMs: 3 * config.KARST_RECONCILE_MS,
     }),
+    preemptPass({
+      ...parts,
+      scheduler,
+      waiting,
+      expiry,
+      isOn: preemptAfterMs > 0,
+      minRunMs: config.KARST_PREEMPT_MIN_RUN_MS,
+      livenessMs,
+      periodMs: config.KARST_RECONCILE_MS,
+    }),
     expireNodesPass({
       ...parts,
       expiry,
@@ -134,6 +152,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     events,
     scheduler,
     usage,
+    waiting,
     accounts,
     roster,
     aftermath,

@@ -18,6 +18,7 @@ import { Ledger } from './store/ledger.ts';
 import { LiveLogs } from './store/live-log.ts';
 import { NodeStore } from './store/node-store.ts';
 import { OutputReader } from './store/output-reader.ts';
+import { PreemptStore } from './store/preempt-store.ts';
 import { Reachability } from './store/reachability.ts';
 import { SpanStore } from './store/span-store.ts';
 import { TaskReader } from './store/task-reader.ts';
@@ -77,6 +78,7 @@ export async function buildStores(config: Config, around: Surroundings) {
     nodes: new NodeStore(redis),
     survey: new FarmSurvey(redis),
     health: new HealthStore(redis),
+    preempts: new PreemptStore(redis),
     tasks: new TaskReader(redis, spans),
     outputs: new OutputReader(redis),
     apiKeys: createApiKeys(redis, clock, random),

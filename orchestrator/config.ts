@@ -34,6 +34,8 @@ const configSchema = z
     KARST_QUARANTINE_WINDOW_MS: milliseconds.default(30 * 60_000),
     KARST_QUARANTINE_MS: milliseconds.default(10 * 60_000),
     KARST_QUARANTINE_MS_MAX: milliseconds.default(4 * 3_600_000),
+    KARST_PREEMPT_AFTER_MS: z.coerce.number().int().min(0).default(10_000),
+    KARST_PREEMPT_MIN_RUN_MS: z.coerce.number().int().min(0).default(0),
     KARST_JOB_TASKS_MAX: z.coerce.number().int().min(1).max(100_000_000).default(1_000_000),
     KARST_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
     KARST_EXIT_WITH_PARENT: flag,

@@ -56,6 +56,7 @@ export async function startOrchestrator(
       await server.close();
       await driver.stop();
       aftermath.close();
+      services.waiting.close();
       await services.usage.close();
       await stores.close();
     },

@@ -55,6 +55,8 @@ export class Agent implements SyncSide {
   readonly #progress: ProgressBoard;
   /** Granted while no slot was free; taken up in order. */
   readonly #waiting: Grant[] = [];
+  /** Leases told to end for others. */
+  readonly #preempting = new Set<LeaseId>();
   readonly #freeLogs: TaskLog[] = [];
   readonly #over = new AbortController();
   #logCount = 0;
@@ -148,6 +150,10 @@ export class Agent implements SyncSide {
     const message = disk.full ? disk.message : this.#holds.reasonOf('person');
     const reports = this.#leases.reports(this.#reportsMax);
     const draining = this.#phase === 'draining';
+    const held = [...this.#leases.ids(), ...this.#waiting.map(({ leaseId }) => leaseId)];
+    for (const leaseId of this.#preempting) {
+      if (!held.includes(leaseId)) this.#preempting.delete(leaseId);
+    }
     // The first call brings liveness and the first grants at once. A node that wants nothing polls too:
     // so it hears at once of leases it loses, and that it is drained no more. A last call doesn't.
     const polls = this.#inventoryTold && reports.length === 0 && !this.#isDone();
@@ -155,7 +161,8 @@ export class Agent implements SyncSide {
       slots: this.#options.slots,
       wanted,
       draining,
-      held: [...this.#leases.ids(), ...this.#waiting.map(({ leaseId }) => leaseId)],
+      held,
+      preempting: [...this.#preempting],
       reports,
       progress: this.#progress.take(),
       waitMs: polls ? this.#pollMs() : 0,
@@ -180,6 +187,7 @@ export class Agent implements SyncSide {
     for (const leaseId of response.lost) if (held.has(leaseId)) this.#lose(leaseId);
     this.#hold('orchestrator', holdOf(response));
     for (const grant of response.grants) this.#granted(grant);
+    for (const order of response.preempt ?? []) this.#preempt(order);
     if (this.#isDone()) {
       // A last call that holds nothing draws out what an overtaken one may have been granted.
       if (request.draining && request.held.length === 0) this.#loop.stop();
@@ -294,6 +302,16 @@ export class Agent implements SyncSide {
     this.#parts.sessions.endJob(jobId);
   }
 
+  /** Others need the room of a lease: ends it, or, not begun yet, gives it back. */
+  #preempt({ leaseId, graceSeconds, message }: PreemptOrder): void {
+    if (this.#preempting.has(leaseId)) return;
+    this.#preempting.add(leaseId);
+    const at = this.#waiting.findIndex((grant) => grant.leaseId === leaseId);
+    const [grant] = at === -1 ? [] : this.#waiting.splice(at, 1);
+    if (grant !== undefined) void this.#runLease(grant);
+    this.#leases.runOf(leaseId)?.preempt(message, graceSeconds * 1000);
+  }
+
   #livenessPassed(): void {
     this.#parts.logger.error('no contact for too long: the leases may be lost, killing all tasks');
     for (const run of this.#leases.runs()) run.kill(returnedBecause.expired);
@@ -354,6 +372,8 @@ export class Agent implements SyncSide {
     return Math.floor(Math.min(pollMsMax, this.#livenessMs / (this.#leases.size > 0 ? 3 : 2)));
   }
 }
+
+type PreemptOrder = NonNullable<SyncResponse['preempt']>[number];
 
 const holdOf = (answer: SyncResponse): Hold | undefined =>
   answer.draining

@@ -36,6 +36,11 @@ export class HeldLeases {
     return [...this.#held.values()].flatMap(({ run }) => (run === undefined ? [] : [run]));
   }
 
+  /** The run of a lease, if any of it still runs. */
+  runOf(leaseId: LeaseId): LeaseRun | undefined {
+    return this.#held.get(leaseId)?.run;
+  }
+
   /** The job of a lease that is held. */
   jobOf(leaseId: LeaseId): JobId | undefined {
     return this.#held.get(leaseId)?.jobId;

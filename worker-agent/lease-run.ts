@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { sleep } from '@karst/shared/clock.ts';
 import { adaptiveChunks } from '@karst/shared/openjd/adaptive-chunks.ts';
 import type { Grant, LeaseDefinition, TaskResult } from '@karst/shared/protocol/lease.ts';
 import { ok, type Result } from '@karst/shared/result.ts';
@@ -6,6 +7,7 @@ import type { AgentParts } from './agent-parts.ts';
 import { type InputsFailure, materializeInputs } from './inputs/materialize.ts';
 import { OutputWatch } from './outputs/output-watch.ts';
 import { Publisher } from './outputs/publisher.ts';
+import { StopWithin } from './process/supervise.ts';
 import type { TaskLog } from './process/task-log.ts';
 import { type Failure, failedResult } from './session/failure.ts';
 import { FailureSigns } from './session/failure-signs.ts';
@@ -36,7 +38,13 @@ export class LeaseRun {
   readonly #stop = new AbortController();
   readonly #kill = new AbortController();
   readonly #interrupted = AbortSignal.any([this.#stop.signal, this.#kill.signal]);
+  /** Nothing of the lease runs any more. */
+  readonly #over = new AbortController();
+  /** Environments that are being exited are to be killed too. */
+  readonly #cut = new AbortController();
   #drained = false;
+  /** Others need the room: its session is not kept. */
+  #preempted = false;
   #lost = false;
   /** Killed by us for good: nothing more is run, not even to leave an environment. */
   #killed = false;
@@ -72,12 +80,25 @@ export class LeaseRun {
     this.#stop.abort();
   }
 
+  /** As stop, for others that need the room; what still runs after `graceMs` is killed. */
+  preempt(message: string, graceMs: number): void {
+    this.#drained = true;
+    this.#preempted = true;
+    this.#giveBack = message;
+    this.#stop.abort(new StopWithin(graceMs));
+    void sleep(graceMs, this.#over.signal).then(
+      () => this.kill(message),
+      () => undefined,
+    );
+  }
+
   /** Kill at once; give back what has no result. */
   kill(message: string): void {
     this.#drained = true;
     this.#killed = true;
     this.#giveBack = message;
     this.#kill.abort();
+    this.#cut.abort();
   }
 
   /** The lease is somebody else's now: kill at once and report nothing more. */
@@ -95,6 +116,8 @@ export class LeaseRun {
       this.#parts.logger.error({ error, leaseId: this.grant.leaseId }, 'a lease broke off');
       this.#failNext(this.#parts.judge.nodeFailure(error), startedAtMs);
       this.#returnRest('an earlier task of the span broke the session');
+    } finally {
+      this.#over.abort();
     }
   }
 
@@ -121,13 +144,14 @@ export class LeaseRun {
         if (live.sound) return;
         const broken: LiveSession = live;
         live = undefined;
-        await sessions.end(broken, !this.#killed);
+        await sessions.end(broken, !this.#killed, this.#cut.signal);
         if (step !== undefined && !broken.entered) {
           this.#returnRest('its environments could not be entered here');
         }
       }
     } finally {
-      if (live !== undefined && (this.#lost || this.#killed)) live.sound = false;
+      const isOver = this.#lost || this.#killed || this.#preempted;
+      if (live !== undefined && isOver) live.sound = false;
       sessions.leave(key, live);
     }
   }

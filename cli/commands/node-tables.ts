@@ -31,9 +31,11 @@ const tagsOf = ({ inventory, tags }: Node): string[] => [
   ...new Set([...(inventory?.tags ?? []), ...tags]),
 ];
 
-/** Why it takes no work: what the farm says, then what the node says. */
-const noteOf = ({ drainReason, message }: Node): string =>
-  [drainReason, message].filter((text) => text !== undefined).join('; ') || '-';
+/** Why it takes no work, what the farm says, then what the node says; and for whom room is made. */
+const noteOf = ({ drainReason, message, preempting }: Node): string =>
+  [drainReason, message, ...(preempting ?? []).map(({ jobId }) => `makes room for ${jobId}`)]
+    .filter((text) => text !== undefined)
+    .join('; ') || '-';
 
 /** `8 x H200`: equal models together. */
 function gpuText(gpus: readonly { model: string }[]): string {

@@ -11,6 +11,7 @@ import type { Shape } from '../scheduler/shape.ts';
 import type { FarmSettings } from '../settings/farm-settings.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { NodeStore } from '../store/node-store.ts';
+import type { PreemptStore } from '../store/preempt-store.ts';
 import type { SpanStore } from '../store/span-store.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Feeder } from './feeder.ts';
@@ -19,15 +20,18 @@ import type { LeaseAccounts } from './lease-accounts.ts';
 import { type RunnableStep, RunnableSteps } from './runnable-steps.ts';
 import type { UsageExchange } from './usage-exchange.ts';
 import { Waiters } from './waiters.ts';
+import type { WakeBus } from './wake-bus.ts';
 
 /** Puts the parts of dispatch together. */
 export function createDispatch(parts: {
   jobs: JobStore;
   spans: SpanStore;
   nodes: NodeStore;
+  preempts: PreemptStore;
   queue: SpanQueue;
   scheduler: Scheduler<RunnableStep>;
   accounts: LeaseAccounts;
+  bus: WakeBus;
   usage: UsageExchange;
   settings: FarmSettings;
   events: JobEvents;
@@ -40,10 +44,20 @@ export function createDispatch(parts: {
   /** Nodes that suit a shape and take work now. */
   suitable: (shape: Shape) => number;
   spanLimits: SpanSizeLimits;
+  /** Told of each step that has work from then on. */
+  waits: (step: RunnableStep) => void;
 }): Dispatcher {
   const { jobs, spans, queue, scheduler, events, logger } = parts;
-  const runnable = new RunnableSteps(scheduler);
-  const feeder = new Feeder(jobs, spans, queue, parts.spanLimits, parts.slots, () => runnable.size);
+  const runnable = new RunnableSteps(scheduler, parts.waits);
+  const feeder = new Feeder(
+    jobs,
+    spans,
+    queue,
+    parts.spanLimits,
+    parts.slots,
+    () => runnable.size,
+    ({ jobId, step }) => parts.bus.tellOthers({ kind: 'step', jobId, step }),
+  );
   const told = (telling: Promise<void>) => {
     telling.catch((error: Error) => logger.warn({ err: error.message }, 'event not sent'));
   };

@@ -33,6 +33,8 @@ export class Feeder {
   private readonly limits: SpanSizeLimits;
   private readonly slots: (shape: Shape) => number;
   private readonly waitingSteps: () => number;
+  /** Told when a step's last spans stand on its queue. */
+  private readonly lastQueued: (step: RunnableStep) => void;
 
   constructor(
     jobs: JobStore,
@@ -41,6 +43,7 @@ export class Feeder {
     limits: SpanSizeLimits,
     slots: (shape: Shape) => number,
     waitingSteps: () => number,
+    lastQueued: (step: RunnableStep) => void,
   ) {
     this.jobs = jobs;
     this.spans = spans;
@@ -48,6 +51,7 @@ export class Feeder {
     this.limits = limits;
     this.slots = slots;
     this.waitingSteps = waitingSteps;
+    this.lastQueued = lastQueued;
   }
 
   private bufferSpans(step: RunnableStep): number {
@@ -103,6 +107,9 @@ export class Feeder {
       await this.queue.add(step, made.spanIds);
       step.buffered += made.spanIds.length;
       step.allFed = made.remaining === 0;
+      // A replica that looked between the table and the queue has taken the step for empty: no feed of
+      // its own will show it otherwise.
+      if (step.allFed && made.spanIds.length > 0) this.lastQueued(step);
       // All that was passed over had succeeded already: there may be more behind it.
       if (made.spanIds.length > 0 || step.allFed) return made.spanIds.length;
     }

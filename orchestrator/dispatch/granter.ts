@@ -5,6 +5,7 @@ import type { Random } from '@karst/shared/random.ts';
 import type { Logger } from 'pino';
 import type { SpanQueue } from '../queue/span-queue.ts';
 import type { NodeStore } from '../store/node-store.ts';
+import type { PreemptStore } from '../store/preempt-store.ts';
 import type { SpanStore } from '../store/span-store.ts';
 import { AvoidedSpans, type Taken } from './avoided-spans.ts';
 import type { Feeder } from './feeder.ts';
@@ -19,6 +20,7 @@ export interface GranterParts {
   spans: SpanStore;
   nodes: NodeStore;
   accounts: LeaseAccounts;
+  preempts: PreemptStore;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -69,8 +71,9 @@ export class Granter {
 
   private async grantAll(ask: Ask, avoided: AvoidedSpans) {
     const grants: Grant[] = [];
+    if (await this.grantKept(ask, avoided, grants)) return { grants, stale: true };
     const skip = new Set<RunnableStep>();
-    while (grants.length < ask.wanted) {
+    while (grants.length < ask.wanted - ask.kept.length) {
       const step = this.parts.runnable.best(
         ask.node,
         skip,
@@ -84,10 +87,11 @@ export class Granter {
       }
       // Others choose while this one waits for Redis: they must see the step's studio served already,
       // or every node would run for the same few spans.
-      const expected = this.parts.accounts.expect(step, ask.wanted - grants.length);
+      const left = ask.wanted - ask.kept.length - grants.length;
+      const expected = this.parts.accounts.expect(step, left);
       let outcome: Outcome;
       try {
-        outcome = await this.grantOf(step, ask, ask.wanted - grants.length, avoided);
+        outcome = await this.grantOf(step, ask, left, avoided);
       } finally {
         this.parts.accounts.forget(step, expected);
       }
@@ -100,6 +104,32 @@ export class Granter {
       } else if (!avoided.mayTryOn(step)) skip.add(step);
     }
     return { grants, stale: false };
+  }
+
+  /**
+   * Room that was made for a step goes to that step. It is kept while the step may yet come, and ends
+   * when it has nothing to run. Answers whether the call was superseded.
+   */
+  private async grantKept(ask: Ask, avoided: AvoidedSpans, grants: Grant[]): Promise<boolean> {
+    const { free } = ask.node;
+    for (const room of [...ask.kept]) {
+      if (grants.length >= ask.wanted) break;
+      const step = this.parts.runnable.get(room.jobId, room.step);
+      if (step === undefined) continue;
+      if (room.resources !== undefined) free.giveBack(room.resources);
+      const outcome = ask.node.takes(step.shape)
+        ? await this.grantOf(step, ask, 1, avoided)
+        : ([] satisfies Grant[]);
+      if (outcome === 'stale') return true;
+      if (outcome === 'held') this.parts.runnable.remove(step);
+      const isGranted = typeof outcome !== 'string' && outcome.length > 0;
+      if (isGranted) grants.push(...outcome);
+      if (isGranted || this.parts.runnable.get(room.jobId, room.step) === undefined) {
+        ask.kept.splice(ask.kept.indexOf(room), 1);
+        await this.parts.preempts.end(ask.nodeId, room.preemptId);
+      } else if (room.resources !== undefined) free.hold(room.resources);
+    }
+    return false;
   }
 
   /** Only now: while they were in hand, the node could take what waits behind them. */

@@ -37,10 +37,16 @@ const nameOf = (jobId: JobId, step: number) => `${jobId}/${step}`;
 /** This replica's steps with work, ranked by the scheduler. */
 export class RunnableSteps {
   private readonly scheduler: Scheduler<RunnableStep>;
+  private readonly added: (step: RunnableStep) => void;
   private readonly byName = new Map<string, RunnableStep>();
 
-  constructor(scheduler: Scheduler<RunnableStep>) {
+  /** `added` is told of each step that has work from then on. */
+  constructor(
+    scheduler: Scheduler<RunnableStep>,
+    added: (step: RunnableStep) => void = () => undefined,
+  ) {
     this.scheduler = scheduler;
+    this.added = added;
   }
 
   /** Steps that could be granted now; those behind a full counter do not count. */
@@ -56,6 +62,7 @@ export class RunnableSteps {
     this.remove(step);
     this.byName.set(nameOf(step.jobId, step.step), step);
     this.scheduler.ranking.add(step);
+    this.added(step);
   }
 
   /** Changes a listed step and puts it where it belongs now. */

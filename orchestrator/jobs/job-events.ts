@@ -38,11 +38,20 @@ export class JobEvents {
     first: number,
     last: number,
     state: TaskState,
+    isPreempted = false,
   ): Promise<void> {
     const known = await this.look(jobId);
     const name = known?.steps[step];
     if (known === undefined || name === undefined) return;
-    this.sink.publish(known.studio, { type: 'tasks', jobId, step: name, first, last, state });
+    this.sink.publish(known.studio, {
+      type: 'tasks',
+      jobId,
+      step: name,
+      first,
+      last,
+      state,
+      ...(isPreempted ? { preempted: true } : {}),
+    });
   }
 
   async progressed(

@@ -1,8 +1,17 @@
+import { type PriorityClass, priorityClassSchema } from '@karst/shared/protocol/job.ts';
 import { failureKindSchema } from '@karst/shared/protocol/task.ts';
 import type { Logger } from 'pino';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { type PreemptReason, preemptReasonSchema } from '../store/preempt-record.ts';
 
-const attemptOutcomes = ['succeeded', 'failed', 'lost', 'returned', 'canceled'] as const;
+const attemptOutcomes = [
+  'succeeded',
+  'failed',
+  'lost',
+  'returned',
+  'preempted',
+  'canceled',
+] as const;
 const taskStates = ['waiting', 'running', 'succeeded', 'failed', 'canceled'] as const;
 const jobStates = ['pending', 'running', 'paused', 'succeeded', 'failed', 'canceled'] as const;
 const nodeStates = ['online', 'draining', 'quarantined', 'offline'] as const;
@@ -37,6 +46,8 @@ export interface Metrics {
   /** A node was quarantined, or again on probation. */
   nodeQuarantined(): void;
   attemptsFenced(count: number): void;
+  /** A lease of this class ended early for work that goes before it. */
+  preempted(priorityClass: PriorityClass, reason: PreemptReason): void;
   gpuSeconds(outcome: (typeof gpuOutcomes)[number], seconds: number): void;
   stageBytes(direction: (typeof directions)[number], bytes: number): void;
   outputPublishConflict(): void;
@@ -90,6 +101,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     nodeQuarantined: () => series.quarantines.inc(),
     leasesExpired: (count) => series.expired.inc(count),
     attemptsFenced: (count) => series.fenced.inc(count),
+    preempted: (priorityClass, reason) => series.preemptions.inc({ class: priorityClass, reason }),
     gpuSeconds: (outcome, seconds) => series.gpuSeconds.inc({ outcome }, seconds),
     stageBytes: (direction, bytes) => series.stageBytes.inc({ direction }, bytes),
     outputPublishConflict: () => series.conflicts.inc(),
@@ -138,6 +150,11 @@ function createSeries(registry: Registry, options: MetricsOptions) {
   );
   const quarantines = counter('node_quarantines_total', 'Times a node was quarantined.');
   const fenced = counter('attempts_fenced_total', 'Reports refused because their lease was lost.');
+  const preemptions = counter(
+    'preemptions_total',
+    'Leases ended early for work that goes before them, by their class.',
+    ['class', 'reason'],
+  );
   const gpuSeconds = counter('gpu_seconds_total', 'GPU time by how it ended.', ['outcome']);
   const stageBytes = counter('stage_bytes_total', 'Bytes moved for tasks.', ['direction']);
   const conflicts = counter('output_publish_conflicts_total', 'Outputs refused by the view.');
@@ -165,6 +182,11 @@ function createSeries(registry: Registry, options: MetricsOptions) {
     const reasons = outcome === 'failed' ? failureReasons : (['none'] as const);
     for (const reason of reasons) attempts.inc({ outcome, reason }, 0);
   }
+  for (const priorityClass of priorityClassSchema.options) {
+    for (const reason of preemptReasonSchema.options) {
+      preemptions.inc({ class: priorityClass, reason }, 0);
+    }
+  }
   for (const direction of directions) stageBytes.inc({ direction }, 0);
   for (const outcome of gpuOutcomes) gpuSeconds.inc({ outcome }, 0);
   for (const pass of options.passes ?? []) passes.set({ pass }, 0);
@@ -173,6 +195,7 @@ function createSeries(registry: Registry, options: MetricsOptions) {
     expired,
     quarantines,
     fenced,
+    preemptions,
     gpuSeconds,
     stageBytes,
     conflicts,

@@ -137,6 +137,8 @@ const isHeld = ({ held, scouted }: StepRecord): boolean =>
 /** Whether a person's release changes anything. */
 export const isReleasable = ({ held, scout }: StepRecord): boolean =>
   held !== undefined || scout !== undefined;
+/** Whether a task of the step waits that may be granted. */
+export const startable = (record: StepRecord): boolean => mayRun(record) && record.waiting > 0;
 
 export const meanTaskMs = (record: StepRecord): number | undefined =>
   record.run_tasks === 0 ? undefined : record.run_ms / record.run_tasks;

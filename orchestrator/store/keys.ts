@@ -40,6 +40,8 @@ export const keys = {
   progress: (id: JobId, step: number) => job(id, `step:${step}:progress`),
   /** List of `step:task` whose accepted outputs the studio's view does not hold yet. */
   unpublished: (id: JobId) => job(id, 'unpublished'),
+  /** String: for a while nothing is preempted for the step: room made for it was not used. */
+  preemptPause: (id: JobId, step: number) => job(id, `step:${step}:preempt-pause`),
   /** Stream: the live tail of one task's output. */
   liveLog: (id: JobId, step: number, task: number) => job(id, `log:${step}:${task}`),
   /** String: watchers were told that an attempt is slow. */
@@ -68,6 +70,10 @@ export const keys = {
   nodes: () => 'karst:nodes',
   /** Sorted set of online nodes by liveness deadline, ms. */
   nodeDeadlines: () => 'karst:nodes:deadlines',
+  /** Set of nodes where room is being made, or kept, for somebody. */
+  preemptingNodes: () => 'karst:nodes:preempting',
+  /** String: who decides about preemption now. */
+  preemptLock: () => 'karst:preempt:lock',
   enrollment: (id: string) => `karst:enrollment:${id}`,
 
   apiKey: (id: KeyId) => `karst:key:${id}`,

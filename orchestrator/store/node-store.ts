@@ -15,11 +15,13 @@ import {
 } from '@karst/shared/protocol/node.ts';
 import type { NodeSettings, NodeSettingsChange } from '@karst/shared/protocol/node-settings.ts';
 import { z } from 'zod';
+import { standing } from '../domain/node-health.ts';
 import { type Drain, type NodeHold, nodeHold, quarantineHold } from '../domain/node-hold.ts';
 import type { Redis } from './connection.ts';
 import { parseHealth, quarantineOf } from './health-store.ts';
 import { keys, type LeaseRef } from './keys.ts';
 import { changeDrain, changeSettings, readDrain, readSettings } from './node-settings.ts';
+import { type Preempt, parsePreempts } from './preempt-record.ts';
 import { asArray, asInteger, asText, inPairs } from './reply.ts';
 import { loadScript } from './script.ts';
 
@@ -62,6 +64,8 @@ export type NodeAnswer =
       health: string;
       /** What the leases on its list reserve, those that reserve anything. */
       used: Resources[];
+      /** Room being made on the node, or kept. */
+      preempts: Preempt[];
       /** Held by the agent, not ours. */
       lost: LeaseId[];
       /** Ours, not held by the agent. */
@@ -92,6 +96,16 @@ export interface NodeDescription {
   name: string;
   inventory: Inventory;
   settings: NodeSettings;
+}
+
+/** A node as the decision about preemption sees it. */
+export interface NodeStanding extends NodeDescription {
+  nodeId: NodeId;
+  slots: number;
+  /** Online, sound, not held back, and not saying that it can't. */
+  takesWork: boolean;
+  leases: ListedLease[];
+  preempts: Preempt[];
 }
 
 /** Nodes: liveness, what they are, which leases stand on their list. */
@@ -126,7 +140,7 @@ export class NodeStore {
       throw new TypeError(`redis: sync_node answered "${status}"`);
     }
     const [drain, drain_now, schedule, stop] = reply.slice(1, 5).map(asText);
-    const lostStart = 9;
+    const lostStart = 10;
     const lostEnd = lostStart + asInteger(reply[6]);
     const usedEnd = lostEnd + asInteger(reply[7]);
     return {
@@ -137,6 +151,7 @@ export class NodeStore {
       revision: asInteger(reply[5]),
       health: asText(reply[8]),
       used: reply.slice(lostEnd, usedEnd).map((text) => parseResources(asText(text))),
+      preempts: parsePreempts(asText(reply[9])),
       unheld: inPairs(reply.slice(usedEnd)).map(([id, text]) => unpackLease(id, text)),
     };
   }
@@ -181,6 +196,36 @@ export class NodeStore {
 
   async release(nodeId: NodeId, leaseIds: readonly LeaseId[]): Promise<void> {
     if (leaseIds.length > 0) await this.redis.hdel(keys.nodeLeases(nodeId), ...leaseIds);
+  }
+
+  /** What decides whether it takes work, and what it runs; undefined: no such node, or not seen yet. */
+  async standing(nodeId: NodeId, nowMs: number): Promise<NodeStanding | undefined> {
+    const [hash, leases] = await Promise.all([
+      this.redis.hgetall(keys.node(nodeId)),
+      this.leases(nodeId),
+    ]);
+    if (hash.name === undefined || !hash.inventory) return undefined;
+    const settings = readSettings(hash);
+    const isOnline = Number(hash.deadline ?? 0) >= nowMs;
+    const hold = nodeHold(readDrain(hash), settings, nowMs);
+    // On probation it gets one lease at a time, whatever room it has.
+    const isSound = standing(parseHealth(hash.health ?? ''), nowMs) === 'sound';
+    return {
+      nodeId,
+      name: hash.name,
+      inventory: inventorySchema.parse(JSON.parse(hash.inventory)),
+      settings,
+      slots: Number(hash.slots ?? 0),
+      takesWork: isOnline && isSound && hold === undefined && !hash.message,
+      leases,
+      preempts: parsePreempts(hash.preempts ?? ''),
+    };
+  }
+
+  /** Nodes on the expiry clock: every one that is online, and some that are no longer. */
+  async onClock(): Promise<NodeId[]> {
+    const ids = await this.redis.zrange(keys.nodeDeadlines(), '0', '-1');
+    return ids.map((id) => nodeIdSchema.parse(id));
   }
 
   /** What the leases on its list reserve, those that reserve anything. */
@@ -248,6 +293,7 @@ export class NodeStore {
       leaseCount,
       inventory: hash.inventory ? inventorySchema.parse(JSON.parse(hash.inventory)) : undefined,
       message: hash.message ? hash.message : undefined,
+      preempting: hash.preempts ? preemptingOf(parsePreempts(hash.preempts)) : undefined,
       enrolledAt: new Date(Number(hash.enrolledAtMs ?? 0)).toISOString(),
       lastSyncAt: hash.synced_at ? new Date(Number(hash.synced_at)).toISOString() : undefined,
     };
@@ -283,6 +329,14 @@ function nodeState(
   if (hold === undefined) return 'online';
   return hold.quarantined ? 'quarantined' : 'draining';
 }
+
+const preemptingOf = (preempts: readonly Preempt[]): Node['preempting'] =>
+  preempts.map(({ jobId, step, victims, keptUntilMs }) => ({
+    jobId,
+    step,
+    leases: victims.map(({ leaseId }) => leaseId),
+    keptUntil: new Date(keptUntilMs).toISOString(),
+  }));
 
 /** The lease a report speaks of, as the store addresses it. */
 export const leaseRef = (lease: ListedLease, epoch: number): LeaseRef => ({ ...lease, epoch });

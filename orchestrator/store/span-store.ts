@@ -250,11 +250,12 @@ export class SpanStore {
     };
   }
 
-  /** Takes a lease back; `record` is the lost attempt. */
+  /** Takes a lease back; `record` is the lost attempt, charged to its task as a fault of the node's. */
   async expire(
     lease: Omit<LeaseRef, 'epoch'>,
     nowMs: number,
     record: string,
+    isFault = true,
   ): Promise<{ expired: boolean; requeued: boolean; effects: Effects }> {
     const reply = asArray(
       await expireLeaseScript.run(this.redis, stepKeys(lease.jobId, lease.step), {
@@ -264,6 +265,7 @@ export class SpanStore {
         now_ms: nowMs,
         max_faults: FAULTS_PER_TASK_MAX,
         record,
+        fault: isFault ? 1 : 0,
       }),
     );
     return {

@@ -30,37 +30,59 @@ export class LeaseExpiry {
   }
 
   async expire(nodeId: NodeId, leases: readonly ListedLease[], reason: string): Promise<void> {
-    for (const lease of leases) await this.expireOne(nodeId, lease, reason);
+    for (const lease of leases) await this.expireOne(nodeId, lease, reason, 'lost');
   }
 
-  private async expireOne(nodeId: NodeId, lease: ListedLease, reason: string): Promise<void> {
+  /** Takes back leases that were preempted and not given back in time: no fault is charged. */
+  async takeBack(nodeId: NodeId, leases: readonly ListedLease[], reason: string): Promise<void> {
+    for (const lease of leases) await this.expireOne(nodeId, lease, reason, 'preempted');
+  }
+
+  private async expireOne(
+    nodeId: NodeId,
+    lease: ListedLease,
+    reason: string,
+    outcome: 'lost' | 'preempted',
+  ): Promise<void> {
     const { jobId, step, spanId, leaseId } = lease;
     const nowMs = this.parts.clock.nowMs();
+    const isFault = outcome === 'lost';
     // A grant may be on its way: it must not come after the lease was struck off the list.
     const span = await this.parts.spans.voidLease({ ...lease, epoch: 0 });
     if (span?.state === 'leased') {
       const record = packAttempt({
         epoch: span.epoch,
         nodeId,
-        outcome: 'lost',
+        outcome,
         startedAtMs: span.grantedAtMs,
         endedAtMs: nowMs,
-        failureKind: 'node',
-        failureClass: 'node',
+        ...(isFault ? { failureKind: 'node', failureClass: 'node' } : {}),
         message: reason,
       });
-      const { expired, requeued, effects } = await this.parts.spans.expire(lease, nowMs, record);
+      const { expired, requeued, effects } = await this.parts.spans.expire(
+        lease,
+        nowMs,
+        record,
+        isFault,
+      );
       if (expired) {
         this.parts.logger.info({ node: nodeId, job: jobId, step, spanId, reason }, 'lease expired');
         this.parts.metrics.leasesExpired(1);
-        this.parts.metrics.attemptEnded('lost', 'none');
+        this.parts.metrics.attemptEnded(outcome, 'none');
         if (requeued) await this.parts.queue.putBack({ jobId, step, spanId }, leaseId);
         else if (!effects.ended.includes(step)) {
           await this.parts.queue.finish({ jobId, step, spanId }, leaseId);
         }
         await this.parts.aftermath.apply(jobId, step, effects);
         if (requeued) await this.parts.aftermath.spansQueued(jobId, step, []);
-        await this.parts.events.tasksChanged(jobId, step, span.first, span.last, 'waiting');
+        await this.parts.events.tasksChanged(
+          jobId,
+          step,
+          span.first,
+          span.last,
+          'waiting',
+          !isFault,
+        );
       }
     }
     // Last: while the lease stands on the list, a crash before this line only repeats the above.

@@ -14,7 +14,12 @@ import type { SpanQueue } from '../queue/span-queue.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { Reported, SpanStore } from '../store/span-store.ts';
 import type { Seen, SeenFailure } from './node-watch.ts';
-import { type FailedResult, resultWords } from './result-words.ts';
+import {
+  type FailedResult,
+  type PreemptedLease,
+  preemptedWords,
+  resultWords,
+} from './result-words.ts';
 
 type Answer = SyncResponse['reports'][number];
 
@@ -51,13 +56,25 @@ export class ReportService {
     this.parts = parts;
   }
 
-  async record(nodeId: NodeId, report: LeaseReport): Promise<ReportOutcome> {
+  /** `preempted`: what the lease was told to end for. */
+  async record(
+    nodeId: NodeId,
+    report: LeaseReport,
+    preempted?: PreemptedLease,
+  ): Promise<ReportOutcome> {
     const verified = await this.verify(report);
     const judge = await this.judge(report, verified);
-    const words = verified.map((result) => resultWords(nodeId, report.epoch, result, judge));
-    const reported = await this.parts.spans.report(nodeId, report, this.parts.clock.nowMs(), words);
+    const nowMs = this.parts.clock.nowMs();
+    const words = verified.map((result) => {
+      if (result.outcome === 'returned' && preempted !== undefined) {
+        return preemptedWords(nodeId, report.epoch, result, preempted, nowMs);
+      }
+      return resultWords(nodeId, report.epoch, result, judge);
+    });
+    const reported = await this.parts.spans.report(nodeId, report, nowMs, words);
     if (reported.status === 'lost') this.parts.metrics.attemptsFenced(1);
-    if (reported.status === 'accepted') await this.follow(report, verified, reported, judge);
+    if (reported.status === 'accepted')
+      await this.follow(report, verified, reported, judge, preempted);
     const answer: Answer = { leaseId: report.leaseId, status: reported.status };
     if (reported.status === 'refused') {
       answer.message = 'results must follow each other in the order of the span, within the lease';
@@ -156,6 +173,7 @@ export class ReportService {
     results: readonly TaskResult[],
     reported: Reported,
     judge: (failed: FailedResult) => Verdict,
+    preempted: PreemptedLease | undefined,
   ): Promise<void> {
     const { jobId, step, spanId, leaseId } = report;
     const span = { jobId, step, spanId };
@@ -168,8 +186,8 @@ export class ReportService {
     }
     // Before what follows from them: a watcher who leaves at the job's end has heard of every task.
     for (const result of results) {
-      this.measure(result);
-      await this.tell(report, result, reported);
+      this.measure(result, preempted);
+      await this.tell(report, result, reported, preempted);
     }
     await this.parts.aftermath.apply(jobId, step, reported.effects, ({ task, failures }) => {
       const failed = results.find((result) => result.outcome === 'failed' && result.first === task);
@@ -182,7 +200,12 @@ export class ReportService {
     }
   }
 
-  private async tell(report: LeaseReport, result: TaskResult, reported: Reported): Promise<void> {
+  private async tell(
+    report: LeaseReport,
+    result: TaskResult,
+    reported: Reported,
+    preempted: PreemptedLease | undefined,
+  ): Promise<void> {
     const { jobId, step } = report;
     const { first, last, outcome } = result;
     const retried = reported.effects.retries.some(({ task }) => task === first);
@@ -192,10 +215,17 @@ export class ReportService {
         : outcome === 'failed' && !retried
           ? 'failed'
           : 'waiting';
-    await this.parts.events.tasksChanged(jobId, step, first, last, state);
+    const isPreempted = outcome === 'returned' && preempted !== undefined;
+    await this.parts.events.tasksChanged(jobId, step, first, last, state, isPreempted);
   }
 
-  private measure(result: TaskResult): void {
+  private measure(result: TaskResult, preempted: PreemptedLease | undefined): void {
+    if (result.outcome === 'returned' && preempted !== undefined) {
+      const { victim, preempt } = preempted;
+      this.parts.metrics.attemptEnded('preempted', 'none');
+      this.parts.metrics.preempted(victim.priorityClass, preempt.reason);
+      return;
+    }
     const tasks = result.last - result.first + 1;
     if (result.outcome === 'failed') this.parts.metrics.attemptEnded('failed', result.kind, tasks);
     else this.parts.metrics.attemptEnded(result.outcome, 'none', tasks);

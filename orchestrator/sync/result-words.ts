@@ -7,6 +7,7 @@ import {
   packAttempt,
   packRun,
 } from '../store/attempt-record.ts';
+import { type Preempt, preemptMessage, type Victim } from '../store/preempt-record.ts';
 import type { FailureCode, ResultWords } from '../store/span-store.ts';
 
 export type FailedResult = Extract<TaskResult, { outcome: 'failed' }>;
@@ -64,4 +65,29 @@ export function resultWords(
     outputs: outputs.length === 0 ? '' : JSON.stringify(accepted),
     outputsCount: outputs.length,
   };
+}
+
+/** A lease that was told to end early, and for what. */
+export interface PreemptedLease {
+  readonly preempt: Preempt;
+  readonly victim: Victim;
+}
+
+/** Tasks given back because of that: the attempt that ended is recorded, and charged to nobody. */
+export function preemptedWords(
+  nodeId: NodeId,
+  epoch: number,
+  { first, last }: TaskResult,
+  { preempt, victim }: PreemptedLease,
+  nowMs: number,
+): ResultWords {
+  const record = packAttempt({
+    epoch,
+    nodeId,
+    outcome: 'preempted',
+    startedAtMs: victim.grantedAtMs,
+    endedAtMs: nowMs,
+    message: preemptMessage(preempt),
+  });
+  return { code: 'r', first, last, runMs: 0, record, outputs: '', outputsCount: 0 };
 }

@@ -12,10 +12,12 @@ import { type NodeHealth, standing } from '../domain/node-health.ts';
 import { type NodeHold, nodeHold, quarantineHold } from '../domain/node-hold.ts';
 import { ProblemError } from '../http/handler.ts';
 import type { JobEvents } from '../jobs/job-events.ts';
+import { preemptedLease, preemptOrders, type Rooms, roomsOn } from '../preemption/kept-rooms.ts';
 import { unknownCapabilities } from '../scheduler/node-capabilities.ts';
 import { NodeView } from '../scheduler/scheduler.ts';
 import type { LeaseRef } from '../store/keys.ts';
 import type { ListedLease, NodeAnswer, NodeStore } from '../store/node-store.ts';
+import type { Preempt } from '../store/preempt-record.ts';
 import type { SpanStore } from '../store/span-store.ts';
 import type { LeaseExpiry } from './lease-expiry.ts';
 import type { NodeRoster } from './node-roster.ts';
@@ -36,6 +38,8 @@ export interface SyncParts {
   logger: Logger;
   livenessMs: number;
 }
+
+const noRooms: Rooms = { held: [], slots: 0, ready: [] };
 
 type Synced = Extract<NodeAnswer, { status: 'ok' | 'boot' }>;
 
@@ -85,7 +89,7 @@ export class SyncService {
     signal: () => AbortSignal,
   ): Promise<SyncResponse> {
     const redelivered = await this.settleUnheld(nodeId, answer);
-    const { reports, seen } = await this.record(nodeId, call);
+    const { reports, seen } = await this.record(nodeId, call, answer.preempts);
     // The loss of its former life's leases may have just been noted.
     const before = answer.status === 'boot' ? undefined : answer.health;
     const health = await this.parts.watch.note(nodeId, before, seen);
@@ -94,15 +98,28 @@ export class SyncService {
     const free = this.freeSlots(call, redelivered.length, health);
     // Reports that came with this call have freed what their leases reserved: ask what is left then.
     const used = call.reports.length === 0 ? answer.used : await this.parts.nodes.used(nodeId);
-    const view = await this.parts.roster.view(nodeId, answer.revision, used);
+    const { rooms, orders } = await this.preempting(nodeId, call, answer);
+    const view = await this.parts.roster.view(nodeId, answer.revision, [...used, ...rooms.held]);
     const wanted = draining || view === undefined ? 0 : free;
     const isUnable = call.wanted === 0 && call.message !== undefined;
     this.parts.roster.setTakesWork(nodeId, !draining && view !== undefined && !isUnable);
     const node = view ?? new NodeView(unknownCapabilities(nodeId), []);
-    const ask = { nodeId, bootId: call.bootId, seq: call.seq, wanted, node };
+    const ask = {
+      nodeId,
+      bootId: call.bootId,
+      seq: call.seq,
+      wanted,
+      node,
+      kept: [...rooms.ready],
+    };
     let news = await this.parts.dispatcher.grantNow(ask);
     const silent =
-      news.grants.length + redelivered.length + reports.length + answer.lost.length === 0;
+      news.grants.length +
+        redelivered.length +
+        reports.length +
+        answer.lost.length +
+        orders.length ===
+      0;
     if (silent && call.waitMs > 0) {
       // The node's deadline counts from its call, so the wait must end well before it.
       const longestMs = Math.min(call.waitMs, this.parts.livenessMs / 3);
@@ -111,7 +128,20 @@ export class SyncService {
     }
     const lost = [...answer.lost, ...news.lost];
     const grants = [...redelivered, ...news.grants];
-    return { ...this.response(call, { grants, lost }, this.hold(answer, health)), reports };
+    const response = this.response(call, { grants, lost }, this.hold(answer, health));
+    return { ...response, reports, ...(orders.length === 0 ? {} : { preempt: orders }) };
+  }
+
+  /** What the node is to end early, and what room of it is kept for whom. */
+  private async preempting(nodeId: NodeId, call: SyncRequest, { preempts }: Synced) {
+    if (preempts.length === 0) return { rooms: noRooms, orders: [] };
+    const leases = await this.parts.nodes.leases(nodeId);
+    const listed = leases.map(({ leaseId }) => leaseId);
+    const held = call.held.filter((leaseId) => listed.includes(leaseId));
+    return {
+      rooms: roomsOn(preempts, leases, this.parts.clock.nowMs()),
+      orders: preemptOrders(preempts, held, call.preempting),
+    };
   }
 
   private hold({ drain, settings }: Synced, health: NodeHealth | undefined): NodeHold | undefined {
@@ -186,10 +216,14 @@ export class SyncService {
   private async record(
     nodeId: NodeId,
     call: SyncRequest,
+    preempts: readonly Preempt[],
   ): Promise<{ reports: SyncResponse['reports']; seen: Seen }> {
     if (call.reports.length === 0) return { reports: [], seen: { failures: [], succeeded: 0 } };
     const outcomes = await Promise.all(
-      call.reports.map((report) => this.parts.reports.record(nodeId, report)),
+      call.reports.map((report) => {
+        const preempted = preemptedLease(preempts, report.leaseId);
+        return this.parts.reports.record(nodeId, report, preempted);
+      }),
     );
     const released = call.reports.filter((_, i) => outcomes[i]?.released).map((r) => r.leaseId);
     await this.parts.accounts.release(nodeId, released);

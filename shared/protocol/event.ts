@@ -23,6 +23,10 @@ export const farmEventSchema = z
       first: z.int(),
       last: z.int(),
       state: taskStateSchema,
+      preempted: z
+        .literal(true)
+        .optional()
+        .describe('They wait again because they were preempted.'),
     }),
     z.object({
       type: z.literal('progress'),

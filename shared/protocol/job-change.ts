@@ -30,6 +30,8 @@ export const jobChangeSchema = z
     maxNodes: shape.maxNodes.unwrap().nullable().optional().describe('null: no ceiling.'),
     maxRetriesPerTask: shape.maxRetriesPerTask.unwrap().optional(),
     maxFailedTasks: shape.maxFailedTasks.unwrap().optional(),
+    preemptible: shape.preemptible.unwrap().optional(),
+    preemptGraceSeconds: shape.preemptGraceSeconds.unwrap().optional(),
   })
   .meta({ id: 'JobChange' });
 export type JobChange = z.infer<typeof jobChangeSchema>;

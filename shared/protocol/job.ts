@@ -133,6 +133,20 @@ export const policySchema = z
       .enum(['flag', 'retry'])
       .default('flag')
       .describe('retry: it is also ended, which costs a retry, and tried on another node.'),
+    preemptible: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Whether its running tasks may be ended for work of a higher class, or for a studio below its guaranteed tasks. They run again later; no retry is charged.',
+      ),
+    preemptGraceSeconds: z
+      .int()
+      .min(0)
+      .max(600)
+      .default(30)
+      .describe(
+        'How long a task that is preempted may take to end, where its template gives it notice (NOTIFY_THEN_TERMINATE).',
+      ),
     steps: z
       .record(z.string(), stepPolicySchema)
       .default({})

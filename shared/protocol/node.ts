@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { leaseIdSchema, nodeIdSchema } from './ids.ts';
+import { jobIdSchema, leaseIdSchema, nodeIdSchema } from './ids.ts';
 import { inventorySchema } from './inventory.ts';
 import { grantSchema, leaseReportAnswerSchema, leaseReportSchema } from './lease.ts';
 import { quarantineSchema } from './node-health.ts';
@@ -30,6 +30,17 @@ export const nodeSchema = z
     leaseCount: z.int().min(0),
     inventory: inventorySchema.optional().describe('Absent until its first sync.'),
     message: z.string().optional().describe('Why it takes no work, if it says so.'),
+    preempting: z
+      .array(
+        z.object({
+          jobId: jobIdSchema.describe('For whom room is made.'),
+          step: z.int().min(0),
+          leases: z.array(leaseIdSchema).describe('Leases to be ended for it.'),
+          keptUntil: timestamp.describe('Nobody else gets the room before.'),
+        }),
+      )
+      .optional()
+      .describe('Room being made, or kept, for steps that go before what runs here.'),
     enrolledAt: timestamp,
     lastSyncAt: timestamp.optional(),
   })
@@ -88,6 +99,11 @@ export const syncRequestSchema = z
       .array(leaseIdSchema)
       .max(8192)
       .describe('Every lease it holds or still has results of, those reported here included.'),
+    preempting: z
+      .array(leaseIdSchema)
+      .max(8192)
+      .default([])
+      .describe('Held leases that it is ending because it was told to: not told again.'),
     reports: z.array(leaseReportSchema).max(4096).default([]),
     progress: z
       .array(
@@ -134,6 +150,18 @@ export const syncResponseSchema = z
       .array(leaseIdSchema)
       .describe(
         'Held leases that are no longer the node’s (expired, canceled, requeued): kill them.',
+      ),
+    preempt: z
+      .array(
+        z.object({
+          leaseId: leaseIdSchema,
+          graceSeconds: z.int().min(0).max(600),
+          message: z.string().max(500).describe('Why, for people.'),
+        }),
+      )
+      .optional()
+      .describe(
+        'Held leases to end the way their templates say, within the grace, and to give back: others need the room.',
       ),
     draining: z
       .boolean()

@@ -38,7 +38,9 @@ export const attemptSchema = z
   .object({
     epoch: z.int().min(1).describe("The lease's fencing number."),
     nodeId: nodeIdSchema,
-    outcome: z.enum(['succeeded', 'failed', 'lost', 'returned', 'canceled']),
+    outcome: z
+      .enum(['succeeded', 'failed', 'lost', 'returned', 'preempted', 'canceled'])
+      .describe('preempted: ended early for work that goes before it; runs again, costs no retry.'),
     startedAt: timestamp.optional(),
     endedAt: timestamp.optional(),
     exitCode: z.int().optional(),

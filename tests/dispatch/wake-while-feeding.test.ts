@@ -15,6 +15,7 @@ import { JobStore } from '@karst/orchestrator/store/job-store.ts';
 import { keys } from '@karst/orchestrator/store/keys.ts';
 import { Ledger } from '@karst/orchestrator/store/ledger.ts';
 import { NodeStore } from '@karst/orchestrator/store/node-store.ts';
+import { PreemptStore } from '@karst/orchestrator/store/preempt-store.ts';
 import { SpanStore } from '@karst/orchestrator/store/span-store.ts';
 import { UsageStore } from '@karst/orchestrator/store/usage-store.ts';
 import { systemClock } from '@karst/shared/clock.ts';
@@ -32,6 +33,7 @@ const ask = {
   bootId: systemRandom.uuid(),
   seq: 1,
   wanted: 64,
+  kept: [],
   node: new NodeView(unknownCapabilities('n'), []),
 };
 let server: TestRedis;
@@ -65,6 +67,8 @@ beforeAll(async () => {
     random: systemRandom,
     slots: () => slots,
     suitable: () => 1,
+    preempts: new PreemptStore(redis),
+    waits: () => undefined,
     spanLimits: { targetMs: 1000, tasksMax: 100 },
   });
   await redis.hset(keys.node(ask.nodeId), 'name', 'n');

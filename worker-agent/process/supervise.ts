@@ -9,6 +9,15 @@ import type { TaskProcess } from './task-spawner.ts';
 /** Why the agent ended a task: it ran or was silent too long, the agent stops, or the lease is gone. */
 export type StopCause = 'timeout' | 'silent' | 'stop' | 'kill';
 
+/** Reason of a `stop` that leaves the task no more than so long, whatever its template says. */
+export class StopWithin {
+  readonly graceMs: number;
+
+  constructor(graceMs: number) {
+    this.graceMs = graceMs;
+  }
+}
+
 export interface Supervision {
   timeoutSeconds?: number | undefined;
   cancelation: ResolvedCancelation;
@@ -41,7 +50,7 @@ export async function supervise(process: TaskProcess, how: Supervision): Promise
     if (why === 'kill' || how.cancelation.mode === 'TERMINATE') {
       void killStarted(process, how.belongs);
     } else if (first) {
-      void notifyThenKill(process, how.cancelation.notifyPeriodSeconds, how, over.signal);
+      void notifyThenKill(process, noticeSeconds(how), how, over.signal);
     }
   };
   const onStop = () => end('stop');
@@ -67,6 +76,14 @@ export async function supervise(process: TaskProcess, how: Supervision): Promise
     how.stop.removeEventListener('abort', onStop);
     how.kill.removeEventListener('abort', onKill);
   }
+}
+
+function noticeSeconds({ cancelation, stop }: Supervision): number {
+  const periodSeconds = cancelation.mode === 'TERMINATE' ? 0 : cancelation.notifyPeriodSeconds;
+  const reason: unknown = stop.reason;
+  return reason instanceof StopWithin
+    ? Math.min(periodSeconds, reason.graceMs / 1000)
+    : periodSeconds;
 }
 
 async function killStarted(process: TaskProcess, belongs: Belongs): Promise<void> {

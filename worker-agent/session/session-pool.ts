@@ -82,11 +82,16 @@ export class SessionPool {
     if (!this.#expiring) void this.#expire();
   }
 
-  /** Ends a session within its lease: exits its environments, or with `exits` false only kills. */
-  async end(live: LiveSession, exits: boolean): Promise<void> {
+  /**
+   * Ends a session within its lease: exits its environments, or with `exits` false only kills. `kill`
+   * cuts that short.
+   */
+  async end(live: LiveSession, exits: boolean, kill?: AbortSignal): Promise<void> {
     const { logger } = this.#options;
+    const all = this.#kill.signal;
+    const signal = kill === undefined ? all : AbortSignal.any([all, kill]);
     try {
-      const failures = await live.end(exits, quietUntil(this.#kill.signal));
+      const failures = await live.end(exits, quietUntil(signal));
       for (const failure of failures) logger.warn({ failure }, 'an environment was not left well');
     } catch (error) {
       // What can't be removed is removed at the next start.

@@ -3,13 +3,21 @@
 -- From: span leased by exactly this lease. To: span queued, or its first task failed for good.
 -- Returns { expired, requeued, effects }; expired 0 when the lease was over already. Cost O(1), for a
 -- chunk that fails O(its tasks).
+-- `fault` 0: preempted and not given back in time, which is nobody's fault and is not charged.
 -- INCLUDE job
 -- KEYS job_key step_key spans_key
--- ARGV step_index span_id lease_id now_ms max_faults record
+-- ARGV step_index span_id lease_id now_ms max_faults record fault
 local span = parse_span(redis.call('HGET', spans_key, span_id))
 if not span or span.state ~= 'l' or span.lease ~= lease_id then return { 0, 0, '' } end
 local task = span.first
-local _, over = charge(step_key, task, 'na', max_faults, span.node, record)
+local over = false
+if fault == '1' then
+  local _, is_over = charge(step_key, task, 'na', max_faults, span.node, record)
+  over = is_over
+else
+  redis.call('HSET', step_key .. ':attempts', task, record)
+  redis.call('HDEL', step_key .. ':progress', task)
+end
 local first, requeued = task, 0
 if over then
   local last = has_chunks(step_key) and span.last or task

@@ -4,7 +4,7 @@
 --   b  bare success of a range; record is a member of the runs set
 --   s  success of one task, or of a chunk, with a record, perhaps with outputs
 --   t, n, f, w, x  failure of one task; charge() tells whose fault each is, and what a second letter a means
---   r  given back: the rest of the span, the lease ends
+--   r  given back: the rest of the span, the lease ends; record, if any, is of the task that was preempted
 -- In a step whose chunks adapt the span is one chunk: a result is of all of it, and a failure of its
 -- first task is the chunk's, whatever else is said.
 -- A repeated report is harmless: results before the span's first open task are skipped.
@@ -81,6 +81,7 @@ for k = 1, #results, 7 do
     elseif code == 'r' then
       returned = true
       next_task = first
+      if results[k + 4] ~= '' then redis.call('HSET', step_key .. ':attempts', first, results[k + 4]) end
       redis.call('HDEL', step_key .. ':progress', first)
       -- Nothing follows what was given back.
       break

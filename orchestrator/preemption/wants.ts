@@ -1,0 +1,115 @@
+import type { RunnableStep } from '../dispatch/runnable-steps.ts';
+import type { SpanQueue } from '../queue/span-queue.ts';
+import type { Want } from '../scheduler/preempt.ts';
+import { compareAccounts, compareSteps } from '../scheduler/rank.ts';
+import { priorityClasses } from '../scheduler/ranking.ts';
+import type { Scheduler } from '../scheduler/scheduler.ts';
+import { type StepRecord, startable } from '../store/job-record.ts';
+import type { JobStore } from '../store/job-store.ts';
+import type { Ledger } from '../store/ledger.ts';
+import type { PreemptStore } from '../store/preempt-store.ts';
+import type { SpanStore } from '../store/span-store.ts';
+import type { WaitingClock } from './waiting-clock.ts';
+
+/** Steps looked at in one decision; the others wait for the next. */
+const STEPS_MAX = 32;
+/** How soon a step that still waits is looked at again, ms. */
+const AGAIN_MS = 2000;
+
+export interface StepWant extends Want {
+  readonly runnable: RunnableStep;
+}
+
+export interface WantsParts {
+  jobs: JobStore;
+  spans: SpanStore;
+  queue: SpanQueue;
+  ledger: Ledger;
+  preempts: PreemptStore;
+  scheduler: Scheduler<RunnableStep>;
+  waiting: WaitingClock;
+}
+
+/**
+ * Steps that may have waited long enough for others to make room, those first that go first. Those
+ * behind a full ceiling are not among them: they could not start.
+ */
+export function overdueSteps({ scheduler, waiting }: WantsParts): RunnableStep[] {
+  const { ranking } = scheduler;
+  const overdue: RunnableStep[] = [];
+  let nextMs: number | undefined;
+  for (const step of ranking.steps()) {
+    const account = ranking.studioAccount(step);
+    const mayPreempt = step.priorityClass !== 'background' || account.running < account.guaranteed;
+    if (!mayPreempt || ranking.gateOf(step) !== undefined) continue;
+    const leftMs = waiting.leftMs(step);
+    if (leftMs === 0) overdue.push(step);
+    else nextMs = Math.min(nextMs ?? leftMs, leftMs);
+  }
+  // Those that can't be helped now are looked at again: a node goes, or a lease has run long enough.
+  if (overdue.length > 0) nextMs = Math.min(nextMs ?? AGAIN_MS, AGAIN_MS);
+  if (nextMs !== undefined) waiting.arm(nextMs);
+  const rank = (step: RunnableStep) => priorityClasses.indexOf(step.priorityClass);
+  return overdue.sort(
+    (a, b) =>
+      rank(a) - rank(b) ||
+      compareAccounts(ranking.studioAccount(a), ranking.studioAccount(b)) ||
+      compareSteps(a, b),
+  );
+}
+
+/** What steps could start at once if there were room; `underWay`: leases room is being made for. */
+export async function wantsOf(
+  parts: WantsParts,
+  steps: readonly RunnableStep[],
+  underWay: (step: RunnableStep) => number,
+  leasesMax: number,
+): Promise<StepWant[]> {
+  const ceilings = await parts.ledger.ceilings();
+  const wants: StepWant[] = [];
+  for (const runnable of steps.slice(0, STEPS_MAX)) {
+    const { studio, priorityClass, shape } = runnable;
+    const most = Math.min(leasesMax, await roomUnderCeilings(parts, runnable, ceilings));
+    if (most === 0) continue;
+    const count = (await startableLeases(parts, runnable, most)) - underWay(runnable);
+    if (count > 0) wants.push({ studio, priorityClass, shape, count, runnable });
+  }
+  return wants;
+}
+
+async function startableLeases(
+  { jobs, spans, queue, preempts }: WantsParts,
+  { jobId, step }: RunnableStep,
+  most: number,
+): Promise<number> {
+  const [job, record, isPaused] = await Promise.all([
+    jobs.read(jobId),
+    jobs.step(jobId, step),
+    preempts.isPaused(jobId, step),
+  ]);
+  const takesGrants = job?.state === 'pending' || job?.state === 'running';
+  if (isPaused || !takesGrants || record === undefined || !startable(record)) return 0;
+  const unfed = unfedTasks(record);
+  if (unfed >= most) return most;
+  const queued = (await spans.list(jobId, step)).filter(({ state }) => state === 'queued');
+  // A task that waits for its retry can't start, whatever room there is.
+  const states = await Promise.all(
+    queued.slice(0, most).map(({ spanId }) => queue.state({ jobId, step, spanId })),
+  );
+  return Math.min(most, unfed + states.filter((state) => state !== 'delayed').length);
+}
+
+const unfedTasks = ({ total, cursor }: StepRecord): number => Math.max(0, total - cursor);
+
+async function roomUnderCeilings(
+  { ledger }: WantsParts,
+  { counters }: RunnableStep,
+  ceilings: ReadonlyMap<string, number>,
+): Promise<number> {
+  const bounded = counters.filter(({ name }) => ceilings.has(name));
+  const counts = await ledger.counts(bounded.map(({ name }) => name));
+  const rooms = bounded.map(({ name, amount }, i) =>
+    Math.floor(((ceilings.get(name) ?? 0) - (counts[i] ?? 0)) / amount),
+  );
+  return Math.max(0, Math.min(Number.MAX_SAFE_INTEGER, ...rooms));
+}
