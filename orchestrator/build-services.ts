@@ -59,7 +59,11 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     usage: new UsageStore(redis, halfLifeMs),
   });
   const accounts = new LeaseAccounts({ ...parts, scheduler, usage });
-  const aftermath = new Aftermath({ ...parts, accounts });
+  const spanLimits = {
+    targetMs: config.KARST_SPAN_TARGET_MS,
+    tasksMax: config.KARST_SPAN_TASKS_MAX,
+  };
+  const aftermath = new Aftermath({ ...parts, accounts, spanLimits });
   const roster = new NodeRoster(nodes, stores.settings, clock, livenessMs);
   const healthLimits = {
     jobs: config.KARST_QUARANTINE_JOBS,
@@ -71,10 +75,6 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
   };
   const watch = new NodeWatch({ ...parts, healthLimits });
   const expiry = new LeaseExpiry({ ...parts, accounts, aftermath });
-  const spanLimits = {
-    targetMs: config.KARST_SPAN_TARGET_MS,
-    tasksMax: config.KARST_SPAN_TASKS_MAX,
-  };
   const preemptAfterMs = config.KARST_PREEMPT_AFTER_MS;
   const waiting = new WaitingClock(clock, preemptAfterMs, () => driver.nudge('preempt'));
   const dispatcher = createDispatch({

@@ -20,6 +20,7 @@ import { NodeStore } from './store/node-store.ts';
 import { OutputReader } from './store/output-reader.ts';
 import { PreemptStore } from './store/preempt-store.ts';
 import { Reachability } from './store/reachability.ts';
+import { ReleaseStore } from './store/release-store.ts';
 import { SpanStore } from './store/span-store.ts';
 import { TaskReader } from './store/task-reader.ts';
 
@@ -77,6 +78,7 @@ export async function buildStores(config: Config, around: Surroundings) {
     control: new ControlStore(redis),
     nodes: new NodeStore(redis),
     survey: new FarmSurvey(redis),
+    releases: new ReleaseStore(redis),
     health: new HealthStore(redis),
     preempts: new PreemptStore(redis),
     tasks: new TaskReader(redis, spans),

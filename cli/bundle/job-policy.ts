@@ -26,7 +26,12 @@ export function jobPolicy(bundle: Bundle, given: GivenPolicy): PolicyInput {
   const steps = { ...recipe?.policy.steps };
   const held = parameterValues?.value.holds.map(({ step }) => step) ?? [];
   for (const name of [...held, ...given.hold]) steps[name] = { ...steps[name], hold: true };
-  for (const { step, policy } of given.stepSettings) steps[step] = { ...steps[step], ...policy };
+  for (const { step, policy } of given.stepSettings) {
+    const { frameDependencies = [] } = steps[step] ?? {};
+    const all = [...frameDependencies, ...(policy.frameDependencies ?? [])];
+    const frames = all.length === 0 ? {} : { frameDependencies: all };
+    steps[step] = { ...steps[step], ...policy, ...frames };
+  }
   return {
     ...given.further,
     priority: given.priority ?? said?.priority,

@@ -79,9 +79,10 @@ function submitFlags({ parameters, policy }: ReadRecipe): string[] {
 
 /** What a bundle has no values for. */
 const stepFlags = (steps: NonNullable<PolicyValues['steps']>): string[] =>
-  Object.entries(steps).flatMap(([name, { order, scout }]) => [
+  Object.entries(steps).flatMap(([name, { order, scout, frameDependencies = [] }]) => [
     ...(order === undefined ? [] : ['--order', shellWord(`${name}=${order}`)]),
     ...(scout === undefined ? [] : ['--scout', shellWord(`${name}=${scout}`)]),
+    ...frameDependencies.flatMap(({ step }) => ['--frame-by-frame', shellWord(`${name}=${step}`)]),
   ]);
 
 const heldNames = (steps: NonNullable<PolicyValues['steps']>): string[] =>

@@ -2,14 +2,14 @@ import { stepPolicySchema, taskOrderSchema } from '@karst/shared/protocol/job.ts
 import { type Command, InvalidArgumentError } from 'commander';
 import { z } from 'zod';
 
-const { order, scout } = stepPolicySchema.shape;
+const { order, scout, frameDependencies } = stepPolicySchema.shape;
 
 /** What a flag says of a step: part of its policy. */
 export const stepSettingSchema = z.object({
   /** The flag, to be named when there is no such step. */
   flag: z.string(),
   step: z.string(),
-  policy: z.object({ order: order.unwrap().optional(), scout }),
+  policy: z.object({ order: order.unwrap().optional(), scout, frameDependencies }),
 });
 export type StepSetting = z.infer<typeof stepSettingSchema>;
 type Said = StepSetting['policy'];
@@ -44,5 +44,12 @@ export function addStepOptions(command: Command): void {
         const parsed = scout.safeParse(/^\d{1,4}$/.test(value) ? Number(value) : 0);
         return parsed.success ? { scout: parsed.data } : undefined;
       }),
+    )
+    .option(
+      '--frame-by-frame <step=other>',
+      "a task of the step starts when the other step's tasks of its own frames are done",
+      gather('--frame-by-frame', 'STEP=OTHER, with a step it depends on', (other) =>
+        other === '' ? undefined : { frameDependencies: [{ step: other }] },
+      ),
     );
 }

@@ -29,7 +29,7 @@ const THOROUGH_EVERY = 16;
  * it has), and a span BullMQ thinks active while the table says queued is freed. A span must look so in
  * two looks in a row, so that a grant in progress is left alone; the first sweep of a process trusts
  * its look at once, since nothing of its own is in progress. Leases that no node knows of are taken
- * back. Then the ceilings of jobs. A farm with many steps is swept in several runs.
+ * back. What was done and has not yet let other steps' tasks run does so. Then the ceilings of jobs. A farm with many steps is swept in several runs.
  */
 export function reconcilePass(parts: {
   redis: Redis;
@@ -107,6 +107,7 @@ export function reconcilePass(parts: {
       return 0;
     }
     active.push(job);
+    await parts.aftermath.releaseFrames(jobId);
     let looked = 0;
     for (const [step, record] of (await jobs.steps(jobId, job.stepCount)).entries()) {
       if (!mayRun(record)) continue;

@@ -96,6 +96,11 @@ export class Feeder {
       const record = await this.jobs.step(step.jobId, step.step);
       if (record === undefined) return 0;
       step.meanTaskMs = meanTaskMs(record);
+      // Its tasks are fed as those they wait for end: see jobs/frame-releases.ts.
+      if (record.frame_deps !== undefined) {
+        step.allFed = true;
+        return 0;
+      }
       const definition = await this.jobs.definition(step.jobId);
       const chunks = adaptiveChunks(definition?.job.steps[step.step]?.parameterSpace);
       const made =

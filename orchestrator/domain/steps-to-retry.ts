@@ -12,7 +12,7 @@ const lostStates: ReadonlySet<StepState> = new Set<StepState>(['failed', 'cancel
 /**
  * Which steps a retry lets go on: the one named `only` (default: every step) and those canceled
  * because of it. A step that waits for one that stays failed or canceled must stay as it is: it
- * would wait for ever.
+ * would wait for ever. Each comes behind those it waits for.
  */
 export function stepsToRetry(steps: readonly RetriedStep[], only: string | undefined): number[] {
   const known = new Map<number, boolean>();
@@ -30,5 +30,14 @@ export function stepsToRetry(steps: readonly RetriedStep[], only: string | undef
     const state = steps[index]?.state;
     return state !== undefined && lostStates.has(state);
   };
-  return steps.flatMap((_, index) => (goesOn(index) ? [index] : []));
+  const ordered: number[] = [];
+  const seen = new Set<number>();
+  const visit = (index: number): void => {
+    if (seen.has(index)) return;
+    seen.add(index);
+    for (const of of steps[index]?.dependsOn ?? []) visit(of);
+    if (goesOn(index)) ordered.push(index);
+  };
+  for (const index of steps.keys()) visit(index);
+  return ordered;
 }

@@ -33,6 +33,10 @@ export interface StepParts {
 const isOver = ({ state }: StepRecord) =>
   state === 'succeeded' || state === 'failed' || state === 'canceled';
 
+/** Tasks that the feed may still put into spans. */
+const fedable = ({ total, cursor, scout = total, frame_deps }: StepRecord): number =>
+  frame_deps === undefined ? Math.min(scout, total) - cursor : 0;
+
 /** The job's steps that have not ended, in its order. */
 export async function readOpenSteps(
   parts: StepParts,
@@ -56,7 +60,7 @@ export async function readOpenSteps(
       parts.survey.times(place),
       parts.queue.outlook(place),
     ]);
-    const unfed = record.total - record.cursor;
+    const unfed = fedable(record);
     const sinceMs = parts.clock.nowMs() - AVOIDED_MS;
     const avoided = unfed > 0 ? [] : await parts.survey.avoided(place, sinceMs);
     const { dependsOn } = resolved;
@@ -70,7 +74,7 @@ export async function readOpenSteps(
         step: listed.get(index) ?? runnableStep(job, index, resolved, facts),
         running: record.running,
         paused: job.state === 'paused',
-        held: record.held !== undefined,
+        held: record.held !== undefined || record.scouted !== undefined,
         waitsFor: dependsOn.flatMap((on) => {
           const other = records[on];
           return other === undefined || other.state === 'succeeded' ? [] : [other.name];

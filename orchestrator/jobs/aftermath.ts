@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import type { LeaseAccounts } from '../dispatch/lease-accounts.ts';
 import type { WakeBus } from '../dispatch/wake-bus.ts';
 import { retryDelayMs } from '../domain/retry-delay.ts';
+import type { SpanSizeLimits } from '../domain/span-size.ts';
 import { objectKeys } from '../objects/keys.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
@@ -14,6 +15,8 @@ import type { Effects } from '../store/effects.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { keys } from '../store/keys.ts';
 import type { Ledger } from '../store/ledger.ts';
+import type { ReleaseStore } from '../store/release-store.ts';
+import { FrameReleases } from './frame-releases.ts';
 import { hasCeilings, jobCeilings } from './job-ceilings.ts';
 import type { jobEndSchema } from './job-end.ts';
 import type { JobEvents } from './job-events.ts';
@@ -33,6 +36,7 @@ export class Aftermath {
   private readonly objects: ObjectStore;
   private readonly clock: Clock;
   private readonly logger: Logger;
+  private readonly frames: FrameReleases;
   private readonly stop = new AbortController();
 
   constructor(parts: {
@@ -46,6 +50,8 @@ export class Aftermath {
     objects: ObjectStore;
     clock: Clock;
     logger: Logger;
+    releases: ReleaseStore;
+    spanLimits: SpanSizeLimits;
   }) {
     this.redis = parts.redis;
     this.queue = parts.queue;
@@ -57,6 +63,14 @@ export class Aftermath {
     this.objects = parts.objects;
     this.clock = parts.clock;
     this.logger = parts.logger;
+    this.frames = new FrameReleases({
+      ...parts,
+      queue: (jobId, step, spanIds) => this.spansQueued(jobId, step, spanIds),
+      follow: async (jobId, step, effects) => {
+        await this.follow(jobId, step, effects);
+        await this.events.jobChanged(jobId);
+      },
+    });
   }
 
   /** A job was stored: its ready steps may be granted. */
@@ -84,6 +98,21 @@ export class Aftermath {
 
   /** `delayMs` tells how long the failed tasks wait for their next try. */
   async apply(
+    jobId: JobId,
+    step: number,
+    effects: Effects,
+    delayMs?: (retry: Effects['retries'][number]) => number,
+  ): Promise<void> {
+    await this.follow(jobId, step, effects, delayMs);
+    if (effects.release) await this.releaseFrames(jobId);
+  }
+
+  /** Lets tasks run that waited for single tasks of other steps, if these are done. */
+  async releaseFrames(jobId: JobId): Promise<void> {
+    await this.frames.drain(jobId);
+  }
+
+  private async follow(
     jobId: JobId,
     step: number,
     effects: Effects,

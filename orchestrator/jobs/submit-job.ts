@@ -4,6 +4,7 @@ import { parseTemplate, validateTemplate } from '@karst/shared/openjd/parse-temp
 import type { Problem, RawProblem } from '@karst/shared/openjd/problem.ts';
 import type { ResolvedJob } from '@karst/shared/openjd/resolved-job.ts';
 import { unknownRuleSteps } from '@karst/shared/protocol/failure-rules.ts';
+import { wholeDependencies } from '@karst/shared/protocol/frame-dependencies.ts';
 import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
 import type { Job, Submission } from '@karst/shared/protocol/job.ts';
 import type { FieldError, ProblemCode } from '@karst/shared/protocol/problem.ts';
@@ -116,7 +117,8 @@ export async function storeSubmission(
     await parts.ledger.setCeilings(jobCeilings({ ...record, state: existing?.state ?? 'pending' }));
   }
   await parts.jobs.create({ ...record, paused });
-  const ready = job.steps.flatMap((step, i) => (step.dependsOn.length === 0 ? [i] : []));
+  const whole = wholeDependencies(job, policy.steps);
+  const ready = whole.flatMap((dependencies, i) => (dependencies.length === 0 ? [i] : []));
   await parts.aftermath.jobCreated(jobId, ready);
   const stored = await parts.jobs.read(jobId);
   if (stored === undefined) throw new Error(`job ${jobId} vanished while it was stored`);

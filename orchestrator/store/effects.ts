@@ -26,6 +26,8 @@ const effectsSchema = z.object({
     .default([]),
   /** Steps that wait for a person now that their scouts have ended. */
   held: z.array(z.int()).default([]),
+  /** Tasks of other steps may run now: see the job's list of releases. */
+  release: z.boolean().default(false),
   /** Spans of failed tasks, to be queued after a delay. */
   retries: z.array(z.object({ spanId: z.int(), task: z.int(), failures: z.int() })).default([]),
 });
@@ -37,6 +39,7 @@ export const noEffects: Effects = {
   ended: [],
   revoked: [],
   held: [],
+  release: false,
   retries: [],
 };
 

@@ -61,6 +61,12 @@ const stepHashSchema = z.object({
   order: taskOrderSchema.optional(),
   /** So many positions of the order may be fed until a person releases the step. */
   scout: count.optional(),
+  /** Set where tasks wait for single tasks of these steps. */
+  frame_deps: z.string().optional(),
+  /** How many tasks were ever in a span, where that is not told by the cursor. */
+  fed_count: count.optional(),
+  /** Set when those that never were have been canceled. */
+  unfed_canceled: z.literal('1').optional(),
   /** Set while that release is what the step waits for. */
   scouted: z.literal('1').optional(),
   started_at: timeMs.optional(),

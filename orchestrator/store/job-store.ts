@@ -1,5 +1,6 @@
 import { adaptiveChunks } from '@karst/shared/openjd/adaptive-chunks.ts';
 import type { ResolvedJob, ResolvedStep } from '@karst/shared/openjd/resolved-job.ts';
+import { checkedFrameLinks, wholeDependencies } from '@karst/shared/protocol/frame-dependencies.ts';
 import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
 import { jobIdSchema } from '@karst/shared/protocol/ids.ts';
 import type { Job, Policy, StepPolicy } from '@karst/shared/protocol/job.ts';
@@ -51,13 +52,18 @@ function policyStepFields(
 }
 
 function stepFields(job: ResolvedJob, policy: Policy): string[][] {
+  const whole = wholeDependencies(job, policy.steps);
+  const byFrame = checkedFrameLinks(job, policy.steps).map((links) =>
+    links.map(({ dependency }) => dependency),
+  );
+  const waitingFor = (index: number, of: readonly (readonly number[])[]) =>
+    of.flatMap((dependencies, i) => (dependencies.includes(index) ? [i] : [])).join(',');
   return job.steps.map((step, index) => {
-    const dependents = job.steps.flatMap((other, i) =>
-      other.dependsOn.includes(index) ? [i] : [],
-    );
+    const [open = [], frames = []] = [whole[index], byFrame[index]];
+    const frameDependents = waitingFor(index, byFrame);
     return flat({
       name: step.name,
-      state: step.dependsOn.length === 0 ? 'ready' : 'blocked',
+      state: open.length === 0 ? 'ready' : 'blocked',
       total: step.taskCount,
       cursor: 0,
       span_seq: 0,
@@ -67,8 +73,10 @@ function stepFields(job: ResolvedJob, policy: Policy): string[][] {
       run_tasks: 0,
       chunked: adaptiveChunks(step.parameterSpace) === undefined ? 0 : 1,
       deps: step.dependsOn.join(','),
-      deps_open: step.dependsOn.length,
-      dependents: dependents.join(','),
+      deps_open: open.length,
+      dependents: waitingFor(index, whole),
+      ...(frameDependents === '' ? {} : { frame_dependents: frameDependents }),
+      ...(frames.length === 0 ? {} : { frame_deps: frames.join(','), listed: 1, fed_count: 0 }),
       ...policyStepFields(policy.steps[step.name], step),
     });
   });
@@ -102,8 +110,9 @@ function jobFields(job: NewJob): string[] {
     created_at: job.createdAtMs,
   };
   if (resolved.description !== undefined) fields.description = resolved.description;
-  for (const [index, { name, dependsOn }] of resolved.steps.entries()) {
-    if (dependsOn.length === 0 && isHeld(job.policy, name)) fields[`held:${index}`] = name;
+  const whole = wholeDependencies(resolved, job.policy.steps);
+  for (const [index, { name }] of resolved.steps.entries()) {
+    if (whole[index]?.length === 0 && isHeld(job.policy, name)) fields[`held:${index}`] = name;
   }
   return flat(fields);
 }

@@ -42,6 +42,8 @@ export const keys = {
   unpublished: (id: JobId) => job(id, 'unpublished'),
   /** String: for a while nothing is preempted for the step: room made for it was not used. */
   preemptPause: (id: JobId, step: number) => job(id, `step:${step}:preempt-pause`),
+  /** List of `step first last number`: tasks done that single tasks of other steps wait for. */
+  releases: (id: JobId) => job(id, 'release'),
   /** Stream: the live tail of one task's output. */
   liveLog: (id: JobId, step: number, task: number) => job(id, `log:${step}:${task}`),
   /** String: watchers were told that an attempt is slow. */

@@ -49,7 +49,13 @@ export interface TaskQuery {
 const LOOKED_THROUGH_MAX = 100_000;
 const CHUNK = 8192;
 
-type StepTable = { spans: Span[]; stepEnded: boolean; isChunked: boolean };
+interface StepTable {
+  spans: Span[];
+  stepEnded: boolean;
+  isChunked: boolean;
+  /** What was never in a span has been canceled, while the rest goes on. */
+  isUnfedCanceled: boolean;
+}
 
 /** Reads tasks: their state is derived from bitmaps and the span table, never stored a task at a time. */
 export class TaskReader {
@@ -172,10 +178,15 @@ export class TaskReader {
   }
 
   private async table(jobId: JobId, step: number): Promise<StepTable> {
-    const [state, chunked] = await this.redis.hmget(keys.step(jobId, step), 'state', 'chunked');
+    const [state, chunked, unfed] = await this.redis.hmget(
+      keys.step(jobId, step),
+      'state',
+      'chunked',
+      'unfed_canceled',
+    );
     const stepEnded = state === 'succeeded' || state === 'failed' || state === 'canceled';
     const spans = stepEnded ? [] : await this.spans.list(jobId, step);
-    return { spans, stepEnded, isChunked: chunked === '1' };
+    return { spans, stepEnded, isChunked: chunked === '1', isUnfedCanceled: unfed === '1' };
   }
 
   /** States of tasks from..to-1. */
@@ -187,9 +198,12 @@ export class TaskReader {
     table: StepTable,
   ): Promise<TaskState[]> {
     const bytes = [Math.floor(from / 8), Math.floor((to - 1) / 8)] as const;
-    const [succeeded, failed] = await Promise.all([
+    const [succeeded, failed, fed] = await Promise.all([
       this.redis.getrangeBuffer(keys.succeeded(jobId, step), ...bytes),
       this.redis.getrangeBuffer(keys.failed(jobId, step), ...bytes),
+      table.isUnfedCanceled
+        ? this.redis.getrangeBuffer(keys.fed(jobId, step), ...bytes)
+        : undefined,
     ]);
     const bit = (buffer: Buffer, task: number) => {
       const byte = buffer[Math.floor(task / 8) - bytes[0]] ?? 0;
@@ -199,7 +213,7 @@ export class TaskReader {
       const task = from + i;
       if (bit(succeeded, task)) return 'succeeded';
       if (bit(failed, task)) return 'failed';
-      if (table.stepEnded) return 'canceled';
+      if (table.stepEnded || (fed !== undefined && !bit(fed, task))) return 'canceled';
       return leaseOf(table, task) === undefined ? 'waiting' : 'running';
     });
   }

@@ -67,6 +67,22 @@ export const taskOrderSchema = z
   .meta({ id: 'TaskOrder' });
 export type TaskOrder = z.infer<typeof taskOrderSchema>;
 
+export const frameDependencySchema = z
+  .strictObject({
+    step: z.string().describe('A step that this one depends on in the template.'),
+    parameter: z
+      .string()
+      .optional()
+      .describe("This step's own parameter. Default: the one INT or CHUNK[INT] both have."),
+    on: z.string().optional().describe("The other step's parameter. Default: of the same name."),
+  })
+  .meta({
+    id: 'FrameDependency',
+    description:
+      "A task waits only for those tasks of the other step that have its own parameter's values.",
+  });
+export type FrameDependency = z.infer<typeof frameDependencySchema>;
+
 /** What OpenJD leaves out about one step. */
 export const stepPolicySchema = z
   .strictObject({
@@ -83,6 +99,11 @@ export const stepPolicySchema = z
       .describe(
         'So many tasks run first; when they have ended, the step waits for a person to release it.',
       ),
+    frameDependencies: z
+      .array(frameDependencySchema)
+      .max(16)
+      .optional()
+      .describe("Of the step's dependencies, those whose tasks are waited for one by one."),
   })
   .meta({ id: 'StepPolicy' });
 export type StepPolicy = z.infer<typeof stepPolicySchema>;

@@ -3,6 +3,7 @@ import { suggestion } from '../openjd/near-miss.ts';
 import type { RawProblem } from '../openjd/problem.ts';
 import type { ResolvedJob } from '../openjd/resolved-job.ts';
 import { quote } from '../openjd/text-rules.ts';
+import { frameLinks } from './frame-dependencies.ts';
 import type { Policy } from './job.ts';
 
 /** Every problem that the policies of a job's steps have with its steps. Paths start with "policy". */
@@ -12,12 +13,27 @@ export function stepPolicyProblems(
 ): RawProblem[] {
   const names = steps.map(({ name }) => name);
   const problems = unknownStepPolicies(names, policies);
-  for (const [name, { hold, order, scout }] of Object.entries(policies)) {
+  for (const [name, { hold, order, scout, frameDependencies = [] }] of Object.entries(policies)) {
     const step = steps.find((each) => each.name === name);
     const path = ['policy', 'steps', name];
     if (order !== 'ascending' && adaptiveChunks(step?.parameterSpace) !== undefined) {
       const message = `the chunks of ${quote(name)} adapt to their run time: they can only be cut in ascending order (found ${order})`;
       problems.push({ path: [...path, 'order'], message, found: order });
+    }
+    if (step !== undefined) {
+      const links = frameLinks({ steps }, step, frameDependencies);
+      if (!links.ok) problems.push(...links.error);
+    }
+    if (frameDependencies.length > 0) {
+      const why = `the tasks of ${quote(name)} run as those they wait for end`;
+      if (order !== 'ascending') {
+        const message = `${why}: they have no order of their own (found ${order})`;
+        problems.push({ path: [...path, 'order'], message, found: order });
+      }
+      if (scout !== undefined) {
+        const message = `${why}: there is no telling which are its scouts`;
+        problems.push({ path: [...path, 'scout'], message, found: `${scout}` });
+      }
     }
     if (hold && scout !== undefined) {
       const message = `${quote(name)} has scouts and is held: it can wait for a person before its first task or behind its scouts, not both`;

@@ -70,6 +70,7 @@ const headerSchema = z.object({
           hold: stepPolicySchema.shape.hold.unwrap().optional(),
           order: stepPolicySchema.shape.order.unwrap().optional(),
           scout: stepPolicySchema.shape.scout,
+          frameDependencies: stepPolicySchema.shape.frameDependencies,
         }),
       )
       .optional(),

@@ -85,9 +85,10 @@ export function jobControlHandlers(
       if (body.step !== undefined && !steps.some((step) => step.name === body.step)) {
         throw new ProblemError('not_found', `The job has no step "${body.step}".`);
       }
-      const graph = steps.map(({ name, state, deps }) => ({
+      const graph = steps.map(({ name, state, deps, unfed_canceled }) => ({
         name,
-        state,
+        // What it lost with another step comes back with that.
+        state: unfed_canceled === undefined || state === 'failed' ? state : 'canceled',
         dependsOn: deps === '' ? [] : deps.split(',').map(Number),
       }));
       const indices = stepsToRetry(graph, body.step);

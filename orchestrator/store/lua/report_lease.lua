@@ -53,6 +53,7 @@ local function note_times(ms, n)
 end
 
 local done, run_ms, returned, failed_any = 0, 0, false, false
+local frame_dependents = redis.call('HGET', step_key, 'frame_dependents')
 next_task = span.first
 for k = 1, #results, 7 do
   local code, first, last = results[k], tonumber(results[k + 1]), last_of(k)
@@ -61,6 +62,7 @@ for k = 1, #results, 7 do
     if code == 'b' or code == 's' then
       set_bits(step_key .. ':succeeded', first, last, 1)
       done = done + last - first + 1
+      if frame_dependents then note_release(step_index, first, last) end
       run_ms = run_ms + tonumber(results[k + 3])
       note_times(tonumber(results[k + 3]), last - first + 1)
       if code == 'b' then

@@ -34,6 +34,8 @@ else
       move(step, 'waiting', 'succeeded', tonumber(s[2]))
     end
     settle_step(i)
+    local s = redis.call('HMGET', step, 'frame_dependents', 'state')
+    if s[1] and not terminal[s[2]] then note_release(i, -1, -1) end
   end
 end
 return redis.call('HGET', job_key, 'state')

@@ -62,6 +62,12 @@ end
 close_run(cursor - 1)
 redis.call('DEL', step_key .. ':failed', step_key .. ':failures')
 note_scouts(step_index)
+-- What it waits for may have been done while its tasks were canceled.
+local frame_deps = redis.call('HGET', step_key, 'frame_deps')
+if frame_deps then
+  redis.call('HDEL', step_key, 'unfed_canceled')
+  for dependency in string.gmatch(frame_deps, '%d+') do note_release(dependency, -1, -1) end
+end
 local out = { failed, encode_effects() }
 for _, id in ipairs(spans) do out[#out + 1] = id end
 return out

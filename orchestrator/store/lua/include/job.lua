@@ -1,7 +1,7 @@
 -- Shared by every script that moves tasks of one job. Needs the locals job_key and now_ms.
 -- Keys of the job's other steps are derived: they share its hash tag, so they lie in the same slot.
 local prefix = string.sub(job_key, 1, -4)
-local effects = { ready = {}, ended = {}, revoked = {}, retries = {}, held = {}, job = '' }
+local effects = { ready = {}, ended = {}, revoked = {}, retries = {}, held = {}, job = '', release = false }
 local terminal = { succeeded = true, failed = true, canceled = true }
 
 local function step_of(i)
@@ -55,6 +55,14 @@ local function note_scouts(i)
   if s[2] ~= 'ready' and s[2] ~= 'running' or redis.call('HLEN', step .. ':spans') > 0 then return end
   redis.call('HSET', job_key, 'held:' .. i, s[4])
   if redis.call('HSET', step, 'scouted', 1) == 1 then effects.held[#effects.held + 1] = tonumber(i) end
+end
+
+-- Lists what those steps have to look at that wait for single tasks of step i: tasks it has done, or,
+-- with -1, all of them. The number makes each entry one of a kind.
+local function note_release(i, first, last)
+  local number = redis.call('HINCRBY', job_key, 'release_seq', 1)
+  redis.call('RPUSH', prefix .. 'release', i .. ' ' .. first .. ' ' .. last .. ' ' .. number)
+  effects.release = true
 end
 
 -- Where tasks are not fed by ascending index, a bitmap tells which ones were ever put into a span.
@@ -115,7 +123,7 @@ end
 local function settle_step(i)
   local step = step_of(i)
   local s = redis.call('HMGET', step,
-    'state', 'total', 'succeeded', 'failed', 'canceled', 'dependents', 'scout')
+    'state', 'total', 'succeeded', 'failed', 'canceled', 'dependents', 'scout', 'frame_dependents')
   if terminal[s[1]] then return end
   if s[3] + s[4] + s[5] < tonumber(s[2]) then
     if s[7] then note_scouts(i) end
@@ -141,6 +149,7 @@ local function settle_step(i)
       cancel_step(dependent)
     end
   end
+  if s[8] then note_release(i, -1, -1) end
   if open == 0 then end_job() end
 end
 
@@ -269,10 +278,10 @@ end
 
 local function encode_effects()
   local lists = #effects.ready + #effects.ended + #effects.revoked + #effects.retries + #effects.held
-  if effects.job == '' and lists == 0 then
+  if effects.job == '' and lists == 0 and not effects.release then
     return ''
   end
-  local out = { job = effects.job }
+  local out = { job = effects.job, release = effects.release }
   -- cjson writes an empty table as {}: leave those out.
   for _, name in ipairs({ 'ready', 'ended', 'revoked', 'retries', 'held' }) do
     if #effects[name] > 0 then out[name] = effects[name] end
