@@ -1,7 +1,7 @@
 import type { JobId, LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Job } from '@karst/shared/protocol/job.ts';
 import type { Resources } from '@karst/shared/protocol/lease.ts';
-import type { VictimLease } from '../scheduler/cheapest-victims.ts';
+import { classRank, type VictimLease } from '../scheduler/cheapest-victims.ts';
 import { mismatches } from '../scheduler/match.ts';
 import { capabilitiesFrom } from '../scheduler/node-capabilities.ts';
 import { type BusyNode, lostCost, type Want } from '../scheduler/preempt.ts';
@@ -34,7 +34,12 @@ export async function busyNodes(
   wants: readonly Want[],
   nowMs: number,
 ): Promise<(BusyNode<RunningLease> & { nodeId: NodeId })[]> {
-  const look = new Look(parts, nowMs);
+  const rank = Math.max(...wants.map((want) => classRank(want.priorityClass)));
+  const isAnyOwed = [...parts.settings.shareSettings().values()].some(
+    ({ guaranteedTasks }) => guaranteedTasks > 0,
+  );
+  const highest = isAnyOwed ? rank : rank - 1;
+  const look = new Look(parts, highest, nowMs);
   const busy: (BusyNode<RunningLease> & { nodeId: NodeId })[] = [];
   for (const node of nodes) {
     if (!node.takesWork) continue;
@@ -62,21 +67,24 @@ export async function busyNodes(
 class Look {
   private readonly parts: BusyNodesParts;
   private readonly nowMs: number;
+  private readonly highest: number;
   private readonly jobs = new Map<JobId, Promise<Job | undefined>>();
   private readonly means = new Map<string, Promise<number | undefined>>();
 
-  constructor(parts: BusyNodesParts, nowMs: number) {
+  /** `highest`: rank of the highest class that may be ended for anyone. */
+  constructor(parts: BusyNodesParts, highest: number, nowMs: number) {
     this.parts = parts;
     this.nowMs = nowMs;
+    this.highest = highest;
   }
 
   /** Undefined: the lease must not be ended, or is only being granted or ended. */
   async victim(lease: ListedLease): Promise<RunningLease | undefined> {
-    const [job, span] = await Promise.all([
-      this.job(lease.jobId),
-      this.parts.spans.readLease({ ...lease, epoch: 0 }),
-    ]);
-    if (job === undefined || !job.policy.preemptible || span?.state !== 'leased') return undefined;
+    const job = await this.job(lease.jobId);
+    if (job === undefined || !job.policy.preemptible) return undefined;
+    if (classRank(job.policy.priorityClass) > this.highest) return undefined;
+    const span = await this.parts.spans.readLease({ ...lease, epoch: 0 });
+    if (span?.state !== 'leased') return undefined;
     const ranMs = this.nowMs - span.grantedAtMs;
     if (ranMs < this.parts.minRunMs) return undefined;
     // Of a span of several tasks, those that have ended are not lost, only the one that runs.

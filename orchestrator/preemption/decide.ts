@@ -32,18 +32,20 @@ export async function decide(parts: DecideParts): Promise<void> {
   const steps = overdueSteps(parts);
   if (steps.length === 0) return;
   const token = parts.random.uuid();
-  if (!(await parts.preempts.lock(token))) return;
+  let marks = 0;
   try {
-    await decideAlone(parts, steps);
+    if (!(await parts.preempts.lock(token))) return;
+    marks = await decideAlone(parts, steps).finally(() => parts.preempts.unlock(token));
   } finally {
-    await parts.preempts.unlock(token);
+    // Those that can't be helped now may be later: a node goes, or a lease has run long enough.
+    parts.waiting.again(marks > 0);
   }
 }
 
 async function decideAlone(
   parts: DecideParts,
   steps: ReturnType<typeof overdueSteps>,
-): Promise<void> {
+): Promise<number> {
   const nowMs = parts.clock.nowMs();
   const ids = await parts.nodes.onClock();
   const standing = await Promise.all(ids.map((id) => parts.nodes.standing(id, nowMs)));
@@ -52,17 +54,19 @@ async function decideAlone(
   const underWay = ({ jobId, step }: { jobId: JobId; step: number }) =>
     rooms.filter((room) => room.jobId === jobId && room.step === step).length;
   const wants = await wantsOf(parts, steps, underWay, ROOMS_MAX);
-  if (wants.length === 0) return;
+  if (wants.length === 0) return 0;
   const busy = await busyNodes(parts, nodes, wants, nowMs);
   const studios = new Set([
     ...wants.map(({ studio }) => studio),
     ...busy.flatMap(({ leases }) => leases.map(({ studio }) => studio)),
   ]);
   const claims = await claimsOf(parts, [...studios], rooms, nodes);
+  let marks = 0;
   for (const eviction of planPreemption(wants, busy, claims, ROOMS_MAX)) {
     const node = nodes.find(({ nodeId }) => nodeId === eviction.nodeId);
-    if (node !== undefined) await mark(parts, eviction, node, nowMs);
+    if (node !== undefined && (await mark(parts, eviction, node, nowMs))) marks += 1;
   }
+  return marks;
 }
 
 /** What studios are guaranteed, and hold once what is under way is done. */
@@ -91,7 +95,7 @@ async function mark(
   { want, leases, resources }: Eviction<StepWant, RunningLease>,
   node: NodeStanding,
   nowMs: number,
-): Promise<void> {
+): Promise<boolean> {
   const { nodeId } = node;
   const { jobId, step } = want.runnable;
   const graceSeconds = Math.max(...leases.map((lease) => lease.graceSeconds));
@@ -118,8 +122,9 @@ async function mark(
   const others = node.leases
     .map(({ leaseId }) => leaseId)
     .filter((leaseId) => !leases.some((lease) => lease.leaseId === leaseId));
-  if (!(await preempts.mark(nodeId, preempt, others))) return;
+  if (!(await preempts.mark(nodeId, preempt, others))) return false;
   const ended = leases.map(({ leaseId }) => leaseId);
   logger.info({ node: nodeId, leases: ended, job: jobId, step }, 'leases preempted');
   bus.send({ kind: 'node', nodeId, lost: [] });
+  return true;
 }

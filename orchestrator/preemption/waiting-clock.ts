@@ -1,16 +1,21 @@
 import { type Clock, sleep } from '@karst/shared/clock.ts';
 import type { RunnableStep } from '../dispatch/runnable-steps.ts';
 
+/** How soon a step that still waits is looked at again, ms: twice as long each time in vain. */
+const AGAIN_MS = 2000;
+const AGAIN_MS_MAX = 30_000;
+
 /** Since when steps have been among those with work, and a call when one has waited long enough. */
 export class WaitingClock {
   private readonly clock: Clock;
   private readonly afterMs: number;
   private readonly due: () => void;
-  private readonly stop = new AbortController();
   private readonly since = new WeakMap<RunnableStep, number>();
-  private armed = false;
+  private againMs = AGAIN_MS;
+  private armed: { atMs: number; stop: AbortController } | undefined;
+  private closed = false;
 
-  /** `due` is called when a step that was noticed, or that wakeFor() was told of, has waited `afterMs`. */
+  /** `due` is called when a step has waited `afterMs`, and when arm() says. */
   constructor(clock: Clock, afterMs: number, due: () => void) {
     this.clock = clock;
     this.afterMs = afterMs;
@@ -21,7 +26,9 @@ export class WaitingClock {
   noticed(step: RunnableStep): void {
     this.since.set(step, this.clock.monotonicMs());
     // A background step goes before nothing, unless its studio is owed: the pass looks for that.
-    if (step.priorityClass !== 'background') this.arm(this.afterMs);
+    if (step.priorityClass === 'background') return;
+    this.againMs = AGAIN_MS;
+    this.arm(this.afterMs);
   }
 
   /** How much longer the step has to wait before others make room for it, ms; 0: no longer. */
@@ -32,13 +39,23 @@ export class WaitingClock {
       : Math.max(0, sinceMs + this.afterMs - this.clock.monotonicMs());
   }
 
-  /** Calls once more when `ms` have passed, unless a call is due anyway. */
+  /** Steps have waited long enough and still do; `helped`: room is being made for one. */
+  again(helped: boolean): void {
+    if (helped) this.againMs = AGAIN_MS;
+    this.arm(this.againMs);
+    this.againMs = Math.min(2 * this.againMs, AGAIN_MS_MAX);
+  }
+
+  /** Calls when `ms` have passed, unless a call is due before. */
   arm(ms: number): void {
-    if (this.armed || this.stop.signal.aborted) return;
-    this.armed = true;
-    sleep(ms + 5, this.stop.signal).then(
+    const atMs = this.clock.monotonicMs() + ms + 5;
+    if (this.closed || (this.armed !== undefined && this.armed.atMs <= atMs)) return;
+    this.armed?.stop.abort();
+    const stop = new AbortController();
+    this.armed = { atMs, stop };
+    sleep(ms + 5, stop.signal).then(
       () => {
-        this.armed = false;
+        this.armed = undefined;
         this.due();
       },
       () => undefined,
@@ -46,6 +63,7 @@ export class WaitingClock {
   }
 
   close(): void {
-    this.stop.abort();
+    this.closed = true;
+    this.armed?.stop.abort();
   }
 }

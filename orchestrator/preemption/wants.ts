@@ -13,8 +13,6 @@ import type { WaitingClock } from './waiting-clock.ts';
 
 /** Steps looked at in one decision; the others wait for the next. */
 const STEPS_MAX = 32;
-/** How soon a step that still waits is looked at again, ms. */
-const AGAIN_MS = 2000;
 
 export interface StepWant extends Want {
   readonly runnable: RunnableStep;
@@ -46,8 +44,6 @@ export function overdueSteps({ scheduler, waiting }: WantsParts): RunnableStep[]
     if (leftMs === 0) overdue.push(step);
     else nextMs = Math.min(nextMs ?? leftMs, leftMs);
   }
-  // Those that can't be helped now are looked at again: a node goes, or a lease has run long enough.
-  if (overdue.length > 0) nextMs = Math.min(nextMs ?? AGAIN_MS, AGAIN_MS);
   if (nextMs !== undefined) waiting.arm(nextMs);
   const rank = (step: RunnableStep) => priorityClasses.indexOf(step.priorityClass);
   return overdue.sort(
