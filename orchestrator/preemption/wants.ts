@@ -95,7 +95,9 @@ async function startableLeases(
   return Math.min(most, unfed + states.filter((state) => state !== 'delayed').length);
 }
 
-const unfedTasks = ({ total, cursor }: StepRecord): number => Math.max(0, total - cursor);
+/** Tasks in no span yet that could be; those that wait for single tasks of other steps can't. */
+const unfedTasks = ({ total, cursor, frame_deps }: StepRecord): number =>
+  frame_deps === undefined ? Math.max(0, total - cursor) : 0;
 
 async function roomUnderCeilings(
   { ledger }: WantsParts,
