@@ -1,5 +1,6 @@
 import { expireNodesPass } from './background/expire-nodes.ts';
 import { flagSlowTasksPass } from './background/flag-slow-tasks.ts';
+import { pageOutPass } from './background/page-out.ts';
 import { type Pass, PassDriver } from './background/pass.ts';
 import { preemptPass } from './background/preempt.ts';
 import { publishOutputsPass } from './background/publish-outputs.ts';
@@ -35,6 +36,7 @@ export type Services = ReturnType<typeof buildServices>;
 const passNames = [
   'expire-nodes',
   'flag-slow-tasks',
+  'page-out',
   'preempt',
   'publish-outputs',
   'reconcile',
@@ -64,7 +66,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     tasksMax: config.KARST_SPAN_TASKS_MAX,
   };
   const aftermath = new Aftermath({ ...parts, accounts, spanLimits });
-  const roster = new NodeRoster(nodes, stores.settings, clock, livenessMs);
+  const roster = new NodeRoster({ ...parts, livenessMs });
   const healthLimits = {
     jobs: config.KARST_QUARANTINE_JOBS,
     nodeFaults: config.KARST_QUARANTINE_FAULTS,
@@ -101,6 +103,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
       await redis.sadd(keys.publishingJobs(), jobId);
     },
     outputsAccepted: () => driver.nudge('publish-outputs'),
+    stepEnded: () => driver.nudge('page-out'),
   });
   const sync = new SyncService({
     ...parts,
@@ -119,6 +122,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     reconcilePass({ ...parts, dispatcher, aftermath, expiry, periodMs: config.KARST_RECONCILE_MS }),
     publishOutputsPass({ ...parts, periodMs: 2 * config.KARST_RECONCILE_MS }),
     flagSlowTasksPass({ ...parts, slowLimits, periodMs: 2 * config.KARST_RECONCILE_MS }),
+    pageOutPass({ ...parts, periodMs: 2 * config.KARST_RECONCILE_MS }),
     settleLedgerPass({
       ...parts,
       accounts,

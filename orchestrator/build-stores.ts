@@ -5,6 +5,7 @@ import { createApiKeys } from './access/api-keys.ts';
 import { createEnrollment } from './access/enrollment.ts';
 import { createNodeTokens } from './access/node-tokens.ts';
 import type { Config } from './config.ts';
+import { HistoryReader } from './history/history-reader.ts';
 import { createObjectStore } from './objects/store.ts';
 import { SpanQueue } from './queue/span-queue.ts';
 import { FarmSettings } from './settings/farm-settings.ts';
@@ -13,6 +14,7 @@ import { ControlStore } from './store/control-store.ts';
 import { createEventBus } from './store/event-bus.ts';
 import { FarmSurvey } from './store/farm-survey.ts';
 import { HealthStore } from './store/health-store.ts';
+import { HistoryStore } from './store/history-store.ts';
 import { JobStore } from './store/job-store.ts';
 import { Ledger } from './store/ledger.ts';
 import { LiveLogs } from './store/live-log.ts';
@@ -63,6 +65,7 @@ export async function buildStores(config: Config, around: Surroundings) {
   const spans = new SpanStore(redis);
   const ledger = new Ledger(redis);
   const settings = new FarmSettings(redis);
+  const history = new HistoryReader(redis, objects.getText);
   return {
     redis,
     subscriber,
@@ -81,8 +84,10 @@ export async function buildStores(config: Config, around: Surroundings) {
     releases: new ReleaseStore(redis),
     health: new HealthStore(redis),
     preempts: new PreemptStore(redis),
-    tasks: new TaskReader(redis, spans),
-    outputs: new OutputReader(redis),
+    history,
+    historyStore: new HistoryStore(redis),
+    tasks: new TaskReader(redis, spans, history),
+    outputs: new OutputReader(redis, history),
     apiKeys: createApiKeys(redis, clock, random),
     enrollment: createEnrollment(redis, clock, random),
     nodeTokens: createNodeTokens(redis, clock),

@@ -5,6 +5,8 @@ const [name = '', ...args] = process.argv.slice(2);
 const needs: Record<string, ('redis' | 'blender' | 'ffmpeg')[]> = {
   submit: ['redis'],
   dispatch: ['redis'],
+  memory: ['redis'],
+  idle: ['redis'],
   agent: ['redis'],
   openjd: [],
   blender: ['redis', 'blender', 'ffmpeg'],

@@ -31,7 +31,7 @@ export function expireNodesPass(parts: {
       for (const nodeId of await nodes.overdue(clock.nowMs())) {
         const deadlineMs = await nodes.deadlineMs(nodeId);
         if (deadlineMs > clock.nowMs()) {
-          await nodes.scheduleExpiry(nodeId, deadlineMs);
+          await nodes.scheduleExpiry(new Map([[nodeId, deadlineMs]]));
           continue;
         }
         const leases = await nodes.leases(nodeId);

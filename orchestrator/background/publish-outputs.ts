@@ -1,4 +1,4 @@
-import { type Clock, sleep } from '@karst/shared/clock.ts';
+import type { Clock } from '@karst/shared/clock.ts';
 import type { JobId } from '@karst/shared/protocol/ids.ts';
 import { jobIdSchema } from '@karst/shared/protocol/ids.ts';
 import { terminalJobStates } from '@karst/shared/protocol/job.ts';
@@ -7,19 +7,18 @@ import type { Logger } from 'pino';
 import type { JobEvents } from '../jobs/job-events.ts';
 import { objectKeys } from '../objects/keys.ts';
 import type { ObjectStore } from '../objects/store.ts';
-import { acceptedOutputsSchema } from '../store/attempt-record.ts';
+import { acceptedOutputs } from '../store/attempt-record.ts';
 import type { Redis } from '../store/connection.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { keys } from '../store/keys.ts';
 import { asInteger } from '../store/reply.ts';
 import { loadScript } from '../store/script.ts';
+import { underLock } from './job-lock.ts';
 import type { Pass } from './pass.ts';
 
 const markPublishedScript = loadScript('mark_published');
 
 const ENTRIES_AT_ONCE = 8;
-/** Renewed while it is held; a replica that dies frees the job by then. */
-const LOCK_MS = 5_000;
 
 interface Entry {
   text: string;
@@ -61,7 +60,7 @@ export function publishOutputsPass(parts: PublishParts): Pass {
     const studio = await events.studioOf(jobId);
     const text = await redis.hget(keys.outputs(jobId, entry.step), String(entry.task));
     const step = definition?.job.steps[entry.step];
-    const accepted = text === null ? undefined : acceptedOutputsSchema.parse(JSON.parse(text));
+    const accepted = acceptedOutputs(text, undefined);
     // A task that was requeued and ran again has newer outputs with an entry of their own.
     if (studio !== undefined && step !== undefined && accepted?.epoch === entry.epoch) {
       const { task, epoch } = entry;
@@ -93,33 +92,17 @@ export function publishOutputsPass(parts: PublishParts): Pass {
     }
   }
 
-  /** One copy may take longer than the lock lasts. A missed renewal costs at most a second copy. */
-  async function holdLock(lock: string, done: AbortSignal): Promise<void> {
-    while (!done.aborted) {
-      await sleep(LOCK_MS / 3, done).catch(() => undefined);
-      if (!done.aborted) await redis.pexpire(lock, LOCK_MS).catch(() => undefined);
-    }
-  }
-
   async function publishJob(jobId: JobId): Promise<void> {
-    const lock = `${keys.unpublished(jobId)}:lock`;
-    const token = parts.random.uuid();
-    if ((await redis.set(lock, token, 'PX', LOCK_MS, 'NX')) === null) return;
     let published = 0;
-    const done = new AbortController();
-    const held = holdLock(lock, done.signal);
-    try {
+    const isMine = await underLock(parts, `${keys.unpublished(jobId)}:lock`, async () => {
       for (;;) {
         const texts = await redis.lrange(keys.unpublished(jobId), 0, ENTRIES_AT_ONCE - 1);
         if (texts.length === 0) break;
         await Promise.all(texts.map((text) => publishEntry(jobId, parseEntry(text))));
         published += texts.length;
       }
-    } finally {
-      done.abort();
-      await held;
-      if ((await redis.get(lock)) === token) await redis.del(lock);
-    }
+    });
+    if (!isMine) return;
     await unlist(jobId);
     if (published > 0) await events.jobChanged(jobId);
   }

@@ -7,6 +7,7 @@ import {
 } from '@karst/shared/protocol/ids.ts';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { parsePageName } from '../history/page-name.ts';
 import { hasCeilings, jobCeilings } from '../jobs/job-ceilings.ts';
 import { jobEndSchema } from '../jobs/job-end.ts';
 import { jobFileSchema } from '../jobs/job-file.ts';
@@ -16,6 +17,7 @@ import type { FarmSettings } from '../settings/farm-settings.ts';
 import { restoreSettings } from '../settings/settings-control.ts';
 import { acceptedOutputsSchema } from '../store/attempt-record.ts';
 import type { Redis } from '../store/connection.ts';
+import type { HistoryStore } from '../store/history-store.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { keys } from '../store/keys.ts';
 import type { Ledger } from '../store/ledger.ts';
@@ -34,6 +36,7 @@ export interface RestoreParts {
   redis: Redis;
   objects: ObjectStore;
   jobs: JobStore;
+  historyStore: HistoryStore;
   settings: FarmSettings;
   ledger: Ledger;
   clock: Clock;
@@ -101,8 +104,10 @@ async function restoreJob(parts: RestoreParts, studio: StudioId, jobId: JobId): 
   await jobs.create(job);
   for (const step of job.definition.job.steps.keys()) {
     await restoreStep(parts, studio, jobId, step);
+    await restoreHistory(parts, studio, jobId, step);
   }
   await redis.sadd(keys.publishingJobs(), jobId);
+  await redis.sadd(keys.unpagedJobs(), jobId);
   if (end === undefined && hasCeilings(job)) {
     await parts.ledger.setCeilings(jobCeilings({ ...job, state: 'pending' }));
   }
@@ -147,6 +152,27 @@ async function restoreStep(
     if (batch.length === READS_AT_ONCE) await flush();
   }
   await flush();
+}
+
+/** Which objects hold details of the step's tasks: of several of one page the last counts. */
+async function restoreHistory(
+  parts: RestoreParts,
+  studio: StudioId,
+  jobId: JobId,
+  step: number,
+): Promise<void> {
+  const folder = objectKeys.historyPrefix(studio, jobId, step);
+  const last = new Map<number, { version: number; name: string }>();
+  for await (const key of allKeys(parts.objects, folder)) {
+    const name = key.slice(folder.length, -'.json'.length);
+    const parsed = parsePageName(name);
+    if (parsed === undefined) continue;
+    const { page, version } = parsed;
+    if (version > (last.get(page)?.version ?? 0)) last.set(page, { version, name });
+  }
+  // Which of them hold outputs is not in their names: they are looked into when outputs are asked for.
+  const entries = [...last].map(([page, { name }]) => [page, { name, hasOutputs: true }] as const);
+  await parts.historyStore.restore(jobId, step, new Map(entries));
 }
 
 async function* allKeys(objects: ObjectStore, prefix: string): AsyncGenerator<string> {

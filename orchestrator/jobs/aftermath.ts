@@ -142,6 +142,7 @@ export class Aftermath {
     if (terminalJobStates.has(state)) {
       const end: z.input<typeof jobEndSchema> = { state, message: job?.message ?? '' };
       await this.objects.putJson(objectKeys.jobEnd(studio, jobId), end);
+      await this.redis.sadd(keys.unpagedJobs(), jobId);
       await this.redis.srem(keys.activeJobs(), jobId);
       this.logger.info({ job: jobId, state }, 'job ended');
     } else {

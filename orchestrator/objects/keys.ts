@@ -46,6 +46,10 @@ export const objectKeys = {
   outputs: (id: StudioId, jobId: JobId, step: number, task: number) =>
     job(id, jobId, `outputs/${step}/${task}.json`),
   outputsPrefix: (id: StudioId, jobId: JobId, step: number) => job(id, jobId, `outputs/${step}/`),
+  /** Details of finished tasks, a page of a step each; see history/page-name.ts. */
+  history: (id: StudioId, jobId: JobId, step: number, name: string) =>
+    job(id, jobId, `history/${step}/${name}.json`),
+  historyPrefix: (id: StudioId, jobId: JobId, step: number) => job(id, jobId, `history/${step}/`),
   log: (id: StudioId, jobId: JobId, step: number, task: number, epoch: number) =>
     job(id, jobId, `logs/${step}/${task}/${epoch}.log`),
 

@@ -9,7 +9,7 @@ import {
 import { z } from 'zod';
 
 /** An attempt as stored, with short keys: there may be one for every task. */
-const attemptRecordSchema = z.object({
+export const storedAttemptSchema = z.object({
   e: z.int(),
   n: nodeIdSchema,
   o: attemptSchema.shape.outcome,
@@ -51,7 +51,10 @@ export function packAttempt(attempt: AttemptRecord): string {
 }
 
 export function unpackAttempt(text: string): AttemptRecord {
-  const r = attemptRecordSchema.parse(JSON.parse(text));
+  return fromStored(storedAttemptSchema.parse(JSON.parse(text)));
+}
+
+export function fromStored(r: z.infer<typeof storedAttemptSchema>): AttemptRecord {
   return {
     epoch: r.e,
     nodeId: r.n,
@@ -106,6 +109,15 @@ export const acceptedOutputsSchema = z.object({
   files: z.array(outputFileSchema),
 });
 export type AcceptedOutputs = z.infer<typeof acceptedOutputsSchema>;
+
+/** What counts of a task's outputs in Redis ('': withdrawn) and those that were paged out before. */
+export function acceptedOutputs(
+  text: string | null,
+  paged: AcceptedOutputs | undefined,
+): AcceptedOutputs | undefined {
+  if (text === null) return paged;
+  return text === '' ? undefined : acceptedOutputsSchema.parse(JSON.parse(text));
+}
 
 export function attemptOf(record: AttemptRecord): Attempt {
   const { startedAtMs, endedAtMs, logBytes: _logBytes, ...rest } = record;

@@ -1,4 +1,5 @@
 import type { JobId } from '@karst/shared/protocol/ids.ts';
+import { PAGE_TASKS } from '../history/page-name.ts';
 import type { Redis } from './connection.ts';
 import { type Effects, parseEffects } from './effects.ts';
 import { keys } from './keys.ts';
@@ -74,7 +75,7 @@ export class ControlStore {
       await requeueTaskScript.run(
         this.redis,
         { job_key: keys.job(jobId), step_key: keys.step(jobId, step) },
-        { step_index: step, task, now_ms: nowMs },
+        { step_index: step, task, now_ms: nowMs, page_tasks: PAGE_TASKS },
       ),
     );
     return {

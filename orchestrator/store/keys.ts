@@ -34,8 +34,13 @@ export const keys = {
   runs: (id: JobId, step: number) => job(id, `step:${step}:runs`),
   /** Hash bucket (scheduler/task-times.ts) → how many succeeded attempts took that long. */
   times: (id: JobId, step: number) => job(id, `step:${step}:times`),
-  /** Hash task index → accepted outputs as JSON. */
+  /** Hash task index → accepted outputs as JSON; '' where a person has had the task run again since. */
   outputs: (id: JobId, step: number) => job(id, `step:${step}:outputs`),
+  /** Hash page → name of its object in storage, with ` o` behind it where it holds outputs. */
+  pages: (id: JobId, step: number) => job(id, `step:${step}:pages`),
+  pageOutLock: (id: JobId) => job(id, 'page-out:lock'),
+  /** Hash page → finished tasks that were looked at when it was last paged out. */
+  paged: (id: JobId, step: number) => job(id, `step:${step}:paged`),
   /** Hash task index → progress of the running attempt as JSON. */
   progress: (id: JobId, step: number) => job(id, `step:${step}:progress`),
   /** List of `step:task` whose accepted outputs the studio's view does not hold yet. */
@@ -62,6 +67,8 @@ export const keys = {
   farm: () => 'karst:farm',
   /** Set of jobs that are not terminal. */
   activeJobs: () => 'karst:jobs:active',
+  /** Set of ended jobs whose tasks' details may not all be paged out. */
+  unpagedJobs: () => 'karst:jobs:unpaged',
   /** Set of jobs with unpublished outputs. */
   publishingJobs: () => 'karst:jobs:publishing',
 

@@ -244,9 +244,10 @@ export class NodeStore {
     return Object.entries(table).map(([leaseId, text]) => unpackLease(leaseId, text));
   }
 
-  /** Puts the node on the clock of the expiry pass; the deadline in its own record is the truth. */
-  async scheduleExpiry(nodeId: NodeId, deadlineMs: number): Promise<void> {
-    await this.redis.zadd(keys.nodeDeadlines(), deadlineMs, nodeId);
+  /** Puts nodes on the clock of the expiry pass; the deadline in a node's own record is the truth. */
+  async scheduleExpiry(deadlinesMs: ReadonlyMap<NodeId, number>): Promise<void> {
+    const words = [...deadlinesMs].flatMap(([nodeId, deadlineMs]) => [deadlineMs, nodeId]);
+    await this.redis.zadd(keys.nodeDeadlines(), ...words);
   }
 
   async stopExpiry(nodeId: NodeId): Promise<void> {

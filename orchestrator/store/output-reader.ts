@@ -1,11 +1,10 @@
 import type { OutputFile } from '@karst/shared/protocol/files.ts';
 import type { JobId } from '@karst/shared/protocol/ids.ts';
-import { acceptedOutputsSchema } from './attempt-record.ts';
+import type { HistoryReader } from '../history/history-reader.ts';
+import { PAGE_TASKS, pageOf } from '../history/page-name.ts';
+import { acceptedOutputs } from './attempt-record.ts';
 import type { Redis } from './connection.ts';
 import { keys } from './keys.ts';
-
-/** Tasks whose outputs are read in one call. */
-const TASKS_AT_ONCE = 500;
 
 /** A place in a job's outputs: of `step`, behind the first `file` files of `task`. */
 export interface OutputPlace {
@@ -25,9 +24,11 @@ export interface OutputPage {
 /** Reads accepted outputs in the order of steps, tasks and files. */
 export class OutputReader {
   private readonly redis: Redis;
+  private readonly history: HistoryReader;
 
-  constructor(redis: Redis) {
+  constructor(redis: Redis, history: HistoryReader) {
     this.redis = redis;
+    this.history = history;
   }
 
   /** Up to `limit` files from `place` on, up to the end of step `lastStep`. */
@@ -41,10 +42,9 @@ export class OutputReader {
     const files: PlacedOutput[] = [];
     let { task, file } = place;
     for (let step = place.step; step <= lastStep; step++) {
-      const count =
-        (await this.redis.exists(keys.outputs(jobId, step))) === 0 ? 0 : taskCount(step);
+      const count = (await this.hasOutputs(jobId, step)) ? taskCount(step) : 0;
       while (task < count) {
-        const stop = Math.min(task + TASKS_AT_ONCE, count);
+        const stop = Math.min((pageOf(task) + 1) * PAGE_TASKS, count);
         for (const accepted of await this.tasks(jobId, step, task, stop)) {
           for (const output of accepted.files.slice(accepted.task === task ? file : 0)) {
             if (files.length === limit) {
@@ -62,12 +62,21 @@ export class OutputReader {
     return { files, next: undefined };
   }
 
+  private async hasOutputs(jobId: JobId, step: number): Promise<boolean> {
+    const here = await this.redis.exists(keys.outputs(jobId, step));
+    return here === 1 || (await this.redis.hget(keys.step(jobId, step), 'outputs_paged')) !== null;
+  }
+
+  /** Those of tasks from..to-1, which are of one page. */
   private async tasks(jobId: JobId, step: number, from: number, to: number) {
-    const fields = Array.from({ length: to - from }, (_, i) => String(from + i));
-    const texts = await this.redis.hmget(keys.outputs(jobId, step), ...fields);
-    return texts.flatMap((text, i) => {
-      if (text === null) return [];
-      return [{ task: from + i, ...acceptedOutputsSchema.parse(JSON.parse(text)) }];
+    const tasks = Array.from({ length: to - from }, (_, i) => from + i);
+    const texts = await this.redis.hmget(keys.outputs(jobId, step), ...tasks.map(String));
+    const pages = await this.history.pagesOf(jobId, step, [from], ({ hasOutputs }) => hasOutputs);
+    const page = pages.get(pageOf(from));
+    return tasks.flatMap((task, i) => {
+      const text = texts[i] ?? null;
+      const accepted = acceptedOutputs(text, page?.outputs(task));
+      return accepted === undefined ? [] : [{ task, ...accepted }];
     });
   }
 }

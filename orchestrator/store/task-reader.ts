@@ -1,10 +1,12 @@
 import type { JobId, NodeId } from '@karst/shared/protocol/ids.ts';
 import type { TaskState } from '@karst/shared/protocol/job.ts';
 import { z } from 'zod';
+import type { HistoryReader } from '../history/history-reader.ts';
+import { pageOf } from '../history/page-name.ts';
 import {
   type AcceptedOutputs,
   type AttemptRecord,
-  acceptedOutputsSchema,
+  acceptedOutputs,
   unpackAttempt,
   unpackRun,
 } from './attempt-record.ts';
@@ -61,10 +63,12 @@ interface StepTable {
 export class TaskReader {
   private readonly redis: Redis;
   private readonly spans: SpanStore;
+  private readonly history: HistoryReader;
 
-  constructor(redis: Redis, spans: SpanStore) {
+  constructor(redis: Redis, spans: SpanStore, history: HistoryReader) {
     this.redis = redis;
     this.spans = spans;
+    this.history = history;
   }
 
   async page(
@@ -100,32 +104,40 @@ export class TaskReader {
     const table = known ?? (await this.table(jobId, step));
     const chunks = await this.chunksOf(jobId, step, tasks, table);
     // What is stored of a chunk stands under its first task.
-    const fields = tasks.map((task, i) => String(chunks[i]?.first ?? task));
-    const [failures, attempts, outputs, progress] = await Promise.all([
+    const places = tasks.map((task, i) => chunks[i]?.first ?? task);
+    const fields = places.map(String);
+    const [failures, attempts, runs, outputs, progress] = await Promise.all([
       this.redis.hmget(keys.failures(jobId, step), ...fields),
       this.redis.hmget(keys.attempts(jobId, step), ...fields),
+      Promise.all(places.map((place) => this.lastRun(jobId, step, place))),
       this.redis.hmget(keys.outputs(jobId, step), ...fields),
       this.redis.hmget(keys.progress(jobId, step), ...fields),
     ]);
+    // Redis first: what is not there any more is on a page by then.
+    const pages = await this.history.pagesOf(jobId, step, places);
     return await Promise.all(
       tasks.map(async (index, i) => {
-        const [state] = await this.states(jobId, step, index, index + 1, table);
+        const [state = 'waiting'] = await this.states(jobId, step, index, index + 1, table);
+        const place = places[i] ?? index;
+        const page = pages.get(pageOf(place));
         const text = attempts[i];
-        const attempt = await this.lastAttempt(jobId, step, index, text);
+        const here = latest([text ? unpackAttempt(text) : undefined, runs[i]]);
+        const paged = page?.attempt(place);
+        const attempt = latest([paged, here]);
         const lease = leaseOf(table, index);
         const said = progress[i];
-        const accepted = outputs[i];
+        const isPaged = attempt !== undefined && attempt === paged && hasEnded.has(state);
         return {
           index,
-          state: state ?? 'waiting',
-          failures: Number(failures[i] ?? 0),
+          state,
+          failures: Number(failures[i] ?? (isPaged ? page?.failures(place) : 0)),
           progress: said ? progressSchema.parse(JSON.parse(said)) : undefined,
           nodeId: lease?.nodeId ?? attempt?.nodeId,
           // The others of a span have not begun.
           grantedAtMs:
             chunks[i] !== undefined || lease?.first === index ? lease?.grantedAtMs : undefined,
           attempt,
-          outputs: accepted ? acceptedOutputsSchema.parse(JSON.parse(accepted)) : undefined,
+          outputs: acceptedOutputs(outputs[i] ?? null, page?.outputs(place)),
           chunk: chunks[i],
         };
       }),
@@ -157,13 +169,12 @@ export class TaskReader {
     );
   }
 
-  private async lastAttempt(
+  /** The attempt of the run that holds the task, where it was a bare success. */
+  private async lastRun(
     jobId: JobId,
     step: number,
     task: number,
-    text: string | null | undefined,
   ): Promise<AttemptRecord | undefined> {
-    const stored = text ? unpackAttempt(text) : undefined;
     const [member] = await this.redis.zrevrangebyscore(
       keys.runs(jobId, step),
       task,
@@ -173,8 +184,7 @@ export class TaskReader {
       1,
     );
     const run = member === undefined ? undefined : unpackRun(member);
-    if (run === undefined || run.last < task) return stored;
-    return stored === undefined || run.attempt.epoch > stored.epoch ? run.attempt : stored;
+    return run === undefined || run.last < task ? undefined : run.attempt;
   }
 
   private async table(jobId: JobId, step: number): Promise<StepTable> {
@@ -217,6 +227,16 @@ export class TaskReader {
       return leaseOf(table, task) === undefined ? 'waiting' : 'running';
     });
   }
+}
+
+const hasEnded: ReadonlySet<TaskState> = new Set(['succeeded', 'failed', 'canceled']);
+
+/** The one with the highest epoch. */
+function latest(attempts: readonly (AttemptRecord | undefined)[]): AttemptRecord | undefined {
+  return attempts.reduce((last, one) => {
+    if (last === undefined || one === undefined) return last ?? one;
+    return one.epoch > last.epoch ? one : last;
+  });
 }
 
 function leaseOf(table: StepTable, task: number) {

@@ -1,6 +1,7 @@
-import type { Clock } from '@karst/shared/clock.ts';
+import { type Clock, sleep } from '@karst/shared/clock.ts';
 import type { NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Resources } from '@karst/shared/protocol/lease.ts';
+import type { Logger } from 'pino';
 import type { Capabilities } from '../scheduler/capabilities.ts';
 import { mismatches } from '../scheduler/match.ts';
 import { capabilitiesFrom, unknownCapabilities } from '../scheduler/node-capabilities.ts';
@@ -27,6 +28,8 @@ interface Seen {
   described?: Described;
 }
 
+/** Entries on the expiry clock are moved together, so often, ms. */
+const MOVE_MS = 100;
 /** How long a count of slots serves, ms. */
 const COUNT_MS = 2000;
 
@@ -36,19 +39,29 @@ export class NodeRoster {
   private readonly settings: FarmSettings;
   private readonly clock: Clock;
   private readonly livenessMs: number;
+  private moves = new Map<NodeId, number>();
+  private readonly logger: Logger;
   private readonly byNode = new Map<NodeId, Seen>();
   private readonly slotCounts = new Map<string, { slots: number; atMs: number }>();
 
-  constructor(nodes: NodeStore, settings: FarmSettings, clock: Clock, livenessMs: number) {
-    this.nodes = nodes;
-    this.settings = settings;
-    this.clock = clock;
-    this.livenessMs = livenessMs;
+  constructor(parts: {
+    nodes: NodeStore;
+    settings: FarmSettings;
+    clock: Clock;
+    livenessMs: number;
+    logger: Logger;
+  }) {
+    this.nodes = parts.nodes;
+    this.settings = parts.settings;
+    this.clock = parts.clock;
+    this.livenessMs = parts.livenessMs;
+    this.logger = parts.logger;
   }
 
   /**
-   * A node called. Its entry on the expiry clock is moved only when a third of its time has passed:
-   * the pass reads the node's own record before it acts, so an entry may be early, never missing.
+   * A node called. Its entry on the expiry clock is moved only when a third of its time has passed, and
+   * together with those of others: the pass reads the node's own record before it acts, so an entry may
+   * be early, never missing.
    */
   async seen(nodeId: NodeId, slots: number, deadlineMs: number): Promise<void> {
     const known = this.byNode.get(nodeId);
@@ -65,7 +78,22 @@ export class NodeRoster {
       scheduledMs: deadlineMs,
       ...(described === undefined ? {} : { described }),
     });
-    await this.nodes.scheduleExpiry(nodeId, deadlineMs);
+    if (known === undefined) await this.nodes.scheduleExpiry(new Map([[nodeId, deadlineMs]]));
+    else this.move(nodeId, deadlineMs);
+  }
+
+  private move(nodeId: NodeId, deadlineMs: number): void {
+    this.moves.set(nodeId, deadlineMs);
+    if (this.moves.size > 1) return;
+    sleep(MOVE_MS)
+      .then(() => {
+        const moves = this.moves;
+        this.moves = new Map();
+        return this.nodes.scheduleExpiry(moves);
+      })
+      .catch((error: Error) => {
+        this.logger.warn({ err: error.message }, 'nodes stand early on the expiry clock');
+      });
   }
 
   /**

@@ -38,6 +38,8 @@ export interface ReportParts {
   listForPublishing(jobId: JobId): Promise<void>;
   /** Told when accepted outputs wait to be published. */
   outputsAccepted(): void;
+  /** Told when the last task of a step has finished. */
+  stepEnded(): void;
 }
 
 export interface ReportOutcome {
@@ -198,6 +200,7 @@ export class ReportService {
     if (results.some((result) => result.outcome === 'succeeded' && result.outputs?.length)) {
       this.parts.outputsAccepted();
     }
+    if (reported.effects.ended.length > 0) this.parts.stepEnded();
   }
 
   private async tell(

@@ -121,8 +121,10 @@ export class SyncService {
         orders.length ===
       0;
     if (silent && call.waitMs > 0) {
-      // The node's deadline counts from its call, so the wait must end well before it.
-      const longestMs = Math.min(call.waitMs, this.parts.livenessMs / 3);
+      // The node's deadline counts from its call, so the wait must end well before it; a node that has
+      // nothing to lose may be nearer to it.
+      const share = call.held.length > 0 ? 3 : 2;
+      const longestMs = Math.min(call.waitMs, this.parts.livenessMs / share);
       const waitMs = this.untilHoldChanges(answer, health, longestMs);
       news = await this.parts.dispatcher.wait(ask, waitMs, signal());
     }

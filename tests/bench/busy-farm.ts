@@ -8,6 +8,7 @@ import { routes } from '@karst/shared/protocol/routes.ts';
 import { systemRandom } from '@karst/shared/random.ts';
 import { Redis } from 'ioredis';
 import type { Farm } from '../support/farm.ts';
+import { inLanes } from './in-lanes.ts';
 
 /** What a farm has to decide among. */
 export interface BusyFarm {
@@ -18,8 +19,6 @@ export interface BusyFarm {
   tasksPerStep: number;
 }
 
-/** Requests in flight while the jobs are submitted. */
-const AT_ONCE = 16;
 /** Leases a studio may hold at once: never reached by its fair share, but counted on every grant. */
 const STUDIO_TASKS_MAX = 1000;
 
@@ -70,19 +69,4 @@ export async function fillFarm(farm: Farm, busy: BusyFarm): Promise<void> {
     };
     await client(keys[job % keys.length] ?? '').call(routes.submitJob, { body });
   });
-}
-
-async function inLanes<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  let next = 0;
-  const lane = async () => {
-    for (;;) {
-      const at = next++;
-      const item = items[at];
-      if (item === undefined) return;
-      results[at] = await work(item);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, lane));
-  return results;
 }

@@ -1,4 +1,5 @@
 import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { ApiClient } from '@karst/cli/api/client.ts';
 import type { Grant } from '@karst/shared/protocol/lease.ts';
 import {
@@ -9,6 +10,7 @@ import {
 import { routes } from '@karst/shared/protocol/routes.ts';
 import { systemRandom } from '@karst/shared/random.ts';
 import { SignJWT } from 'jose';
+import { inLanes } from './in-lanes.ts';
 import { LeanConnection } from './lean-http.ts';
 
 export interface AgentLoad {
@@ -17,7 +19,11 @@ export interface AgentLoad {
   adminKey: string;
   agents: number;
   slots: number;
+  /** Runs what was granted; default: a bare success of all of it, in no time. */
+  work?: (grant: Grant) => Promise<LeaseReportInput['results']>;
 }
+
+export type LeaseReportInput = NonNullable<SyncRequestInput['reports']>[number];
 
 export interface LoadResult {
   tasks: number;
@@ -48,6 +54,11 @@ async function nodeToken(nodeId: string, key: KeyObject): Promise<string> {
     .sign(key);
 }
 
+async function bareSuccess({ first, last }: Grant): Promise<LeaseReportInput['results']> {
+  const nowMs = performance.timeOrigin + performance.now();
+  return [{ outcome: 'succeeded', first, last, startedAtMs: nowMs, endedAtMs: nowMs }];
+}
+
 /** More than any shape of the bench asks for on every slot: slots are what runs out. */
 const bigMachine = (hostname: string): SyncRequestInput['inventory'] => ({
   hostname,
@@ -66,43 +77,45 @@ const bigMachine = (hostname: string): SyncRequestInput['inventory'] => ({
   agentVersion: 'bench',
 });
 
+async function enrolled(load: AgentLoad, i: number): Promise<SimulatedAgent> {
+  const url = new URL(load.urls[i % load.urls.length] ?? '');
+  const client = (key: string) => new ApiClient({ url, key, random: systemRandom });
+  const { token } = await client(load.adminKey).call(routes.createEnrollmentToken, { body: {} });
+  const pair = generateKeyPairSync('ed25519');
+  const { nodeId } = await client(token).call(routes.enrollNode, {
+    body: {
+      name: `simulated-${i}`,
+      publicKey: publicKeySchema.parse(pair.publicKey.export({ format: 'jwk' })),
+    },
+  });
+  return {
+    nodeId,
+    token: await nodeToken(nodeId, pair.privateKey),
+    connection: new LeanConnection(url),
+    inventory: bigMachine(`simulated-${i}`),
+    bootId: randomUUID(),
+    bootedAtMs: performance.timeOrigin,
+    seq: 0,
+    held: [],
+  };
+}
+
 /** Nodes that speak the real protocol over real HTTP and whose tasks take no time. */
 export class SimulatedAgents {
   private readonly agents: SimulatedAgent[];
   private readonly slots: number;
+  private readonly work: (grant: Grant) => Promise<LeaseReportInput['results']>;
 
-  private constructor(agents: SimulatedAgent[], slots: number) {
+  private constructor(agents: SimulatedAgent[], { slots, work = bareSuccess }: AgentLoad) {
     this.agents = agents;
     this.slots = slots;
+    this.work = work;
   }
 
   static async enroll(load: AgentLoad): Promise<SimulatedAgents> {
-    const agents: SimulatedAgent[] = [];
-    for (let i = 0; i < load.agents; i++) {
-      const url = new URL(load.urls[i % load.urls.length] ?? '');
-      const client = (key: string) => new ApiClient({ url, key, random: systemRandom });
-      const { token } = await client(load.adminKey).call(routes.createEnrollmentToken, {
-        body: {},
-      });
-      const pair = generateKeyPairSync('ed25519');
-      const { nodeId } = await client(token).call(routes.enrollNode, {
-        body: {
-          name: `simulated-${i}`,
-          publicKey: publicKeySchema.parse(pair.publicKey.export({ format: 'jwk' })),
-        },
-      });
-      agents.push({
-        nodeId,
-        token: await nodeToken(nodeId, pair.privateKey),
-        connection: new LeanConnection(url),
-        inventory: bigMachine(`simulated-${i}`),
-        bootId: randomUUID(),
-        bootedAtMs: performance.timeOrigin,
-        seq: 0,
-        held: [],
-      });
-    }
-    return new SimulatedAgents(agents, load.slots);
+    const numbers = Array.from({ length: load.agents }, (_, i) => i);
+    const agents = await inLanes(numbers, (i) => enrolled(load, i));
+    return new SimulatedAgents(agents, load);
   }
 
   /** Every agent asks, runs (in no time) and reports for `seconds`, after `warmSeconds` uncounted. */
@@ -112,6 +125,41 @@ export class SimulatedAgents {
     const result: LoadResult = { tasks: 0, syncs: 0, seconds, grantMs: [] };
     await Promise.all(this.agents.map((agent) => this.loop(agent, startMs, endMs, result)));
     return result;
+  }
+
+  /** Every agent asks, runs and reports until `isOver`, which is asked after each answer. */
+  async runUntil(isOver: () => boolean): Promise<void> {
+    await Promise.all(
+      this.agents.map(async (agent) => {
+        while (!isOver()) agent.held = (await this.sync(agent, agent.held)).grants;
+      }),
+    );
+  }
+
+  /**
+   * Every agent waits for work, `waitMs` a call, and runs what it gets, until `isOver`. Their first calls
+   * are spread over one such time, as those of agents that came at different times are.
+   */
+  async idle(
+    waitMs: number,
+    granted: (grants: Grant[]) => void,
+    isOver: () => boolean,
+  ): Promise<void> {
+    await Promise.all(
+      this.agents.map(async (agent, i) => {
+        await pause((waitMs * i) / this.agents.length);
+        while (!isOver()) {
+          const { grants } = await this.sync(agent, agent.held, waitMs);
+          agent.held = grants;
+          if (grants.length > 0) granted(grants);
+        }
+      }),
+    );
+  }
+
+  /** One call of every agent, by which the farm knows what it is; nothing is waited for. */
+  async introduce(): Promise<void> {
+    for (const agent of this.agents) await this.sync(agent, [], 0);
   }
 
   close(): void {
@@ -143,9 +191,15 @@ export class SimulatedAgents {
   private async sync(
     agent: SimulatedAgent,
     done: Grant[],
+    waitMs = 1000,
   ): Promise<{ grants: Grant[]; reports: { status: string }[] }> {
     agent.seq += 1;
-    const nowMs = performance.timeOrigin + performance.now();
+    const reports = await Promise.all(
+      done.map(async (grant) => {
+        const { leaseId, jobId, step, spanId, epoch } = grant;
+        return { leaseId, jobId, step, spanId, epoch, results: await this.work(grant) };
+      }),
+    );
     const request: SyncRequestInput = {
       bootId: agent.bootId,
       bootedAtMs: agent.bootedAtMs,
@@ -154,15 +208,8 @@ export class SimulatedAgents {
       slots: this.slots,
       wanted: this.slots,
       held: done.map((grant) => grant.leaseId),
-      reports: done.map(({ leaseId, jobId, step, spanId, epoch, first, last }) => ({
-        leaseId,
-        jobId,
-        step,
-        spanId,
-        epoch,
-        results: [{ outcome: 'succeeded', first, last, startedAtMs: nowMs, endedAtMs: nowMs }],
-      })),
-      waitMs: 1000,
+      reports,
+      waitMs,
     };
     const path = `/v1/nodes/${agent.nodeId}/sync`;
     return JSON.parse(await agent.connection.post(path, agent.token, JSON.stringify(request)));

@@ -15,6 +15,7 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startRedis, type TestRedis } from '../support/redis.ts';
+import { nothingPaged } from './support/real-farm.ts';
 
 let server: TestRedis;
 let redis: Redis;
@@ -88,7 +89,7 @@ async function makeFarm(chunkSize: number) {
     spans,
     queued,
     control: new ControlStore(redis),
-    tasks: new TaskReader(redis, spans),
+    tasks: new TaskReader(redis, spans, nothingPaged(redis)),
     replicas: [replica(), replica()] as const,
     bTasks: created.value.steps[B]?.taskCount ?? 0,
   };

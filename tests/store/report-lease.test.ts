@@ -12,6 +12,7 @@ import { systemRandom } from '@karst/shared/random.ts';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startRedis, type TestRedis } from '../support/redis.ts';
+import { nothingPaged } from './support/real-farm.ts';
 
 let server: TestRedis;
 let redis: Redis;
@@ -61,7 +62,7 @@ const words = (code: ResultWords['code'], task: number, outputs = ''): ResultWor
   first: task,
   last: task,
   runMs: 1,
-  record: '{}',
+  record: code === 'b' ? `${task} ${task} 1 ${nodeId} 1 2` : '{}',
   outputs,
   outputsCount: outputs === '' ? 0 : 1,
 });
@@ -94,7 +95,7 @@ it.each(['b', 's'] as const)(
   'a task run again that succeeds (%s) without outputs no longer has its former ones',
   async (code) => {
     const jobId = await storedJob(1, 0);
-    const outputs = new OutputReader(redis);
+    const outputs = new OutputReader(redis, nothingPaged(redis));
     const listed = async () =>
       (await outputs.page(jobId, { step: 0, task: 0, file: 0 }, 0, 10, () => 1)).files.length;
     const { spanIds } = await new SpanStore(redis).createSpans(jobId, 0, 1, 1);

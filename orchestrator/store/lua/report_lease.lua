@@ -38,12 +38,8 @@ for k = 1, #results, 7 do
   end
 end
 
--- A task that was requeued and succeeds without outputs no longer has those of its former attempt.
-local has_outputs = redis.call('EXISTS', step_key .. ':outputs') == 1
-local function withdraw_outputs(first, last)
-  if not has_outputs then return end
-  for task = first, last do redis.call('HDEL', step_key .. ':outputs', task) end
-end
+-- Tasks that were run again leave the runs of their former attempts.
+local reopened = redis.call('HEXISTS', step_key, 'reopens') == 1
 
 -- Run times by bucket, four to each doubling (scheduler/task-times.ts).
 local times = {}
@@ -66,13 +62,11 @@ for k = 1, #results, 7 do
       run_ms = run_ms + tonumber(results[k + 3])
       note_times(tonumber(results[k + 3]), last - first + 1)
       if code == 'b' then
+        if reopened then redis.call('ZREMRANGEBYSCORE', step_key .. ':runs', first, last) end
         redis.call('ZADD', step_key .. ':runs', first, results[k + 4])
-        withdraw_outputs(first, last)
       else
         redis.call('HSET', step_key .. ':attempts', first, results[k + 4])
-        if results[k + 5] == '' then
-          withdraw_outputs(first, last)
-        else
+        if results[k + 5] ~= '' then
           redis.call('HSET', step_key .. ':outputs', first, results[k + 5])
           redis.call('HINCRBY', job_key, 'outputs_accepted', results[k + 6])
           redis.call('RPUSH', prefix .. 'unpublished',

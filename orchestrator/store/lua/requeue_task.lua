@@ -1,12 +1,14 @@
 -- Runs one task again, whatever its state; where chunks adapt, the chunk that holds it. A running
--- attempt's lease ends.
+-- attempt's lease ends. What stood of the former attempt stays readable, but its outputs are withdrawn:
+-- '' in their place hides them wherever they are, here or paged out.
 -- From: any state but canceled, in a step without canceled tasks: those are canceled by their step
 -- having ended, so reopening it for one would revive them all. To: waiting.
 -- Returns { state before, effects, span id to queue or 0 }. Cost O(live spans of the step + tasks of
 -- the chunk).
 -- INCLUDE job
+-- INCLUDE history
 -- KEYS job_key step_key
--- ARGV step_index task now_ms
+-- ARGV step_index task now_ms page_tasks
 local s = redis.call('HMGET', step_key, 'state', 'canceled', 'cursor', 'listed')
 task = tonumber(task)
 if redis.call('HGET', job_key, 'state') == 'canceled' then return { 'canceled_job', '', 0 } end
@@ -43,6 +45,12 @@ if chunked then
 end
 set_bits(step_key .. ':' .. state, first, last, 0)
 forget_failures(step_key, first)
+local page = math.floor(first / page_tasks)
+local paged = redis.call('HEXISTS', step_key .. ':pages', page) == 1
+if paged or redis.call('HEXISTS', step_key .. ':outputs', first) == 1 then
+  redis.call('HSET', step_key .. ':outputs', first, '')
+end
+note_reopened(step_key, page, first, last)
 move(step_key, state, 'waiting', last - first + 1)
 -- One restored from storage may be ahead of the cursor: the feed comes to it, but passes over a chunk.
 -- Where tasks are listed it counts as fed.

@@ -3,6 +3,7 @@
 -- Returns { failed tasks, effects, span id, … }. Cost O(tasks fed / 8 + tasks that wait again), where
 -- chunks adapt O(chunks): a chunk runs again with the bounds it had.
 -- INCLUDE job
+-- INCLUDE history
 -- KEYS job_key step_key
 -- ARGV step_index now_ms span_tasks_max
 local s = redis.call('HMGET', step_key, 'state', 'failed', 'canceled', 'cursor', 'listed', 'total')
@@ -62,6 +63,7 @@ end
 close_run(cursor - 1)
 redis.call('DEL', step_key .. ':failed', step_key .. ':failures')
 note_scouts(step_index)
+note_reopened(step_key)
 -- What it waits for may have been done while its tasks were canceled.
 local frame_deps = redis.call('HGET', step_key, 'frame_deps')
 if frame_deps then

@@ -1,3 +1,4 @@
+import { HistoryReader } from '@karst/orchestrator/history/history-reader.ts';
 import { ControlStore } from '@karst/orchestrator/store/control-store.ts';
 import { JobStore } from '@karst/orchestrator/store/job-store.ts';
 import { SpanStore } from '@karst/orchestrator/store/span-store.ts';
@@ -9,6 +10,10 @@ import { policySchema } from '@karst/shared/protocol/job.ts';
 import { systemRandom } from '@karst/shared/random.ts';
 import type { Redis } from 'ioredis';
 import type { JobShape } from './model-state.ts';
+
+/** For jobs of which nothing was paged out: nothing is asked of storage. */
+export const nothingPaged = (redis: Redis) =>
+  new HistoryReader(redis, (key) => Promise.reject(new Error(`nothing wrote ${key}`)));
 
 /** The real stores on a real Redis, with one job of the given shape. */
 export class RealFarm {
@@ -24,7 +29,7 @@ export class RealFarm {
     this.jobs = new JobStore(redis);
     this.spans = new SpanStore(redis);
     this.control = new ControlStore(redis);
-    this.tasks = new TaskReader(redis, this.spans);
+    this.tasks = new TaskReader(redis, this.spans, nothingPaged(redis));
     this.jobId = newJobId(systemRandom);
     this.shape = shape;
   }
