@@ -28,9 +28,9 @@ describe('leases', () => {
     const port = await orchestrator.stop();
     const cutMs = performance.now();
     await eventually(() => alive(lease).length === 0);
-    const survivedMs = performance.now() - cutMs;
-    expect(survivedMs).toBeLessThan(2300);
-    expect(survivedMs).toBeGreaterThan(1000);
+    // At most liveness after the last answered call was sent, and not much sooner.
+    expect(performance.now() - cutMs).toBeLessThan(2300);
+    expect(performance.now() - orchestrator.answeredCallMs).toBeGreaterThan(1300);
     await orchestrator.start(port);
     expect(await orchestrator.finished(lease)).toMatchObject([
       { outcome: 'returned', first: 0, last: 3, message: expect.stringContaining('lost contact') },
@@ -123,7 +123,7 @@ describe('leases', () => {
     const startMs = performance.now();
     await writeFile(join(agent.dir, 'go'), '');
     await orchestrator.finished(lease);
-    expect(performance.now() - startMs).toBeLessThan(1500);
+    expect(performance.now() - startMs).toBeLessThan(3000);
     const seqs = orchestrator.syncs.map(({ seq }) => seq);
     expect(seqs).toEqual([...seqs].sort((one, other) => one - other));
   });

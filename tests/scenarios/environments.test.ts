@@ -22,10 +22,14 @@ it('keeps an environment entered for all tasks of a step, and exits it when the 
   const marks = await Marks.make(farm());
   const agent = await farm().startAgent();
   const script = `kill -0 "$APPLICATION" && echo "$KARST_LEASE_ID $APPLICATION" >> "$1/ran"`;
-  const steps = [{ script, range: '0-19' }];
-  const job = await farm().submit(withEnvironments(shellJob(marks, steps), [application]));
-  await farm().jobIn(job.id, ['succeeded']);
-  const ran = (await marks.lines('ran')).map((line) => line.split(' '));
+  // Sessions end with their job; a step that no node can run keeps this one from being over.
+  const amounts = [{ name: 'amount.worker.vcpu', min: 100_000 }];
+  const steps = [
+    { script, range: '0-19' },
+    { name: 'Never', script: 'true', hostRequirements: { amounts } },
+  ];
+  await farm().submit(withEnvironments(shellJob(marks, steps), [application]));
+  const ran = (await marks.written('ran', 20)).map((line) => line.split(' '));
   const [pid] = await marks.lines('entered');
   expect(await marks.lines('entered')).toHaveLength(1);
   expect(new Set(ran.map(([, application]) => application))).toEqual(new Set([pid]));

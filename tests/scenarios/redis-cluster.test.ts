@@ -36,7 +36,7 @@ it('runs jobs of many slots on a cluster of three nodes, with retries, dependenc
   ];
   expect(agents).toHaveLength(2);
   const jobs = await Promise.all(
-    Array.from({ length: 9 }, () =>
+    Array.from({ length: 24 }, () =>
       farm.submit(
         shellJob(marks, [
           { name: 'First', range: '0-4', script: noteStart },
@@ -59,8 +59,8 @@ it('runs jobs of many slots on a cluster of three nodes, with retries, dependenc
   await farm.jobIn(failing.id, ['failed']);
   await farm.api().call(routes.retryJob, { params: { jobId: failing.id }, body: {} });
   await farm.jobIn(failing.id, ['failed']);
-  const held = await cluster.keysPerNode();
-  for (const keys of held) expect(keys).toBeGreaterThan(10);
+  // Each of 26 jobs lies on one of three nodes, by chance.
+  for (const jobs of await cluster.jobsPerNode()) expect(jobs).toBeGreaterThan(0);
   expect(farm.logs()).not.toMatch(crossed);
 });
 

@@ -12,8 +12,8 @@ export interface TestCluster {
   /** For REDIS_URL: every node, with commas between. */
   urls: string;
   ports: readonly number[];
-  /** Keys that each node holds. */
-  keysPerNode(): Promise<number[]>;
+  /** Jobs that each node holds. */
+  jobsPerNode(): Promise<number[]>;
   stop(): Promise<void>;
 }
 
@@ -70,7 +70,12 @@ export async function startRedisCluster(): Promise<TestCluster> {
   return {
     urls: ports.map((port) => `redis://127.0.0.1:${port}`).join(','),
     ports,
-    keysPerNode: () => Promise.all(ports.map((port) => withNode(port, (node) => node.dbsize()))),
+    jobsPerNode: () =>
+      Promise.all(
+        ports.map((port) =>
+          withNode(port, async (node) => (await node.keys('karst:{job-*}:job')).length),
+        ),
+      ),
     async stop() {
       await Promise.all(servers.map((server) => server.kill()));
       await rm(dir, { recursive: true, force: true });

@@ -49,6 +49,8 @@ export class TestOrchestrator {
   readonly leases: TestLease[] = [];
   readonly syncs: SyncRequest[] = [];
   readonly answers: SyncResponse[] = [];
+  /** When the last call that was answered had come in (as performance.now() tells). */
+  answeredCallMs = Number.NaN;
   readonly storage = new TestStorage(() => this.url);
   readonly tokens = new Set(['good-token']);
   readonly requests: string[] = [];
@@ -273,6 +275,7 @@ export class TestOrchestrator {
   }
 
   async #sync(request: SyncRequest): Promise<SyncResponse> {
+    const arrivedMs = performance.now();
     if (this.superseded) throw new Problem('node_superseded');
     this.syncs.push(request);
     this.changes.changed();
@@ -316,6 +319,7 @@ export class TestOrchestrator {
       hardStop: this.hardStop,
     };
     this.answers.push(answer);
+    this.answeredCallMs = arrivedMs;
     return answer;
   }
 
