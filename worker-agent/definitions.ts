@@ -6,7 +6,7 @@ import { type GivenUp, persist } from './http/persist.ts';
 
 const keptMax = 32;
 
-/** What steps run, kept by job and step: every lease of a step has the same definition. */
+/** What steps run, kept by job and step: the same for every lease under the same revision. */
 export class Definitions {
   readonly #client: OrchestratorClient;
   readonly #random: Random;
@@ -20,7 +20,7 @@ export class Definitions {
   async get(grant: Grant, ended: AbortSignal): Promise<Result<LeaseDefinition, GivenUp>> {
     const key = `${grant.jobId} ${grant.step}`;
     const known = this.#kept.get(key);
-    if (known !== undefined) return ok(known);
+    if (known !== undefined && known.revision === grant.revision) return ok(known);
     const fetched = await persist(
       () => this.#client.definition(grant.leaseId, ended),
       this.#random,
@@ -31,6 +31,7 @@ export class Definitions {
   }
 
   #keep(key: string, definition: LeaseDefinition): void {
+    this.#kept.delete(key);
     this.#kept.set(key, definition);
     const [oldest] = this.#kept.keys();
     if (this.#kept.size > keptMax && oldest !== undefined) this.#kept.delete(oldest);

@@ -1,6 +1,8 @@
 import { routes } from '@karst/shared/protocol/routes.ts';
+import { policyChangeMapSchema } from '@karst/shared/recipes/policy-map.ts';
 import { z } from 'zod';
 import { say } from '../context.ts';
+import { readPolicy } from '../documents/read-policy.ts';
 import { usageError } from '../failure.ts';
 import {
   addConnectionOptions,
@@ -17,6 +19,7 @@ const optionsSchema = policyOptionsSchema.extend({
   maxRetries: z.int().optional(),
   maxFailed: z.int().optional(),
   anywhere: z.boolean().default(false),
+  policy: z.string().optional(),
   output: outputFormatSchema.exclude(['table']),
 });
 
@@ -29,7 +32,9 @@ export function addSetCommand({ program, context }: CommandLine): void {
     .option('--priority <n>', '0 to 100, higher goes first', integer(0, 100))
     .option('--max-retries <n>', 'retries of a task that fails by itself', integer(0, 100))
     .option('--max-failed <n>', 'the job fails when more tasks failed', integer(0, 1_000_000));
-  addPolicyOptions(command).option('--anywhere', 'forget where it had to run until now');
+  addPolicyOptions(command)
+    .option('--anywhere', 'forget where it had to run until now')
+    .option('--policy <policy>', 'all of it: a YAML or JSON file, or the JSON; flags go before it');
   addConnectionOptions(command);
   addOutputOption(command, ['name', 'json', 'yaml']);
   command.addHelpText(
@@ -40,13 +45,19 @@ export function addSetCommand({ program, context }: CommandLine): void {
     command,
     'karst set job-0123456789abcdef0123 --priority 80 --class urgent --pool gpu',
     'karst set job-0123456789abcdef0123 --max-tasks none --limit houdini --limit nuke',
+    `karst set job-0123456789abcdef0123 --policy '{"poisonNodes": 5, "silentSeconds": null}'`,
   );
   command.action(async (jobIds: string[]) => {
-    const { output, priority, maxRetries, maxFailed, anywhere, ...policy } = optionsSchema.parse(
+    const { output, priority, maxRetries, maxFailed, anywhere, ...flags } = optionsSchema.parse(
       command.opts(),
     );
+    const given = await readPolicy(flags.policy, policyChangeMapSchema, context.cwd);
+    const said = changeOf(flags, anywhere);
+    const placement = { ...given?.placement, ...said.placement };
     const body = {
-      ...changeOf(policy, anywhere),
+      ...given,
+      ...said,
+      ...(Object.keys(placement).length === 0 ? {} : { placement }),
       ...(priority === undefined ? {} : { priority }),
       ...(maxRetries === undefined ? {} : { maxRetriesPerTask: maxRetries }),
       ...(maxFailed === undefined ? {} : { maxFailedTasks: maxFailed }),

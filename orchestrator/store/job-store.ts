@@ -185,8 +185,22 @@ export class JobStore {
     return records.filter((record) => record !== undefined);
   }
 
-  /** Changes a job's policy, also when others do at the same time. False: there is no such job. */
-  async changePolicy(id: JobId, change: (policy: Policy) => Policy): Promise<boolean> {
+  /** A job's policy, and the revision of what its leases run under. */
+  async leasePolicy(id: JobId): Promise<{ policy?: Policy; revision?: number }> {
+    const hash = await this.redis.hgetall(keys.job(id));
+    const policy = parseJob(hash)?.policy;
+    return { ...(policy && { policy }), ...(hash.revision && { revision: Number(hash.revision) }) };
+  }
+
+  /**
+   * Changes a job's policy, also when others do at the same time. `redefinedAtMs`: what its leases run
+   * under is another from then on. False: there is no such job.
+   */
+  async changePolicy(
+    id: JobId,
+    change: (policy: Policy) => Policy,
+    redefinedAtMs?: number,
+  ): Promise<boolean> {
     for (;;) {
       const hash = await this.redis.hgetall(keys.job(id));
       const job = parseJob(hash);
@@ -194,7 +208,11 @@ export class JobStore {
       const reply = await changePolicyScript.run(
         this.redis,
         { job_key: keys.job(id) },
-        { expected_policy: hash.policy ?? '', expected_priority: hash.priority ?? '' },
+        {
+          expected_policy: hash.policy ?? '',
+          expected_priority: hash.priority ?? '',
+          redefined_at: redefinedAtMs ?? '',
+        },
         flat(policyFields(change(job.policy))),
       );
       if (asInteger(reply) === 1) return true;

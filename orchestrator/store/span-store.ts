@@ -55,6 +55,8 @@ export interface Granted {
   first: number;
   last: number;
   epoch: number;
+  /** Of the definition it runs under; absent: the first. */
+  revision?: number;
 }
 
 export interface Reported {
@@ -195,14 +197,15 @@ export class SpanStore {
     if (reply[0] === 'held') return { status: 'held' };
     const avoided = new Set<number>();
     const voided = new Set<number>();
+    const revision = asInteger(reply[2]);
     const spans = wanted.map(({ spanId }, i) => {
-      const [first, last, epoch] = reply.slice(2 + 3 * i, 5 + 3 * i).map(asInteger);
+      const [first, last, epoch] = reply.slice(3 + 3 * i, 6 + 3 * i).map(asInteger);
       if (first === undefined || last === undefined || epoch === undefined) {
         throw new TypeError('redis: grant_spans answered too few spans');
       }
       if (first === -2) avoided.add(spanId);
       if (first === -3) voided.add(spanId);
-      return first < 0 ? null : { first, last, epoch };
+      return first < 0 ? null : { first, last, epoch, ...(revision > 0 ? { revision } : {}) };
     });
     return { status: 'granted', jobStarted: asInteger(reply[1]) === 1, spans, avoided, voided };
   }
@@ -309,6 +312,12 @@ export class SpanStore {
       ),
     );
     return text === '' ? undefined : parseSpan(String(spanId), text);
+  }
+
+  /** The revision of what a job's leases run under; undefined: the first. */
+  async revision(jobId: JobId): Promise<number | undefined> {
+    const revision = await this.redis.hget(keys.job(jobId), 'revision');
+    return revision === null ? undefined : Number(revision);
   }
 
   /** Every queued or leased span of a step: as many as slots and buffer, never as many as tasks. */

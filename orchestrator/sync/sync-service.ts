@@ -209,7 +209,9 @@ export class SyncService {
     const ref: LeaseRef = { ...lease, epoch: 0 };
     const span = await this.parts.spans.voidLease(ref);
     if (span?.state === 'leased' && span.nodeId === nodeId) {
-      return { ...lease, epoch: span.epoch, first: span.first, last: span.last };
+      const { epoch, first, last } = span;
+      const revision = await this.parts.spans.revision(lease.jobId);
+      return { ...lease, epoch, first, last, ...(revision === undefined ? {} : { revision }) };
     }
     await this.parts.accounts.release(nodeId, [lease.leaseId], true);
     return undefined;

@@ -17,7 +17,10 @@ const logPattern = z
     const pattern = compileLinePattern(text);
     if (pattern.ok) return;
     const { at, message } = pattern.error;
-    context.addIssue({ code: 'custom', message: `at character ${at + 1}: ${message}` });
+    context.addIssue({
+      code: 'custom',
+      message: `expected another pattern (at character ${at + 1}: ${message})`,
+    });
   })
   .describe(
     'A regular expression that occurs in a line of the output: characters, . [] \\d \\w \\s ( ) (?: ) | * + ? {m,n} ^ $, and (?i) at the start. The first 4096 characters of a line count.',
@@ -78,7 +81,7 @@ export const failureRulesSchema = z
   .array(failureRuleSchema)
   .max(32)
   .refine((rules) => new Set(rules.map(({ name }) => name)).size === rules.length, {
-    message: 'two rules have the same name',
+    message: 'expected rules of different names',
   });
 
 /** One problem for each step that a rule names and the job lacks. Paths start with "policy". */

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { type Policy, policySchema } from './job.ts';
 import { placementSchema } from './placement.ts';
+import { policyFields } from './policy-fields.ts';
 
-const { shape } = policySchema;
 const place = placementSchema.shape;
 
 const placementChangeSchema = z
@@ -19,19 +19,28 @@ const placementChangeSchema = z
   })
   .meta({ id: 'PlacementChange' });
 
+const orNone = <T extends z.ZodType>(field: z.ZodOptional<T>, none: string) =>
+  field.unwrap().nullable().optional().describe(none);
+
 /** What of a job's policy may change while it is there. What is left out stays as it is. */
 export const jobChangeSchema = z
   .strictObject({
-    priority: shape.priority.unwrap().optional(),
-    priorityClass: shape.priorityClass.unwrap().optional(),
+    ...policyFields,
     placement: placementChangeSchema.optional().describe('null for a part: anywhere.'),
-    limits: shape.limits.unwrap().optional().describe('Instead of all those it had.'),
-    maxTasks: shape.maxTasks.unwrap().nullable().optional().describe('null: no ceiling.'),
-    maxNodes: shape.maxNodes.unwrap().nullable().optional().describe('null: no ceiling.'),
-    maxRetriesPerTask: shape.maxRetriesPerTask.unwrap().optional(),
-    maxFailedTasks: shape.maxFailedTasks.unwrap().optional(),
-    preemptible: shape.preemptible.unwrap().optional(),
-    preemptGraceSeconds: shape.preemptGraceSeconds.unwrap().optional(),
+    limits: policyFields.limits.describe('Instead of all those it had.'),
+    maxTasks: orNone(policyFields.maxTasks, 'null: no ceiling.'),
+    maxNodes: orNone(policyFields.maxNodes, 'null: no ceiling.'),
+    failureRules: policyFields.failureRules.describe(
+      'Instead of all those it had. Leases that run already keep those they began with.',
+    ),
+    silentSeconds: orNone(policyFields.silentSeconds, 'null: no task is flagged.'),
+    steps: z
+      .never({
+        error:
+          'expected nothing: the order, scouts, hold and frame links of steps stay as submitted (a held step is let go by its release)',
+      })
+      .optional()
+      .describe('Never: steps stay as submitted.'),
   })
   .meta({ id: 'JobChange' });
 export type JobChange = z.infer<typeof jobChangeSchema>;
@@ -47,3 +56,9 @@ export function changePolicy(policy: Policy, { placement = {}, ...change }: JobC
   const where = changed(policy.placement, placement);
   return policySchema.parse({ ...changed(policy, change), placement: where });
 }
+
+/** Whether agents that keep the definition of the job's steps have to fetch it anew. */
+export const changesDefinition = (change: JobChange): boolean =>
+  change.failureRules !== undefined ||
+  change.silentSeconds !== undefined ||
+  change.onSilent !== undefined;

@@ -20,9 +20,15 @@ export const resourcesSchema = z
   .meta({ id: 'Resources' });
 export type Resources = z.infer<typeof resourcesSchema>;
 
+const definitionRevision = z
+  .int()
+  .min(1)
+  .optional()
+  .describe('Another than that of a definition that is kept: fetch it anew. Absent: the first.');
+
 /**
  * The right to run tasks first..last (inclusive indices of one step) under `epoch`. What to run is
- * in the lease's definition, the same for every lease of the step.
+ * in the lease's definition, the same for every lease of the step under one revision.
  */
 export const grantSchema = z
   .object({
@@ -36,6 +42,7 @@ export const grantSchema = z
     resources: resourcesSchema
       .optional()
       .describe('What is reserved for it beside the slot. Absent: nothing was asked for.'),
+    revision: definitionRevision,
   })
   .meta({ id: 'Grant' });
 export type Grant = z.infer<typeof grantSchema>;
@@ -112,7 +119,7 @@ export const leaseReportAnswerSchema = z.object({
     .describe('With these results the job has ended: what is kept ready for it can go.'),
 });
 
-/** Everything an agent needs to run any task of a step. Cache it by (jobId, step). */
+/** Everything an agent needs to run any task of a step. Keep it by (jobId, step) and revision. */
 export const leaseDefinitionSchema = z
   .object({
     jobId: jobIdSchema,
@@ -127,6 +134,7 @@ export const leaseDefinitionSchema = z
       .record(z.string(), treePathSchema)
       .describe('PATH parameters that live in the job file tree, and where.'),
     hasInputs: z.boolean().describe('Whether the lease has input files to fetch.'),
+    revision: definitionRevision,
     failureRules: z.array(failureSignSchema).optional(),
     silence: z
       .object({ seconds: z.int().min(1), ends: z.boolean() })

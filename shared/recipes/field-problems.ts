@@ -28,7 +28,9 @@ export function fieldProblems(
     const path = [...base, ...issue.path.map((part) => (typeof part === 'symbol' ? '' : part))];
     if (issue.code === 'unrecognized_keys') {
       const key = issue.keys[0] ?? '';
-      return { path: [...path, key], message: issue.message, found: key, atKey: true };
+      const ours = issue.message.startsWith('unknown key');
+      const message = ours ? issue.message : `unknown key ${quote(key)}`;
+      return { path: [...path, key], message, found: key, atKey: true };
     }
     const value = valueAt(root, path);
     const expected = expectation(issue);
@@ -56,10 +58,13 @@ const typeNames: Readonly<Record<string, string>> = {
   array: 'a list',
 };
 
-/** The rules' own messages say what is expected, without "expected". */
+const plain = (message: string): string => message.replace(/^expected /, '');
+
+/** The rules' own messages say what is expected, with or without that word. */
 function expectation(issue: Issue): string {
   switch (issue.code) {
     case 'invalid_type':
+      if (issue.expected === 'never') return plain(issue.message);
       return typeNames[issue.expected] ?? issue.expected;
     case 'invalid_value':
       return issue.values.length === 1
@@ -70,7 +75,7 @@ function expectation(issue: Issue): string {
     case 'too_big':
       return `at most ${issue.maximum}${unitOf(issue.origin)}`;
     default:
-      return issue.message;
+      return plain(issue.message);
   }
 }
 

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { jobIdSchema } from '@karst/shared/protocol/ids.ts';
 import { routes } from '@karst/shared/protocol/routes.ts';
@@ -135,6 +136,45 @@ it('submits with a class, a pool, limits, ceilings and places, and changes them'
   await karst('set', jobId, '--anywhere', '--tag', 'fast');
   expect((await farm.readJob(jobId)).policy.placement).toEqual({ tags: ['fast'] });
   expect((await karst('set', jobId)).code).toBe(3);
+});
+
+it('changes the rest of a policy by --policy, a file or JSON, and flags go before it', async () => {
+  const { cwd, karst } = await start();
+  await writeBundle(path.join(cwd, 'job'), templateWith());
+  const jobId = jobIdSchema.parse((await karst('submit', 'job')).stdout.trim());
+  const policy = async () => (await farm.readJob(jobId)).policy;
+  const file = path.join(cwd, 'later.yaml');
+  const rule = '{name: licence, log: no licence, as: farm}';
+  await writeFile(
+    file,
+    `poisonNodes: 5\nsilentSeconds: 60\nfailureRules: [${rule}]\npriority: 9\n`,
+  );
+  await karst('set', jobId, '--policy', 'later.yaml', '--priority', '70');
+  expect(await policy()).toMatchObject({ poisonNodes: 5, silentSeconds: 60, priority: 70 });
+  expect((await policy()).failureRules).toEqual([
+    { name: 'licence', log: 'no licence', as: 'farm' },
+  ]);
+  const inline = { silentSeconds: null, preemptible: false, placement: { avoidNodes: ['n1'] } };
+  await karst('set', jobId, '--policy', JSON.stringify(inline), '--tag', 'rtx');
+  expect(await policy()).toMatchObject({
+    preemptible: false,
+    placement: { avoidNodes: ['n1'], tags: ['rtx'] },
+  });
+  expect((await policy()).silentSeconds).toBeUndefined();
+  await writeFile(
+    file,
+    'poisonNode: 5\nsteps: {Render: {hold: true}}\nfailureRules: [{name: a, as: b}]\n',
+  );
+  const refused = await karst('set', jobId, '--policy', 'later.yaml');
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toContain(
+    'later.yaml:1:1 poisonNode: unknown key "poisonNode"; did you mean "poisonNodes"?',
+  );
+  expect(refused.stderr).toContain('later.yaml:2:8 steps: expected nothing: the order, scouts');
+  expect(refused.stderr).toContain(
+    'later.yaml:3:30 failureRules[0].as: expected one of task, node',
+  );
+  expect((await karst('set', jobId, '--policy', 'gone.yaml')).code).toBe(3);
 });
 
 it('says which limit was meant, at the place in the job’s policy', async () => {

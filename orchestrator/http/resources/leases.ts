@@ -78,7 +78,7 @@ export function leaseHandlers(parts: LeaseParts): LeaseHandlers {
       const { job, locations, inputCount } = lease.definition;
       const definition = job.steps[lease.step];
       if (definition === undefined) throw lost();
-      const policy = (await parts.jobs.read(lease.jobId))?.policy;
+      const { policy, revision } = await parts.jobs.leasePolicy(lease.jobId);
       const signs = signsOf(policy?.failureRules ?? [], definition.name);
       const environments = [...(job.jobEnvironments ?? []), ...(definition.environments ?? [])];
       return {
@@ -94,6 +94,7 @@ export function leaseHandlers(parts: LeaseParts): LeaseHandlers {
           : { silence: { seconds: policy.silentSeconds, ends: policy.onSilent === 'retry' } }),
         locations,
         hasInputs: inputCount > 0 || definition.dependsOn.length > 0,
+        ...(revision === undefined ? {} : { revision }),
       };
     },
 

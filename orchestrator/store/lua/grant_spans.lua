@@ -1,7 +1,7 @@
 -- Leases queued spans to a node, each under a new epoch. The caller has claimed the leases on the
 -- node's side first.
 -- From: job pending or running, step ready or running and not held, span queued. To: span leased.
--- Returns { 'granted', job_started, first, last, epoch, … } in the order given, with first = -1 where
+-- Returns { 'granted', job_started, revision, first, last, epoch, … } in the order given, with first = -1 where
 -- the span is no longer queued (a second copy on the queue) and -2 where its first task failed on this
 -- node lately (after `avoided_since`, ms) and one of the `suitable` nodes may take it instead, and -3
 -- where the node struck the lease off its list before it was granted (void_lease.lua), or
@@ -9,12 +9,13 @@
 -- span, so the others need no look. Cost O(spans given).
 -- KEYS job_key step_key spans_key
 -- ARGV node_id now_ms suitable avoided_since span_leases*
-local job_state = redis.call('HGET', job_key, 'state')
+local j = redis.call('HMGET', job_key, 'state', 'revision')
+local job_state = j[1]
 local s = redis.call('HMGET', step_key, 'state', 'held')
 local step_state = s[1]
 if job_state ~= 'pending' and job_state ~= 'running' then return { 'held' } end
 if s[2] or step_state ~= 'ready' and step_state ~= 'running' then return { 'held' } end
-local out = { 'granted', 0 }
+local out = { 'granted', 0, tonumber(j[2]) or 0 }
 local tasks = 0
 local void_key = step_key .. ':void'
 local any_void = redis.call('EXISTS', void_key) == 1
