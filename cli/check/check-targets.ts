@@ -5,7 +5,7 @@ import { boundedParallel } from '../bounded-parallel.ts';
 import { type BundleFiles, readBundleFiles } from '../documents/bundle-files.ts';
 import { fileReport, parseFile, type Report } from '../documents/document.ts';
 import { readText, readTextStream } from '../documents/read-text.ts';
-import { holdProblems, valueProblems } from '../documents/value-problems.ts';
+import { policyProblems, valueProblems } from '../documents/value-problems.ts';
 
 const FILES_PARALLEL_MAX = 16;
 
@@ -56,7 +56,7 @@ function checkBundle({ template, parameterValues, reports }: BundleFiles): Repor
   if (template === undefined || parameterValues === undefined) return [...reports];
   const problems = [
     ...valueProblems(template.value, parameterValues.value),
-    ...holdProblems(template.value, parameterValues.value),
+    ...policyProblems(template.value, parameterValues.value),
   ];
   return reports.map((report) =>
     report.file === parameterValues.file ? { ...report, problems } : report,

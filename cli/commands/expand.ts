@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { PolicyValues } from '@karst/shared/recipes/recipe.ts';
+import type { PolicyValues } from '@karst/shared/protocol/policy-fields.ts';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { type CliContext, print, say } from '../context.ts';
@@ -37,8 +37,6 @@ export function addExpandCommand({ program, context }: CommandLine): void {
     sayWarnings(context, recipe);
     if (options.bundle !== undefined) {
       await writeBundle(recipe, path.resolve(context.cwd, options.bundle), options.output);
-      const beside = stepFlags(recipe.policy.steps ?? {});
-      if (beside.length > 0) say(context, `Submit it with: ${beside.join(' ')}`);
       return;
     }
     const flags = submitFlags(recipe);
@@ -69,23 +67,43 @@ function submitFlags({ parameters, policy }: ReadRecipe): string[] {
     '-p',
     shellWord(`${name}=${value}`),
   ]);
-  const { priority, maxRetriesPerTask, maxFailedTasks, steps = {} } = policy;
+  const { priority, maxRetriesPerTask, maxFailedTasks, steps = {}, ...rest } = policy;
   if (priority !== undefined) flags.push('--priority', `${priority}`);
   if (maxRetriesPerTask !== undefined) flags.push('--max-retries', `${maxRetriesPerTask}`);
   if (maxFailedTasks !== undefined) flags.push('--max-failed', `${maxFailedTasks}`);
   for (const name of heldNames(steps)) flags.push('--hold', shellWord(name));
-  return [...flags, ...stepFlags(steps)];
+  const named = namedFrames(steps);
+  const whole = { ...rest, ...(Object.keys(named).length === 0 ? {} : { steps: named }) };
+  const beside =
+    Object.keys(whole).length === 0 ? [] : ['--policy', shellWord(JSON.stringify(whole))];
+  return [...flags, ...stepFlags(steps), ...beside];
 }
 
-/** What a bundle has no values for. */
-const stepFlags = (steps: NonNullable<PolicyValues['steps']>): string[] =>
+type StepPolicies = NonNullable<PolicyValues['steps']>;
+type Frames = NonNullable<StepPolicies[string]['frameDependencies']>;
+
+/** Whether the steps' own parameters are named, which no flag can do. */
+const areNamed = (frames: Frames): boolean =>
+  frames.some(({ parameter, on }) => parameter !== undefined || on !== undefined);
+
+const namedFrames = (steps: StepPolicies): StepPolicies =>
+  Object.fromEntries(
+    Object.entries(steps).flatMap(([name, { frameDependencies = [] }]) =>
+      areNamed(frameDependencies) ? [[name, { frameDependencies }]] : [],
+    ),
+  );
+
+const stepFlags = (steps: StepPolicies): string[] =>
   Object.entries(steps).flatMap(([name, { order, scout, frameDependencies = [] }]) => [
     ...(order === undefined ? [] : ['--order', shellWord(`${name}=${order}`)]),
     ...(scout === undefined ? [] : ['--scout', shellWord(`${name}=${scout}`)]),
-    ...frameDependencies.flatMap(({ step }) => ['--frame-by-frame', shellWord(`${name}=${step}`)]),
+    ...(areNamed(frameDependencies) ? [] : frameDependencies).flatMap(({ step }) => [
+      '--frame-by-frame',
+      shellWord(`${name}=${step}`),
+    ]),
   ]);
 
-const heldNames = (steps: NonNullable<PolicyValues['steps']>): string[] =>
+const heldNames = (steps: StepPolicies): string[] =>
   Object.entries(steps).flatMap(([name, { hold }]) => (hold === true ? [name] : []));
 
 const shellWord = (text: string): string =>
@@ -97,13 +115,19 @@ async function writeBundle(
   dir: string,
   format: 'yaml' | 'json',
 ): Promise<void> {
-  const holds = heldNames(recipe.policy.steps ?? {});
+  const { priority, maxRetriesPerTask, maxFailedTasks, steps = {}, ...rest } = recipe.policy;
+  const holds = heldNames(steps);
+  const unheld = Object.entries(steps).flatMap(([name, { hold: _, ...step }]) =>
+    Object.keys(step).length === 0 ? [] : [[name, step] as const],
+  );
+  const whole = { ...rest, ...(unheld.length === 0 ? {} : { steps: Object.fromEntries(unheld) }) };
   const values = [
     ...Object.entries(absolutePaths(recipe)),
-    ['deadline:priority', recipe.policy.priority] as const,
-    ['deadline:maxRetriesPerTask', recipe.policy.maxRetriesPerTask] as const,
-    ['deadline:maxFailedTasksCount', recipe.policy.maxFailedTasks] as const,
+    ['deadline:priority', priority] as const,
+    ['deadline:maxRetriesPerTask', maxRetriesPerTask] as const,
+    ['deadline:maxFailedTasksCount', maxFailedTasks] as const,
     ['karst:hold', holds.length === 0 ? undefined : holds] as const,
+    ['karst:policy', Object.keys(whole).length === 0 ? undefined : whole] as const,
   ];
   const parameterValues = values.flatMap(([name, value]) =>
     value === undefined ? [] : [{ name, value }],

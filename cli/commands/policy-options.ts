@@ -1,4 +1,4 @@
-import { type PolicyInput, priorityClassSchema } from '@karst/shared/protocol/job.ts';
+import { priorityClassSchema } from '@karst/shared/protocol/job.ts';
 import type { JobChange } from '@karst/shared/protocol/job-change.ts';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
@@ -31,7 +31,8 @@ export function addPolicyOptions(command: Command): Command {
       '--software <name=versions>',
       'only nodes that have it, such as blender=">=4.2 <5"; repeat it for more',
       nameValue,
-    );
+    )
+    .option('--policy <policy>', 'all of it: a YAML or JSON file, or the JSON; flags go before it');
 }
 
 const names = z.array(z.string()).optional();
@@ -46,6 +47,7 @@ export const policyOptionsSchema = z.object({
   site: names,
   tag: names,
   software: z.record(z.string(), z.string()).optional(),
+  policy: z.string().optional(),
 });
 export type PolicyOptions = z.infer<typeof policyOptionsSchema>;
 
@@ -56,19 +58,6 @@ const placed = ({ pool, region, site, tag, software }: PolicyOptions) => ({
   ...(tag === undefined ? {} : { tags: tag }),
   ...(software === undefined ? {} : { software }),
 });
-
-/** What they say of a new job. */
-export function policyOf(options: PolicyOptions): PolicyInput {
-  const { limit, maxTasks, maxNodes } = options;
-  const placement = placed(options);
-  return {
-    ...(options.class === undefined ? {} : { priorityClass: options.class }),
-    ...(limit === undefined ? {} : { limits: limit }),
-    ...(maxTasks === undefined || maxTasks === NONE ? {} : { maxTasks }),
-    ...(maxNodes === undefined || maxNodes === NONE ? {} : { maxNodes }),
-    ...(Object.keys(placement).length === 0 ? {} : { placement }),
-  };
-}
 
 const anywhere = {
   pool: null,
@@ -84,8 +73,8 @@ const anywhere = {
 
 const orNull = <T>(value: T | typeof NONE): T | null => (value === NONE ? null : value);
 
-/** What they change of a job that is there. */
-export function changeOf(options: PolicyOptions, everywhere: boolean): JobChange {
+/** What they say of a job, before what it says itself; null takes that back. */
+export function changeOf(options: PolicyOptions, everywhere = false): JobChange {
   const { limit, maxTasks, maxNodes } = options;
   const where = placed(options);
   const pool = where.pool === undefined ? {} : { pool: orNull(where.pool) };

@@ -19,7 +19,6 @@ const optionsSchema = policyOptionsSchema.extend({
   maxRetries: z.int().optional(),
   maxFailed: z.int().optional(),
   anywhere: z.boolean().default(false),
-  policy: z.string().optional(),
   output: outputFormatSchema.exclude(['table']),
 });
 
@@ -32,9 +31,7 @@ export function addSetCommand({ program, context }: CommandLine): void {
     .option('--priority <n>', '0 to 100, higher goes first', integer(0, 100))
     .option('--max-retries <n>', 'retries of a task that fails by itself', integer(0, 100))
     .option('--max-failed <n>', 'the job fails when more tasks failed', integer(0, 1_000_000));
-  addPolicyOptions(command)
-    .option('--anywhere', 'forget where it had to run until now')
-    .option('--policy <policy>', 'all of it: a YAML or JSON file, or the JSON; flags go before it');
+  addPolicyOptions(command).option('--anywhere', 'forget where it had to run until now');
   addConnectionOptions(command);
   addOutputOption(command, ['name', 'json', 'yaml']);
   command.addHelpText(

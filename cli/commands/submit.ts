@@ -3,6 +3,7 @@ import type { Problem as TemplateProblem } from '@karst/shared/openjd/problem.ts
 import type { Job, SubmissionInput } from '@karst/shared/protocol/job.ts';
 import type { FieldError, Problem } from '@karst/shared/protocol/problem.ts';
 import { routes } from '@karst/shared/protocol/routes.ts';
+import { policyMapSchema } from '@karst/shared/recipes/policy-map.ts';
 import { z } from 'zod';
 import { patientRetry } from '../api/backoff.ts';
 import type { ApiClient } from '../api/client.ts';
@@ -17,6 +18,7 @@ import {
   supplyValues,
 } from '../bundle/supplied-values.ts';
 import { type CliContext, say } from '../context.ts';
+import { readPolicy } from '../documents/read-policy.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { CliError, InterruptedError } from '../failure.ts';
 import { withInterrupt } from '../interrupt.ts';
@@ -38,7 +40,7 @@ import {
 import { downloadJob } from './download.ts';
 import { addOutputOption, outputFormatSchema, printOne } from './output-format.ts';
 import { addParamOption, givenValuesSchema } from './parameter-option.ts';
-import { addPolicyOptions, policyOf, policyOptionsSchema } from './policy-options.ts';
+import { addPolicyOptions, changeOf, policyOptionsSchema } from './policy-options.ts';
 import { addStepOptions, stepSettingSchema } from './step-options.ts';
 
 const optionsSchema = policyOptionsSchema.extend({
@@ -88,7 +90,7 @@ export function addSubmitCommand({ program, context, finish }: CommandLine): voi
   example(
     command,
     'karst submit examples/orbit --wait --download out/orbit',
-    'karst submit shot.yaml -p Scene=shot.blend -p Frames=1-240 --priority 80',
+    'karst submit shot.yaml -p Scene=shot.blend -p Frames=1-240 --priority 80 --policy farm.yaml',
   );
   command.action(async (target: string) => {
     const options = optionsSchema.parse(command.opts());
@@ -172,7 +174,8 @@ async function prepare(
 ): Promise<SubmissionInput> {
   const supplied = supplyValues(bundle, options.param);
   checkParameters(bundle, supplied);
-  const policy = jobPolicy(bundle, { ...options, further: policyOf(options) });
+  const whole = await readPolicy(options.policy, policyMapSchema, context.cwd);
+  const policy = jobPolicy(bundle, { ...options, whole, further: changeOf(options) });
   const collected = await collectInputs(bundle, supplied, context.cwd);
   sayCollected(context, bundle, collected);
   const { files, locations, assets, outputs } = collected;

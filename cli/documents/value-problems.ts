@@ -2,6 +2,7 @@ import type { ParameterValuesFile } from '@karst/shared/bundle/parameter-values.
 import { createJob } from '@karst/shared/openjd/create-job.ts';
 import type { Problem } from '@karst/shared/openjd/problem.ts';
 import type { JobTemplate } from '@karst/shared/openjd/types.ts';
+import { unknownRuleSteps } from '@karst/shared/protocol/failure-rules.ts';
 import { unknownStepPolicies } from '@karst/shared/protocol/step-policies.ts';
 
 /**
@@ -20,10 +21,22 @@ export function valueProblems(template: JobTemplate, { values }: ParameterValues
   });
 }
 
-/** Steps to be held that the template does not have, at their places in the file. */
-export function holdProblems({ steps }: JobTemplate, { holds }: ParameterValuesFile): Problem[] {
+/** Steps that the file's policy names and the template does not have, at their places in the file. */
+export function policyProblems(
+  { steps }: JobTemplate,
+  { holds, policy, policyPlace }: ParameterValuesFile,
+): Problem[] {
   const names = steps.map(({ name }) => name);
-  return holds.flatMap(({ step, line, column }) =>
+  const unknown = [
+    ...unknownStepPolicies(names, policy.steps ?? {}),
+    ...unknownRuleSteps(names, policy.failureRules ?? []),
+  ];
+  const ofPolicy = unknown.map(({ path: [, ...path], message, atKey }) => ({
+    path: ['parameterValues'],
+    message,
+    ...policyPlace(path, atKey),
+  }));
+  const ofHolds = holds.flatMap(({ step, line, column }) =>
     unknownStepPolicies(names, { [step]: {} }).map(({ message }) => ({
       path: ['parameterValues'],
       message,
@@ -31,4 +44,5 @@ export function holdProblems({ steps }: JobTemplate, { holds }: ParameterValuesF
       column,
     })),
   );
+  return [...ofPolicy, ...ofHolds];
 }

@@ -22,7 +22,8 @@ export interface Place {
 /** What the rules of one file share. */
 export interface Reading {
   readonly problems: ProblemList;
-  readonly placeOf: (path: ProblemPath) => Place;
+  /** `atKey`: where the last key stands, rather than its value. */
+  readonly placeOf: (path: ProblemPath, atKey?: boolean) => Place;
 }
 
 /**
@@ -38,8 +39,8 @@ export function readBundleFile<T>(
   if (!document.ok) return document;
   const { place, value } = document.value;
   const problems = new ProblemList();
-  const placeOf = (path: ProblemPath): Place => {
-    const { line = 1, column = 1 } = place({ path, message: '' });
+  const placeOf = (path: ProblemPath, atKey = false): Place => {
+    const { line = 1, column = 1 } = place({ path, message: '', atKey });
     return { line, column };
   };
   const result = read({ problems, placeOf }, value);

@@ -1,6 +1,9 @@
 import type { Problem, ProblemPath } from '../openjd/problem.ts';
-import { describe, isList, type TemplateValue } from '../openjd/template-value.ts';
+import { describe, isList, type TemplateValue, toJson } from '../openjd/template-value.ts';
 import { quote } from '../openjd/text-rules.ts';
+import type { PolicyValues } from '../protocol/policy-fields.ts';
+import { fieldProblems } from '../recipes/field-problems.ts';
+import { policyMapSchema } from '../recipes/policy-map.ts';
 import type { Result } from '../result.ts';
 import {
   isNothing,
@@ -16,8 +19,10 @@ import { type BundlePolicy, readPolicyValue } from './policy-values.ts';
 export interface ParameterValuesFile {
   /** Template parameter -> its value, and where the value stands. Integers beyond 2^53 are text. */
   readonly values: ReadonlyMap<string, { readonly value: string | number } & Place>;
-  /** What the `deadline:` values say. */
+  /** What `karst:policy` says, and before that the `deadline:` values. */
   readonly policy: BundlePolicy;
+  /** Where in the file a part of `karst:policy` stands. */
+  readonly policyPlace: (path: ProblemPath, atKey?: boolean) => Place;
   /** Steps that `karst:hold` names, and where. */
   readonly holds: readonly ({ readonly step: string } & Place)[];
   /** Names of values that belong to other farms (`other:name`), which nothing here reads. */
@@ -27,6 +32,7 @@ export interface ParameterValuesFile {
 const POLICY_PREFIX = 'deadline:';
 /** Deadline has no such thing, and leaves names with another prefix alone. */
 const HOLD = 'karst:hold';
+const POLICY = 'karst:policy';
 
 /** Parses parameter_values.yaml or .json. Every problem of the file, with line and column. */
 export function parseParameterValues(
@@ -38,17 +44,25 @@ export function parseParameterValues(
 
 function readFile(reading: Reading, document: TemplateValue): ParameterValuesFile {
   const values = new Map<string, { value: string | number } & Place>();
-  const policy: BundlePolicy = {};
+  const ofDeadline: BundlePolicy = {};
+  let whole: PolicyValues = {};
+  let wholeAt: ProblemPath = [];
   const holds: ({ step: string } & Place)[] = [];
   const foreign: string[] = [];
-  const file = { values, policy, holds, foreign };
-  if (isNothing(document)) return file;
+  const file = () => ({
+    values,
+    policy: { ...whole, ...ofDeadline },
+    policyPlace: (at: ProblemPath, atKey = false) => reading.placeOf([...wholeAt, ...at], atKey),
+    holds,
+    foreign,
+  });
+  if (isNothing(document)) return file();
   const map = readKeys(reading, document, [], {
     what: 'a parameter_values file',
     required: ['parameterValues'],
     optional: [],
   });
-  if (map === undefined) return file;
+  if (map === undefined) return file();
   const path: ProblemPath = ['parameterValues'];
   const items = readOptionalList(reading, map.get('parameterValues'), path, 'parameter values');
   const seen = new Set<string>();
@@ -65,7 +79,10 @@ function readFile(reading: Reading, document: TemplateValue): ParameterValuesFil
     const at = [...path, index, 'value'];
     if (name.startsWith(POLICY_PREFIX)) {
       const nameAt = [...path, index, 'name'];
-      readPolicyValue(reading.problems, policy, { name, value, nameAt, valueAt: at });
+      readPolicyValue(reading.problems, ofDeadline, { name, value, nameAt, valueAt: at });
+    } else if (name === POLICY) {
+      whole = readWhole(reading, value, at);
+      wholeAt = at;
     } else if (name === HOLD) {
       holds.push(...readHolds(reading, value, at));
     } else if (name.includes(':')) {
@@ -75,7 +92,17 @@ function readFile(reading: Reading, document: TemplateValue): ParameterValuesFil
       if (scalar !== undefined) values.set(name, { value: scalar, ...reading.placeOf(at) });
     }
   }
-  return file;
+  return file();
+}
+
+/** A policy as a map, the one of recipe files. */
+function readWhole(reading: Reading, value: TemplateValue, path: ProblemPath): PolicyValues {
+  const parsed = policyMapSchema.safeParse(toJson(value));
+  if (parsed.success) return parsed.data;
+  for (const { path: at, message, ...rest } of fieldProblems(parsed.error.issues, value, [])) {
+    reading.problems.add([...path, ...at], message, rest);
+  }
+  return {};
 }
 
 function readEntry(

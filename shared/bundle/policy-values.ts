@@ -2,15 +2,10 @@ import { suggestion } from '../openjd/near-miss.ts';
 import type { ProblemList, ProblemPath } from '../openjd/problem.ts';
 import { describe, type TemplateValue } from '../openjd/template-value.ts';
 import { quote } from '../openjd/text-rules.ts';
+import type { PolicyValues } from '../protocol/policy-fields.ts';
 
-/** What a bundle's `deadline:` values ask for, under Karst's own names. Absent: not said. */
-export interface BundlePolicy {
-  /** 0 to 100, higher goes first. */
-  priority?: number;
-  /** 0 to 100. */
-  maxRetriesPerTask?: number;
-  /** 0 to 1,000,000. */
-  maxFailedTasks?: number;
+/** What a bundle asks for, under Karst's own names. Absent: not said. */
+export interface BundlePolicy extends PolicyValues {
   /** The job starts held. */
   paused?: boolean;
 }

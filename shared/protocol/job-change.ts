@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type Policy, policySchema } from './job.ts';
 import { placementSchema } from './placement.ts';
-import { policyFields } from './policy-fields.ts';
+import { type PolicyValues, policyFields, policyValuesSchema } from './policy-fields.ts';
 
 const place = placementSchema.shape;
 
@@ -50,6 +50,20 @@ function changed(before: object, change: object): Record<string, unknown> {
   const said = Object.entries(change).filter(([, value]) => value !== undefined);
   const all = Object.entries({ ...before, ...Object.fromEntries(said) });
   return Object.fromEntries(all.filter(([, value]) => value !== null));
+}
+
+/** What of `said` goes before `before`, part by part in placement and steps; null takes back. */
+export function joinPolicies(before: PolicyValues, said: PolicyValues | JobChange): PolicyValues {
+  const placement = changed(before.placement ?? {}, said.placement ?? {});
+  const steps = { ...before.steps };
+  for (const [name, step] of Object.entries(said.steps ?? {})) {
+    steps[name] = { ...steps[name], ...step };
+  }
+  return policyValuesSchema.parse({
+    ...changed(before, said),
+    placement: Object.keys(placement).length === 0 ? undefined : placement,
+    steps: Object.keys(steps).length === 0 ? undefined : steps,
+  });
 }
 
 export function changePolicy(policy: Policy, { placement = {}, ...change }: JobChange): Policy {

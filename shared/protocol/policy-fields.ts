@@ -40,6 +40,6 @@ export const policyFields = {
   steps: z.record(z.string(), z.strictObject(stepPolicyFields)).optional(),
 } satisfies Record<keyof Policy, z.ZodType>;
 
-const policyValuesSchema = z.strictObject(policyFields);
+export const policyValuesSchema = z.strictObject(policyFields);
 /** What somebody says of a job's policy; the farm's defaults hold for the rest. */
 export type PolicyValues = z.infer<typeof policyValuesSchema>;

@@ -11,22 +11,18 @@ import {
   toJson,
 } from '../openjd/template-value.ts';
 import { quote } from '../openjd/text-rules.ts';
-import { policySchema, stepPolicySchema } from '../protocol/job.ts';
+import { unknownRuleSteps } from '../protocol/failure-rules.ts';
+import type { PolicyValues } from '../protocol/policy-fields.ts';
 import { unknownStepPolicies } from '../protocol/step-policies.ts';
 import { err, ok, type Result } from '../result.ts';
 import { compileBlender } from './blender/compile.ts';
 import { blenderFieldsSchema } from './blender/fields.ts';
 import { compileUserRecipe } from './compile-user-recipe.ts';
 import { compileEncode, encodeFieldsSchema } from './encode.ts';
-import { fieldMap, fieldProblems } from './field-problems.ts';
+import { fieldProblems } from './field-problems.ts';
+import { policyMapSchema } from './policy-map.ts';
 import { compilePovray, povrayFieldsSchema } from './povray.ts';
-import type {
-  PolicyValues,
-  RecipeJob,
-  RecipeReports,
-  RecipeRequest,
-  TemplateJson,
-} from './recipe.ts';
+import type { RecipeJob, RecipeReports, RecipeRequest, TemplateJson } from './recipe.ts';
 import type { UserRecipe } from './user-recipe.ts';
 
 /** A recipe file as a job that can be submitted. */
@@ -59,22 +55,7 @@ const headerSchema = z.object({
     .refine((text) => !text.includes('{{'), 'a name without "{{"')
     .optional(),
   description: z.string().min(1).max(2048).optional(),
-  policy: fieldMap('policy', {
-    priority: policySchema.shape.priority.unwrap().optional(),
-    maxRetriesPerTask: policySchema.shape.maxRetriesPerTask.unwrap().optional(),
-    maxFailedTasks: policySchema.shape.maxFailedTasks.unwrap().optional(),
-    steps: z
-      .record(
-        z.string(),
-        fieldMap("a step's policy", {
-          hold: stepPolicySchema.shape.hold.unwrap().optional(),
-          order: stepPolicySchema.shape.order.unwrap().optional(),
-          scout: stepPolicySchema.shape.scout,
-          frameDependencies: stepPolicySchema.shape.frameDependencies,
-        }),
-      )
-      .optional(),
-  }).optional(),
+  policy: policyMapSchema.optional(),
 });
 
 type BuiltIn = (request: RecipeRequest, fields: TemplateMap) => RecipeJob | undefined;
@@ -138,7 +119,7 @@ export function compileRecipe(
     },
   };
   const job = compileFields(key, value, request, options);
-  if (job !== undefined) checkCompiled(job.template, key, reports, policy.steps);
+  if (job !== undefined) checkCompiled(job.template, key, reports, policy);
   if (job === undefined || reports.problems.count > 0) return failed();
   const placeProblem = ({ path, message }: Problem): Problem => {
     const told = path[0] === 'parameters' ? `parameter ${path[1]}: ${message}` : refused(message);
@@ -240,14 +221,16 @@ function checkCompiled(
   template: TemplateJson,
   key: string,
   { problems }: RecipeReports,
-  policies: PolicyValues['steps'] = {},
+  { steps = {}, failureRules = [] }: PolicyValues,
 ): void {
   const checked = validateTemplate(template);
   if (checked.ok) {
     const names = checked.value.steps.map(({ name }) => name);
-    for (const { path, message, ...rest } of unknownStepPolicies(names, policies)) {
-      problems.add(path, message, rest);
-    }
+    const unknown = [
+      ...unknownStepPolicies(names, steps),
+      ...unknownRuleSteps(names, failureRules),
+    ];
+    for (const { path, message, ...rest } of unknown) problems.add(path, message, rest);
     return;
   }
   for (const { path, message } of checked.error) {

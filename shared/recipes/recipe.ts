@@ -1,5 +1,5 @@
 import type { ProblemList, ProblemPath, RawProblem } from '../openjd/problem.ts';
-import type { PolicyInput } from '../protocol/job.ts';
+import type { PolicyValues } from '../protocol/policy-fields.ts';
 
 /** An OpenJD document as plain data, in the order it is to be read. */
 export type TemplateJson = Readonly<Record<string, unknown>>;
@@ -35,5 +35,3 @@ export interface RecipeRequest {
   /** Adds what zod found wrong to the problems. */
   readonly refuse: (problems: readonly RawProblem[]) => void;
 }
-
-export type PolicyValues = PolicyInput;

@@ -1,6 +1,7 @@
 import { parseParameterValues } from '@karst/shared/bundle/parameter-values.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { wholePolicy } from '../support/whole-policy.ts';
 import { accepted, problemLines } from './problem-lines.ts';
 
 const parse = (text: string) => accepted(parseParameterValues(text, 'yaml'));
@@ -44,6 +45,27 @@ describe('a parameter_values file', () => {
       'parameterValues: [{name: "deadline:priority", value: "100"}, {name: "deadline:targetTaskRunStatus", value: READY}]',
     );
     expect(policy).toEqual({ priority: 100, paused: false });
+  });
+
+  it('reads a policy as a map; what Deadline’s values say goes before it', () => {
+    const value = { ...wholePolicy, priority: 10 };
+    const items = [
+      { name: 'deadline:priority', value: 70 },
+      { name: 'karst:policy', value },
+    ];
+    const text = JSON.stringify({ parameterValues: items });
+    const file = accepted(parseParameterValues(text, 'json'));
+    expect(file.policy).toEqual({ ...value, priority: 70 });
+    const lines = [
+      'parameterValues:',
+      '- name: "karst:policy"',
+      '  value:',
+      '    steps: {Film: {}}',
+    ];
+    expect(parse(lines.join('\n')).policyPlace(['steps', 'Film'], true)).toEqual({
+      line: 4,
+      column: 13,
+    });
   });
 
   it('reads which steps are to be held, with where they stand', () => {
@@ -135,6 +157,11 @@ describe('a parameter_values file is refused', () => {
       'with a policy it does not know',
       'parameterValues: [{name: "deadline:maxRetriesPerTasks", value: 1}]',
       '1:26 parameterValues[0].name: "deadline:maxRetriesPerTasks" is not supported; did you mean "deadline:maxRetriesPerTask"? (expected deadline:priority, deadline:maxRetriesPerTask, deadline:maxFailedTasksCount, deadline:targetTaskRunStatus)',
+    ],
+    [
+      'with a mistake in a policy',
+      'parameterValues: [{name: "karst:policy", value: {poisonNodes: 1, silent: 5}}]',
+      '1:63 parameterValues[0].value.poisonNodes: expected at least 2, found the integer 1',
     ],
     [
       'with a priority out of range',

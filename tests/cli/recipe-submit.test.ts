@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { wholePolicy } from '../support/whole-policy.ts';
 import { FixtureServer, sendProblem } from './support/fixture-server.ts';
 import { runCli, testDir } from './support/run-cli.ts';
 
@@ -65,6 +66,51 @@ describe('karst submit of a recipe file', () => {
       inputs: [{ path: 'a/b.blend' }],
     });
     expect([...server.assets.values()].map(String)).toEqual(['a scene']);
+  });
+
+  it('sends the recipe’s whole policy; --policy goes before it, and flags before that', async () => {
+    const { karst, submission, write } = await start();
+    const recipe = 'render: {scene: a.blend}';
+    const { steps: _, failureRules: __, ...policy } = wholePolicy;
+    const rules = [{ name: 'r', exitCodes: [3], as: 'fatal' }];
+    await write('film.yaml', `${recipe}\npolicy: ${JSON.stringify(policy)}\n`);
+    await write('a.blend', 'a scene');
+    await write(
+      'mine.yaml',
+      `failureRules: ${JSON.stringify(rules)}\nmaxNodes: 8\nplacement: {sites: [attic]}\npriority: 3\n`,
+    );
+    const flags = ['--max-tasks', 'none', '--pool', 'none', '--region', 'us', '--priority', '4'];
+    const sent = await karst('submit', 'film.yaml', '--policy', 'mine.yaml', ...flags);
+    expect(sent.stderr).toContain('Submitted');
+    const { pool: ___, ...placement } = wholePolicy.placement ?? {};
+    const { maxTasks: ____, ...rest } = policy;
+    expect(submission().policy).toEqual({
+      ...rest,
+      maxNodes: 8,
+      failureRules: rules,
+      placement: { ...placement, regions: ['us'], sites: ['attic'] },
+      priority: 4,
+    });
+  });
+
+  it('is told by karst expand as flags or as a bundle with the same policy', async () => {
+    const { server, karst, submission, write } = await start();
+    const recipe = 'render: {scene: a.blend, frames: 1-24, preview: true}';
+    await write('shot.yaml', `${recipe}\npolicy: ${JSON.stringify(wholePolicy)}\n`);
+    await write('a.blend', 'a scene');
+    const expanded = await karst('expand', 'shot.yaml');
+    await write('template.yaml', expanded.stdout);
+    const [, flags = ''] = /^Submit it with: (.+)$/m.exec(expanded.stderr) ?? [];
+    const words = [...flags.matchAll(/'([^']*)'|(\S+)/g)].map(
+      ([, quoted, word]) => quoted ?? word ?? '',
+    );
+    await karst('submit', 'template.yaml', ...words);
+    expect(submission().policy).toEqual(wholePolicy);
+    server.requests.length = 0;
+    expect((await karst('expand', 'shot.yaml', '--bundle', 'made')).stderr).toBe('');
+    expect((await karst('check', 'made')).code).toBe(0);
+    await karst('submit', 'made');
+    expect(submission().policy).toEqual(wholePolicy);
   });
 
   it('takes scenes from outside its folder and values that the person gives', async () => {

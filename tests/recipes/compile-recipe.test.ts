@@ -5,6 +5,7 @@ import { printPath } from '@karst/shared/openjd/problem.ts';
 import { compileRecipe, isRecipe } from '@karst/shared/recipes/compile-recipe.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { wholePolicy } from '../support/whole-policy.ts';
 import { compiled, recipeJob } from './support/hand-session.ts';
 
 const problemsOf = (source: string): string[] => {
@@ -185,6 +186,30 @@ describe('what a recipe file says beside its recipe', () => {
     const source = 'name: shot 10\nrender: {scene: a.blend}\npolicy: {priority: 80}';
     expect(recipeJob(source).name).toBe('shot 10');
     expect(compiled(source).policy).toEqual({ priority: 80 });
+  });
+
+  it('takes a whole policy, with the problems of its parts where they stand', () => {
+    const recipe = 'render: {scene: a.blend, frames: 1-24, preview: true}';
+    const { policy } = compiled(`${recipe}\npolicy: ${JSON.stringify(wholePolicy)}`);
+    expect(policy).toEqual(wholePolicy);
+    const wrong = [
+      recipe,
+      'policy:',
+      '  placement: {regoins: [eu]}',
+      '  limits: [Nuke]',
+      '  failureRules:',
+      '  - {name: b, as: x, lgo: "a"}',
+    ];
+    expect(problemsOf(wrong.join('\n'))).toEqual([
+      expect.stringMatching(/^3:15 .*regoins: unknown key "regoins"; did you mean "regions"\?/),
+      '4:12 policy.limits[0]: expected 1 to 63 lower-case letters, digits, . _ -, found the text "Nuke"',
+      '6:19 policy.failureRules[0].as: expected one of task, node, farm, fatal, found the text "x"',
+      '6:22 policy.failureRules[0].lgo: unknown key "lgo"',
+    ]);
+    const rule = '{name: a, as: farm, exitCodes: [3], steps: [Rendr]}';
+    expect(problemsOf(`${recipe}\npolicy:\n  failureRules: [${rule}]`)).toEqual([
+      '3:62 policy.failureRules[0].steps[0]: the job has no step "Rendr"; did you mean "Render"? (expected Preview, Render)',
+    ]);
   });
 
   it('holds steps by name, which goes before what the recipe says', () => {

@@ -1,0 +1,20 @@
+import type { PolicyValues } from '@karst/shared/protocol/policy-fields.ts';
+
+/** A policy that says everything one can say; about a step Render that depends on Preview. */
+export const wholePolicy: Required<PolicyValues> = {
+  priorityClass: 'urgent',
+  placement: { pool: 'gpu', regions: ['eu'], avoidNodes: ['n1'], software: { blender: '>=4.2' } },
+  limits: ['nuke'],
+  maxTasks: 5,
+  maxNodes: 2,
+  priority: 80,
+  maxRetriesPerTask: 7,
+  maxFailedTasks: 9,
+  failureRules: [{ name: 'licence', log: 'no licence', steps: ['Render'], as: 'farm' }],
+  poisonNodes: 4,
+  silentSeconds: 600,
+  onSilent: 'retry',
+  preemptible: false,
+  preemptGraceSeconds: 60,
+  steps: { Render: { hold: true, frameDependencies: [{ step: 'Preview', on: 'PreviewFrame' }] } },
+};
