@@ -65,6 +65,9 @@ export class JobView {
         });
         return 'shown';
       }
+      case 'poison':
+      case 'quarantine':
+        return 'shown';
       case 'reset':
         return 'read again';
     }

@@ -1,5 +1,5 @@
 import type { FarmEvent } from '@karst/shared/protocol/event.ts';
-import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
+import type { JobId, NodeId, StudioId } from '@karst/shared/protocol/ids.ts';
 import type { TaskState } from '@karst/shared/protocol/job.ts';
 import type { TaskFlag } from '@karst/shared/protocol/task.ts';
 import type { JobStore } from '../store/job-store.ts';
@@ -68,6 +68,34 @@ export class JobEvents {
     const name = known?.steps[step];
     if (known === undefined || name === undefined) return;
     this.sink.publish(known.studio, { type: 'progress', jobId, step: name, ...progress });
+  }
+
+  /** A task was given up because it failed on these nodes. */
+  async poisoned(
+    jobId: JobId,
+    step: number,
+    task: number,
+    nodes: readonly NodeId[],
+  ): Promise<void> {
+    const known = await this.look(jobId);
+    const name = known?.steps[step];
+    if (known === undefined || name === undefined) return;
+    this.sink.publish(known.studio, { type: 'poison', jobId, step: name, task, nodes: [...nodes] });
+  }
+
+  /** A node was quarantined: each job among the reasons hears of its own tasks only. */
+  async quarantined(
+    nodeId: NodeId,
+    untilMs: number,
+    reasons: readonly { jobId: JobId; step: string; task: number }[],
+  ): Promise<void> {
+    const until = new Date(untilMs).toISOString();
+    for (const [jobId, own] of Map.groupBy(reasons, (each) => each.jobId)) {
+      const studio = await this.studioOf(jobId);
+      if (studio === undefined) continue;
+      const tasks = own.map(({ step, task }) => ({ step, task }));
+      this.sink.publish(studio, { type: 'quarantine', jobId, nodeId, until, tasks });
+    }
   }
 
   /** The job's studio; undefined when there is no such job. */

@@ -30,6 +30,8 @@ export class EventBuffer {
       case 'tasks':
         this.#addTasks(event);
         break;
+      case 'poison':
+      case 'quarantine':
       case 'reset':
         this.#append(event);
     }

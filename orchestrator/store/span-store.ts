@@ -1,6 +1,7 @@
 import type { JobId, LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
 import { leaseIdSchema, nodeIdSchema } from '@karst/shared/protocol/ids.ts';
 import type { TaskRange } from '../domain/task-order.ts';
+import { storedAttemptSchema } from './attempt-record.ts';
 import type { Redis } from './connection.ts';
 import { type Effects, parseEffects } from './effects.ts';
 import { keys, type LeaseRef } from './keys.ts';
@@ -288,6 +289,14 @@ export class SpanStore {
       { span_id: lease.spanId, lease_id: lease.leaseId, task, progress },
     );
     return asInteger(reply) === 1;
+  }
+
+  /** Nodes that a task failed on, if that many are why it was given up; else none. */
+  async poisonedOn(jobId: JobId, step: number, task: number): Promise<NodeId[]> {
+    const text = await this.redis.hget(keys.attempts(jobId, step), String(task));
+    if (text === null) return [];
+    const { p = '' } = storedAttemptSchema.parse(JSON.parse(text));
+    return p.split(' ').flatMap((node) => nodeIdSchema.safeParse(node).data ?? []);
   }
 
   /** The live lease of a span, if it is this one. */

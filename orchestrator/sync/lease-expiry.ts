@@ -1,5 +1,5 @@
 import type { Clock } from '@karst/shared/clock.ts';
-import type { NodeId } from '@karst/shared/protocol/ids.ts';
+import type { JobId, NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Logger } from 'pino';
 import type { LeaseAccounts } from '../dispatch/lease-accounts.ts';
 import type { Aftermath } from '../jobs/aftermath.ts';
@@ -8,7 +8,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
 import { packAttempt } from '../store/attempt-record.ts';
 import type { ListedLease } from '../store/node-store.ts';
-import type { SpanStore } from '../store/span-store.ts';
+import type { Span, SpanStore } from '../store/span-store.ts';
 
 export interface ExpiryParts {
   spans: SpanStore;
@@ -75,17 +75,29 @@ export class LeaseExpiry {
         }
         await this.parts.aftermath.apply(jobId, step, effects);
         if (requeued) await this.parts.aftermath.spansQueued(jobId, step, []);
-        await this.parts.events.tasksChanged(
-          jobId,
-          step,
-          span.first,
-          span.last,
-          'waiting',
-          !isFault,
-        );
+        await this.tell(jobId, step, span, requeued, isFault);
       }
     }
     // Last: while the lease stands on the list, a crash before this line only repeats the above.
     await this.parts.accounts.release(nodeId, [leaseId]);
+  }
+
+  /** Its tasks wait again, but for one that has now failed on too many nodes. */
+  private async tell(
+    jobId: JobId,
+    step: number,
+    { first, last }: Span,
+    requeued: boolean,
+    isFault: boolean,
+  ): Promise<void> {
+    const { events, spans } = this.parts;
+    const nodes = isFault ? await spans.poisonedOn(jobId, step, first) : [];
+    if (nodes.length === 0) {
+      await events.tasksChanged(jobId, step, first, last, 'waiting', !isFault);
+      return;
+    }
+    await events.tasksChanged(jobId, step, first, requeued ? first : last, 'failed');
+    await events.poisoned(jobId, step, first, nodes);
+    if (requeued) await events.tasksChanged(jobId, step, first + 1, last, 'waiting');
   }
 }

@@ -10,6 +10,7 @@ import {
   withFailures,
   withSuccesses,
 } from '../domain/node-health.ts';
+import type { JobEvents } from '../jobs/job-events.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { type HealthStore, parseHealth } from '../store/health-store.ts';
 import type { JobStore } from '../store/job-store.ts';
@@ -33,6 +34,7 @@ export class NodeWatch {
   private readonly parts: {
     health: HealthStore;
     jobs: JobStore;
+    events: JobEvents;
     metrics: Metrics;
     clock: Clock;
     logger: Logger;
@@ -59,7 +61,7 @@ export class NodeWatch {
       const next = await this.decide(known, seen);
       if (JSON.stringify(next ?? '') === JSON.stringify(known ?? '')) return known;
       if (await this.parts.health.change(nodeId, text, next)) {
-        this.tell(nodeId, known, next);
+        await this.tell(nodeId, known, next);
         return next;
       }
       text = await this.parts.health.read(nodeId);
@@ -105,8 +107,12 @@ export class NodeWatch {
     return (await this.parts.jobs.read(jobId))?.taskCounts.succeeded ?? 0;
   }
 
-  private tell(nodeId: NodeId, before: NodeHealth | undefined, after: NodeHealth | undefined) {
-    const { logger, metrics } = this.parts;
+  private async tell(
+    nodeId: NodeId,
+    before: NodeHealth | undefined,
+    after: NodeHealth | undefined,
+  ): Promise<void> {
+    const { events, logger, metrics } = this.parts;
     if (after?.quarantine === undefined) {
       if (before?.quarantine !== undefined) logger.info({ node: nodeId }, 'node is sound again');
       return;
@@ -115,5 +121,6 @@ export class NodeWatch {
     const { reason, untilMs } = after.quarantine;
     metrics.nodeQuarantined();
     logger.warn({ node: nodeId, reason, untilMs, evidence: after.evidence }, 'node quarantined');
+    await events.quarantined(nodeId, untilMs, after.evidence);
   }
 }

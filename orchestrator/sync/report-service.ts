@@ -219,7 +219,11 @@ export class ReportService {
           ? 'failed'
           : 'waiting';
     const isPreempted = outcome === 'returned' && preempted !== undefined;
-    await this.parts.events.tasksChanged(jobId, step, first, last, state, isPreempted);
+    const { events, spans } = this.parts;
+    await events.tasksChanged(jobId, step, first, last, state, isPreempted);
+    if (state !== 'failed') return;
+    const nodes = await spans.poisonedOn(jobId, step, first);
+    if (nodes.length > 0) await events.poisoned(jobId, step, first, nodes);
   }
 
   private measure(result: TaskResult, preempted: PreemptedLease | undefined): void {

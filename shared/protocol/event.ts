@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { jobIdSchema } from './ids.ts';
+import { jobIdSchema, nodeIdSchema } from './ids.ts';
 import { jobStateSchema, taskCountsSchema, taskStateSchema } from './job.ts';
 import { taskFlagSchema } from './task.ts';
 
@@ -36,6 +36,28 @@ export const farmEventSchema = z
       percent: z.number().optional(),
       status: z.string().optional(),
       flags: z.array(taskFlagSchema).optional().describe('What the task is flagged for now.'),
+    }),
+    z.object({
+      type: z
+        .literal('poison')
+        .describe('The task, or the chunk that begins with it, is given up.'),
+      jobId: jobIdSchema,
+      step: z.string(),
+      task: z.int(),
+      nodes: z.array(nodeIdSchema).describe('It failed on each of these.'),
+    }),
+    z.object({
+      type: z
+        .literal('quarantine')
+        .describe(
+          'A node takes no tasks for a while; failed tasks of the job are among the reasons.',
+        ),
+      jobId: jobIdSchema,
+      nodeId: nodeIdSchema,
+      until: z.iso.datetime().describe('From then on it is tried again.'),
+      tasks: z
+        .array(z.object({ step: z.string(), task: z.int() }))
+        .describe("The job's own that failed there."),
     }),
     z.object({
       type: z.literal('reset').describe('Events before this one are no longer kept: re-read.'),

@@ -1,6 +1,8 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { farmEventSchema } from '@karst/shared/protocol/event.ts';
 import { expect, it } from 'vitest';
+import { openEvents } from '../http/event-reader.ts';
 import type { FarmAgent } from '../support/farm.ts';
 import { farmForFile } from './support/farm-for-file.ts';
 import { counts, taskIn, taskOf } from './support/job-state.ts';
@@ -128,6 +130,8 @@ it('gives a task up that failed on three nodes, and names them', async () => {
   const marks = await Marks.make(farm());
   const agents = [await farm().startAgent()];
   for (let n = 0; n < 3; n++) agents.push(await farm().startAgent());
+  const key = (await readFile(join(farm().dir, 'admin.key'), 'utf8')).trim();
+  await using events = await openEvents(farm().urls[0] ?? '', key);
   const job = await farm().submit(shellJob(marks, [{ script: `${noteStart}exit 1` }]), {
     policy: { maxRetriesPerTask: 50 },
   });
@@ -140,6 +144,14 @@ it('gives a task up that failed on three nodes, and names them', async () => {
   expect(attempt?.message).toContain('failed on 3 nodes');
   for (const { nodeId } of agents.filter((agent) => started.includes(agentName(agent)))) {
     expect(attempt?.message).toContain(nodeId);
+  }
+  for (;;) {
+    const event = farmEventSchema.parse((await events.next()).data);
+    if (event.type !== 'poison') continue;
+    expect(event).toMatchObject({ jobId: job.id, step: 'Render', task: 0 });
+    const failed = agents.filter((agent) => started.includes(agentName(agent)));
+    expect(event.nodes.toSorted()).toEqual(failed.map(({ nodeId }) => nodeId).toSorted());
+    break;
   }
 });
 

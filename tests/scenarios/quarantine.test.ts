@@ -1,8 +1,11 @@
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { NodeId } from '@karst/shared/protocol/ids.ts';
+import { farmEventSchema } from '@karst/shared/protocol/event.ts';
+import { type NodeId, studioIdSchema } from '@karst/shared/protocol/ids.ts';
+import type { Job } from '@karst/shared/protocol/job.ts';
 import { routes } from '@karst/shared/protocol/routes.ts';
 import { expect, it } from 'vitest';
+import { type EventReader, openEvents } from '../http/event-reader.ts';
 import { eventually } from '../support/eventually.ts';
 import { farmForFile } from './support/farm-for-file.ts';
 import { Marks } from './support/marks.ts';
@@ -42,6 +45,18 @@ function job(name: string, command = 'scenario-renderer', tasks = 6): string {
   });
 }
 
+async function keyOf(studio: string): Promise<string> {
+  const body = { studio: studioIdSchema.parse(studio), role: 'submit' } as const;
+  return (await farm().api().call(routes.createKey, { body })).key;
+}
+
+async function nextQuarantine(events: EventReader) {
+  for (;;) {
+    const event = farmEventSchema.parse((await events.next()).data);
+    if (event.type === 'quarantine') return event;
+  }
+}
+
 const nodeOf = (nodeId: NodeId) => farm().api().call(routes.getNode, { params: { nodeId } });
 
 const nodeIn = (nodeId: NodeId, state: string) =>
@@ -55,15 +70,37 @@ it('sends a node away that fails what others can do, and lets it come back', asy
   const good = await agentWith(marks, 'good');
   await install(good.bin);
   const bad = await agentWith(marks, 'bad');
-  const jobs = [];
+  const url = farm().urls[0] ?? '';
+  const rivalKey = await keyOf('rivals');
+  const ownKey = (await readFile(join(farm().dir, 'admin.key'), 'utf8')).trim();
+  await using own = await openEvents(url, ownKey);
+  await using rivals = await openEvents(url, rivalKey);
+  const jobs: Job[] = [];
+  const theirs: Job[] = [];
   // Two tasks each: six failures, which alone would tell, take three jobs.
   for (const name of ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight']) {
     jobs.push(await farm().submit(job(name, 'scenario-renderer', 2)));
+    const body = { template: job(`rival ${name}`, 'scenario-renderer', 2) };
+    theirs.push(await farm().api(0, rivalKey).call(routes.submitJob, { body }));
   }
   const node = await nodeIn(bad.nodeId, 'quarantined');
   expect(node.drainReason).toMatch(/tasks of \d jobs failed here in a row/);
   expect(new Set(node.quarantined?.evidence.map(({ jobId }) => jobId)).size).toBeGreaterThan(2);
   expect(node.quarantined?.evidence[0]).toMatchObject({ step: 'Render', kind: 'command' });
+  // Each studio whose tasks failed there hears of the node, and of its own jobs only.
+  const evidence = node.quarantined?.evidence ?? [];
+  for (const [events, ofStudio] of [
+    [own, jobs],
+    [rivals, theirs],
+  ] as const) {
+    const failed = evidence.filter(({ jobId }) => ofStudio.some(({ id }) => id === jobId));
+    for (const { jobId, step, task } of failed.slice(0, 1)) {
+      const told = await nextQuarantine(events);
+      expect(told).toMatchObject({ jobId, nodeId: bad.nodeId });
+      expect(told.tasks).toContainEqual({ step, task });
+      expect(JSON.stringify(told)).not.toContain('tasks of');
+    }
+  }
   for (const { id } of jobs) {
     const ended = await farm().jobIn(id, ['succeeded', 'failed']);
     expect(ended.state).toBe('succeeded');
