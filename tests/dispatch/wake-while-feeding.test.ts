@@ -1,31 +1,14 @@
-import { createDispatch } from '@karst/orchestrator/dispatch/create-dispatch.ts';
 import type { Dispatcher } from '@karst/orchestrator/dispatch/dispatcher.ts';
-import { LeaseAccounts } from '@karst/orchestrator/dispatch/lease-accounts.ts';
-import type { RunnableStep } from '@karst/orchestrator/dispatch/runnable-steps.ts';
-import { UsageExchange } from '@karst/orchestrator/dispatch/usage-exchange.ts';
-import { WakeBus } from '@karst/orchestrator/dispatch/wake-bus.ts';
-import { JobEvents } from '@karst/orchestrator/jobs/job-events.ts';
-import { createMetrics } from '@karst/orchestrator/metrics/metrics.ts';
-import { SpanQueue } from '@karst/orchestrator/queue/span-queue.ts';
 import { unknownCapabilities } from '@karst/orchestrator/scheduler/node-capabilities.ts';
-import { NodeView, Scheduler } from '@karst/orchestrator/scheduler/scheduler.ts';
-import { Shares } from '@karst/orchestrator/scheduler/shares.ts';
-import { FarmSettings } from '@karst/orchestrator/settings/farm-settings.ts';
-import { JobStore } from '@karst/orchestrator/store/job-store.ts';
+import { NodeView } from '@karst/orchestrator/scheduler/scheduler.ts';
 import { keys } from '@karst/orchestrator/store/keys.ts';
-import { Ledger } from '@karst/orchestrator/store/ledger.ts';
-import { NodeStore } from '@karst/orchestrator/store/node-store.ts';
-import { PreemptStore } from '@karst/orchestrator/store/preempt-store.ts';
-import { SpanStore } from '@karst/orchestrator/store/span-store.ts';
-import { UsageStore } from '@karst/orchestrator/store/usage-store.ts';
-import { systemClock } from '@karst/shared/clock.ts';
 import { type JobId, newNodeId } from '@karst/shared/protocol/ids.ts';
 import { systemRandom } from '@karst/shared/random.ts';
-import { Redis } from 'ioredis';
-import { pino } from 'pino';
+import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { RealFarm } from '../store/support/real-farm.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
+import { type Replica, startReplica } from './support/replica.ts';
 
 const slots = 4096;
 const ask = {
@@ -38,46 +21,19 @@ const ask = {
 };
 let server: TestRedis;
 let redis: Redis;
-let queue: SpanQueue;
+let replica: Replica;
 let dispatcher: Dispatcher;
 
 beforeAll(async () => {
   server = await startRedis();
-  redis = new Redis(server.url, { maxRetriesPerRequest: null });
-  const logger = pino({ level: 'silent' });
-  queue = new SpanQueue(redis, systemClock, logger);
-  const jobs = new JobStore(redis);
-  const nodes = new NodeStore(redis);
-  const clock = systemClock;
-  const ledger = new Ledger(redis);
-  const bus = new WakeBus(redis, redis, 'replica', logger);
-  const scheduler = new Scheduler<RunnableStep>(new Shares(3_600_000, clock.nowMs()));
-  const around = { nodes, ledger, bus, scheduler, clock, logger };
-  const usage = new UsageExchange({ ...around, usage: new UsageStore(redis, 3_600_000) });
-  dispatcher = createDispatch({
-    ...around,
-    usage,
-    accounts: new LeaseAccounts({ ...around, usage }),
-    settings: new FarmSettings(redis),
-    jobs,
-    queue,
-    spans: new SpanStore(redis),
-    events: new JobEvents(jobs, { publish: () => undefined }),
-    metrics: createMetrics({ version: 'test', logger, collect: async () => ({ redisUp: true }) }),
-    random: systemRandom,
-    slots: () => slots,
-    suitable: () => 1,
-    preempts: new PreemptStore(redis),
-    waits: () => undefined,
-    spanLimits: { targetMs: 1000, tasksMax: 100 },
-  });
+  replica = await startReplica(server.url, { slots });
+  ({ redis, dispatcher } = replica);
   await redis.hset(keys.node(ask.nodeId), 'name', 'n');
   const call = { ...ask, bootedAtMs: 1, slots, message: '', inventory: '', held: [] };
-  await nodes.sync(call, 1, Number.MAX_SAFE_INTEGER);
+  await replica.nodes.sync(call, 1, Number.MAX_SAFE_INTEGER);
 });
 afterAll(async () => {
-  await queue.close();
-  redis.disconnect();
+  await replica.stop();
   await server.stop();
 });
 
