@@ -121,7 +121,13 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
   const passes = (): Pass[] => [
     reconcilePass({ ...parts, dispatcher, aftermath, expiry, periodMs: config.KARST_RECONCILE_MS }),
     publishOutputsPass({ ...parts, periodMs: 2 * config.KARST_RECONCILE_MS }),
-    flagSlowTasksPass({ ...parts, slowLimits, periodMs: 2 * config.KARST_RECONCILE_MS }),
+    flagSlowTasksPass({
+      ...parts,
+      aftermath,
+      roster,
+      slowLimits,
+      periodMs: 2 * config.KARST_RECONCILE_MS,
+    }),
     pageOutPass({ ...parts, periodMs: 2 * config.KARST_RECONCILE_MS }),
     settleLedgerPass({
       ...parts,

@@ -23,6 +23,12 @@ export function addPolicyOptions(command: Command): Command {
     .option('--limit <name>', 'a limit each task takes one of (a licence); repeat it', several)
     .option('--max-tasks <n>', 'most tasks running at once', countOrNone(1_000_000))
     .option('--max-nodes <n>', 'most nodes it runs on at once', countOrNone(100_000))
+    .addOption(
+      new Option(
+        '--rerun-slow-tasks <on|off>',
+        'run flagged tasks on another node too; the first success counts',
+      ).choices(['on', 'off']),
+    )
     .option('--pool <name>', 'only nodes of this pool')
     .option('--region <name>', 'only nodes of this region; repeat it for more', several)
     .option('--site <name>', 'only nodes of this site; repeat it for more', several)
@@ -42,6 +48,7 @@ export const policyOptionsSchema = z.object({
   limit: names,
   maxTasks: count,
   maxNodes: count,
+  rerunSlowTasks: z.enum(['on', 'off']).optional(),
   pool: z.string().optional(),
   region: names,
   site: names,
@@ -58,6 +65,9 @@ const placed = ({ pool, region, site, tag, software }: PolicyOptions) => ({
   ...(tag === undefined ? {} : { tags: tag }),
   ...(software === undefined ? {} : { software }),
 });
+
+const reruns = ({ rerunSlowTasks: said }: PolicyOptions) =>
+  said === undefined ? {} : { rerunSlowTasks: said === 'on' };
 
 const anywhere = {
   pool: null,
@@ -84,6 +94,7 @@ export function changeOf(options: PolicyOptions, everywhere = false): JobChange 
     ...(limit === undefined ? {} : { limits: limit.filter((name) => name !== NONE) }),
     ...(maxTasks === undefined ? {} : { maxTasks: orNull(maxTasks) }),
     ...(maxNodes === undefined ? {} : { maxNodes: orNull(maxNodes) }),
+    ...reruns(options),
     ...(Object.keys(placement).length === 0 ? {} : { placement }),
   };
 }

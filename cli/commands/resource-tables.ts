@@ -63,12 +63,14 @@ const parameterText = (parameters: Readonly<Record<string, string>>): string =>
     .join(' ') || '-';
 
 /** What matters about a task in its state: how far it is, or why its last attempt ended. */
-function noteOf({ state, progress, status, flags = [], attempt }: Task): string {
+function noteOf({ state, progress, status, flags = [], rerun, attempt }: Task): string {
   if (state === 'running') {
     const percent = progress === undefined ? '' : `${Math.round(progress)}% `;
+    const again = rerun === undefined ? [] : [`[again on ${rerun.nodeId ?? 'the next free node'}]`];
     return (
-      [...flags.map((flag) => `[${flag}]`), `${percent}${status ?? ''}`.trim()].join(' ').trim() ||
-      '-'
+      [...flags.map((flag) => `[${flag}]`), ...again, `${percent}${status ?? ''}`.trim()]
+        .join(' ')
+        .trim() || '-'
     );
   }
   return (state === 'succeeded' ? undefined : attempt?.message) ?? '-';

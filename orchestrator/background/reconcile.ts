@@ -69,7 +69,8 @@ export function reconcilePass(parts: {
     );
   }
 
-  async function mendStep(jobId: JobId, step: number): Promise<void> {
+  /** Answers whether spans wait for nodes: those of waiting tasks, and reruns of running ones. */
+  async function mendStep(jobId: JobId, step: number): Promise<boolean> {
     const ref = { jobId, step };
     const name = `${jobId}/${step}`;
     await queue.requeueStalled(ref);
@@ -81,7 +82,8 @@ export function reconcilePass(parts: {
     suspectsOf.set(name, next);
     // As many wait as should: not worth a look at each, but for the odd chance of one twice, one lost.
     const thorough = suspects === undefined || suspects.size > 0 || sweeps % THOROUGH_EVERY === 0;
-    if (!thorough && (await queue.waitingCount(ref)) === queued.length) return;
+    const anyQueued = queued.length > 0;
+    if (!thorough && (await queue.waitingCount(ref)) === queued.length) return anyQueued;
     for (const { spanId } of queued.slice(0, SPANS_PER_STEP_MAX)) {
       const state = await queue.state({ ...ref, spanId });
       if (state !== 'unknown' && state !== 'active') continue;
@@ -93,6 +95,7 @@ export function reconcilePass(parts: {
       if (state === 'active') await queue.free({ ...ref, spanId });
       else await queue.add(ref, [spanId]);
     }
+    return anyQueued;
   }
 
   /** Looks at one job; answers how many of its steps may run. */
@@ -112,8 +115,8 @@ export function reconcilePass(parts: {
     for (const [step, record] of (await jobs.steps(jobId, job.stepCount)).entries()) {
       if (!mayRun(record)) continue;
       looked += 1;
-      await mendStep(jobId, step);
-      if (record.waiting > 0) await dispatcher.wakeStep(jobId, step);
+      const anyQueued = await mendStep(jobId, step);
+      if (record.waiting > 0 || anyQueued) await dispatcher.wakeStep(jobId, step);
     }
     return looked;
   }

@@ -123,6 +123,9 @@ export class Aftermath {
     for (const retry of effects.retries) {
       await this.spansQueued(jobId, step, [retry.spanId], delayMs(retry));
     }
+    for (const span of effects.dropped) {
+      if (!effects.ended.includes(span.step)) await this.queue.drop({ jobId, ...span });
+    }
     for (const ended of effects.ended) await this.queue.remove({ jobId, step: ended });
     for (const ready of effects.ready) await this.stepReady(jobId, ready);
     if (effects.job !== '') await this.jobStateChanged(jobId, effects.job);

@@ -87,7 +87,10 @@ async function startableLeases(
   if (isPaused || !takesGrants || record === undefined || !startable(record)) return 0;
   const unfed = unfedTasks(record);
   if (unfed >= most) return most;
-  const queued = (await spans.list(jobId, step)).filter(({ state }) => state === 'queued');
+  // Nobody is ended for a rerun: its tasks run.
+  const queued = (await spans.list(jobId, step)).filter(
+    (span) => span.state === 'queued' && span.original === undefined,
+  );
   // A task that waits for its retry can't start, whatever room there is.
   const states = await Promise.all(
     queued.slice(0, most).map(({ spanId }) => queue.state({ jobId, step, spanId })),

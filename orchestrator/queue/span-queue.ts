@@ -100,6 +100,11 @@ export class SpanQueue {
     }
   }
 
+  /** Takes a span that is gone off the queue. One just taken is dropped when it turns out to be gone. */
+  async drop({ spanId, ...step }: SpanRef): Promise<void> {
+    await this.backend(step).remove(queueId(spanId), false);
+  }
+
   /** Lets a span wait again, first in line, whoever holds its lock. */
   async putBack({ spanId, ...step }: SpanRef, leaseId: LeaseId): Promise<void> {
     const backend = this.backend(step);

@@ -24,6 +24,8 @@ const effectsSchema = z.object({
       }),
     )
     .default([]),
+  /** Queued spans that are gone: what runs their tasks has ended. */
+  dropped: z.array(z.object({ step: z.int(), spanId: z.int() })).default([]),
   /** Steps that wait for a person now that their scouts have ended. */
   held: z.array(z.int()).default([]),
   /** Tasks of other steps may run now: see the job's list of releases. */
@@ -38,6 +40,7 @@ export const noEffects: Effects = {
   ready: [],
   ended: [],
   revoked: [],
+  dropped: [],
   held: [],
   release: false,
   retries: [],

@@ -63,7 +63,7 @@ export class FarmSurvey {
     const table = await this.redis.hgetall(keys.spans(jobId, step));
     const queued = Object.entries(table)
       .map(([id, text]) => parseSpan(id, text))
-      .filter(({ state }) => state === 'queued');
+      .filter((span) => span.state === 'queued' && span.original === undefined);
     if (queued.length === 0) return [];
     const found = await this.redis.hmget(failures, ...queued.map(({ first }) => `${first}:n`));
     const sets = found.map((text) => {

@@ -149,14 +149,6 @@ export const startable = (record: StepRecord): boolean => mayRun(record) && reco
 export const meanTaskMs = (record: StepRecord): number | undefined =>
   record.run_tasks === 0 ? undefined : record.run_ms / record.run_tasks;
 
-/** A running task of the step, as domain/slow-task.ts wants to know it. */
-export const runningFacts = (record: StepRecord, elapsedMs: number, tasksAtOnce: number) => ({
-  elapsedMs,
-  finished: record.run_tasks,
-  meanMs: meanTaskMs(record),
-  tasksAtOnce,
-});
-
 export function stepOf(index: number, record: StepRecord, names: readonly string[]): Step {
   const dependsOn = record.deps === '' ? [] : record.deps.split(',').map(Number);
   return {

@@ -15,6 +15,7 @@ const grantSpansScript = loadScript('grant_spans');
 const voidLeaseScript = loadScript('void_lease');
 const reportLeaseScript = loadScript('report_lease');
 const expireLeaseScript = loadScript('expire_lease');
+const rerunSpanScript = loadScript('rerun_span');
 const setProgressScript = loadScript('set_progress');
 
 /** Most failures of a task by faults of nodes or the farm before it is given up. */
@@ -25,8 +26,16 @@ export const AVOIDED_MS = 10 * 60_000;
 /** A grant on its way for longer belongs to a process that hung: reconcile takes such a lease back. */
 const VOID_KEPT_MS = 600_000;
 
+/** Two spans may be of the same tasks: an original, and its rerun (store/lua/include/rerun.lua). */
 export type Span =
-  | { state: 'queued'; spanId: number; first: number; last: number }
+  | {
+      state: 'queued';
+      spanId: number;
+      first: number;
+      last: number;
+      /** The span it is a rerun of: its tasks run already. */
+      original?: number;
+    }
   | {
       state: 'leased';
       spanId: number;
@@ -36,7 +45,10 @@ export type Span =
       leaseId: LeaseId;
       nodeId: NodeId;
       grantedAtMs: number;
+      /** The other span of the same tasks; 0: there was one. */
+      partner?: number;
     };
+export type LeasedSpan = Extract<Span, { state: 'leased' }>;
 
 /** Whose fault a failure is; a: the next try avoids the node. */
 export type FailureCode = `${'t' | 'n' | 'f' | 'w' | 'x'}${'' | 'a'}`;
@@ -66,23 +78,27 @@ export interface Reported {
   released: boolean;
   /** The span waits again. */
   requeued: boolean;
+  /** The tasks run on under another lease. */
+  runsOn: boolean;
   effects: Effects;
 }
 
-const SPAN = /^([ql]) (\d+) (\d+)(?: (\d+) (\S+) (\S+) (\d+))?$/;
+const SPAN = /^([qtl]) (\d+) (\d+)(?: (\d+)(?: (\S+) (\S+) (\d+)(?: (\d+))?)?)?$/;
 
 export function parseSpan(spanId: string, text: string): Span {
-  const [, state, first, last, epoch, lease, node, granted] = SPAN.exec(text) ?? [];
+  const [, state, first, last, number, lease, node, granted, partner] = SPAN.exec(text) ?? [];
   if (first === undefined || last === undefined) throw new TypeError(`redis: odd span "${text}"`);
   const tasks = { spanId: Number(spanId), first: Number(first), last: Number(last) };
   if (state === 'q') return { state: 'queued', ...tasks };
+  if (state === 't') return { state: 'queued', ...tasks, original: Number(number) };
   return {
     state: 'leased',
     ...tasks,
-    epoch: Number(epoch),
+    epoch: Number(number),
     leaseId: leaseIdSchema.parse(lease),
     nodeId: nodeIdSchema.parse(node),
     grantedAtMs: Number(granted),
+    ...(partner === undefined ? {} : { partner: Number(partner) }),
   };
 }
 
@@ -163,7 +179,8 @@ export class SpanStore {
 
   /**
    * Leases spans in the order given; null where a span is no longer queued, or is `avoided`: its task
-   * failed on the node lately and one of `suitableNodes` others may take it (0: any node may).
+   * failed on the node lately and one of `suitableNodes` others may take it (0: any node may), or it is
+   * the rerun of one that the node has.
    */
   async grant(
     jobId: JobId,
@@ -251,6 +268,7 @@ export class SpanStore {
       released: asInteger(reply[1]) === 1,
       requeued: asInteger(reply[2]) === 1,
       effects: parseEffects(reply[3]),
+      runsOn: asInteger(reply[4]) === 1,
     };
   }
 
@@ -260,7 +278,7 @@ export class SpanStore {
     nowMs: number,
     record: string,
     isFault = true,
-  ): Promise<{ expired: boolean; requeued: boolean; effects: Effects }> {
+  ): Promise<{ expired: boolean; requeued: boolean; runsOn: boolean; effects: Effects }> {
     const reply = asArray(
       await expireLeaseScript.run(this.redis, stepKeys(lease.jobId, lease.step), {
         step_index: lease.step,
@@ -276,7 +294,16 @@ export class SpanStore {
       expired: asInteger(reply[0]) === 1,
       requeued: asInteger(reply[1]) === 1,
       effects: parseEffects(reply[2]),
+      runsOn: asInteger(reply[3]) === 1,
     };
+  }
+
+  /** Queues a rerun of a leased span; undefined where it may have none, or none more. */
+  async rerun(lease: Omit<LeaseRef, 'epoch'>): Promise<number | undefined> {
+    const { jobId, step, spanId, leaseId } = lease;
+    const words = { span_id: spanId, lease_id: leaseId };
+    const reply = await rerunSpanScript.run(this.redis, stepKeys(jobId, step), words);
+    return asInteger(reply) || undefined;
   }
 
   async setProgress(lease: LeaseRef, task: number, progress: string): Promise<boolean> {

@@ -12,9 +12,10 @@ import {
 } from './attempt-record.ts';
 import type { Redis } from './connection.ts';
 import { keys } from './keys.ts';
-import type { Span, SpanStore } from './span-store.ts';
+import type { LeasedSpan, Span, SpanStore } from './span-store.ts';
 
-const progressSchema = z.object({
+/** What a running attempt told of itself. */
+export const progressSchema = z.object({
   percent: z.number().optional(),
   status: z.string().optional(),
   silentSeconds: z.number().optional(),
@@ -27,6 +28,8 @@ export interface TaskFacts {
   failures: number;
   progress: z.infer<typeof progressSchema> | undefined;
   nodeId: NodeId | undefined;
+  /** Where it runs a second time beside that, and since when; neither while that waits for a node. */
+  rerun: { nodeId?: NodeId; grantedAtMs?: number } | undefined;
   /** When the span it is the first task of was granted, while that is leased. */
   grantedAtMs: number | undefined;
   attempt: AttemptRecord | undefined;
@@ -136,6 +139,7 @@ export class TaskReader {
           // The others of a span have not begun.
           grantedAtMs:
             chunks[i] !== undefined || lease?.first === index ? lease?.grantedAtMs : undefined,
+          rerun: rerunOf(table, lease),
           attempt,
           outputs: acceptedOutputs(outputs[i] ?? null, page?.outputs(place)),
           chunk: chunks[i],
@@ -239,9 +243,17 @@ function latest(attempts: readonly (AttemptRecord | undefined)[]): AttemptRecord
   });
 }
 
-function leaseOf(table: StepTable, task: number) {
+/** Of two leases the original's: it is the earlier in the table. */
+function leaseOf(table: StepTable, task: number): LeasedSpan | undefined {
   for (const span of table.spans) {
     if (span.state === 'leased' && span.first <= task && task <= span.last) return span;
   }
   return undefined;
+}
+
+function rerunOf({ spans }: StepTable, lease: LeasedSpan | undefined): TaskFacts['rerun'] {
+  if (lease?.partner === undefined || lease.partner === 0) return undefined;
+  const other = spans.find(({ spanId }) => spanId === lease.partner);
+  if (other?.state !== 'leased') return {};
+  return { nodeId: other.nodeId, grantedAtMs: other.grantedAtMs };
 }

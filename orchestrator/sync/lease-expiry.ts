@@ -59,7 +59,7 @@ export class LeaseExpiry {
         ...(isFault ? { failureKind: 'node', failureClass: 'node' } : {}),
         message: reason,
       });
-      const { expired, requeued, effects } = await this.parts.spans.expire(
+      const { expired, requeued, runsOn, effects } = await this.parts.spans.expire(
         lease,
         nowMs,
         record,
@@ -75,7 +75,7 @@ export class LeaseExpiry {
         }
         await this.parts.aftermath.apply(jobId, step, effects);
         if (requeued) await this.parts.aftermath.spansQueued(jobId, step, []);
-        await this.tell(jobId, step, span, requeued, isFault);
+        if (!runsOn) await this.tell(jobId, step, span, requeued, isFault);
       }
     }
     // Last: while the lease stands on the list, a crash before this line only repeats the above.

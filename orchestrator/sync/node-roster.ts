@@ -121,12 +121,13 @@ export class NodeRoster {
     if (seen !== undefined) seen.takesWork = takesWork;
   }
 
-  /** How many of the nodes lately seen here suit a shape and take work. */
-  takers(shape: Shape): number {
+  /** How many of the nodes lately seen here suit a shape and take work, `but` one. */
+  takers(shape: Shape, but?: NodeId): number {
     const nowMs = this.clock.nowMs();
     let count = 0;
-    for (const seen of this.byNode.values()) {
-      if (seen.takesWork && seen.deadlineMs >= nowMs && suits(seen, shape)) count += 1;
+    for (const [nodeId, seen] of this.byNode) {
+      if (nodeId === but || !seen.takesWork || seen.deadlineMs < nowMs) continue;
+      if (suits(seen, shape)) count += 1;
     }
     return count;
   }

@@ -211,6 +211,7 @@ export class ReportService {
   ): Promise<void> {
     const { jobId, step } = report;
     const { first, last, outcome } = result;
+    if (reported.runsOn) return;
     const retried = reported.effects.retries.some(({ task }) => task === first);
     const state =
       outcome === 'succeeded'

@@ -154,6 +154,12 @@ export const policySchema = z
       .enum(['flag', 'retry'])
       .default('flag')
       .describe('retry: it is also ended, which costs a retry, and tried on another node.'),
+    rerunSlowTasks: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether a running task that is flagged is also run on another node, and the first success counts. For tasks that do nothing but write their outputs: both runs may go on for a while.',
+      ),
     preemptible: z
       .boolean()
       .default(true)

@@ -35,6 +35,7 @@ export const policyFields = {
   poisonNodes: said(shape.poisonNodes),
   silentSeconds: shape.silentSeconds,
   onSilent: said(shape.onSilent),
+  rerunSlowTasks: said(shape.rerunSlowTasks),
   preemptible: said(shape.preemptible),
   preemptGraceSeconds: said(shape.preemptGraceSeconds),
   steps: z.record(z.string(), z.strictObject(stepPolicyFields)).optional(),

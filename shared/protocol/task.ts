@@ -75,6 +75,12 @@ export const taskSchema = z
     status: z.string().optional().describe('The last openjd_status message.'),
     flags: z.array(taskFlagSchema).min(1).optional().describe('Of a running task.'),
     nodeId: nodeIdSchema.optional().describe('Where it runs, or ran last.'),
+    rerun: z
+      .object({ nodeId: nodeIdSchema.optional(), since: timestamp.optional() })
+      .optional()
+      .describe(
+        'It runs a second time, and the first success counts (`rerunSlowTasks`). Empty while the rerun waits for a node.',
+      ),
     attempt: attemptSchema.optional().describe('The last finished attempt.'),
     outputs: z.array(outputFileSchema),
     chunk: z

@@ -102,6 +102,7 @@ it('submits with a class, a pool, limits, ceilings and places, and changes them'
   await writeBundle(path.join(cwd, 'job'), templateWith());
   const wish = ['--class', 'urgent', '--pool', 'gpu', '--limit', 'nuke', '--max-tasks', '5'];
   const place = ['--region', 'eu', '--region', 'us', '--tag', 'rtx', '--software', 'blender=>=4.2'];
+  wish.push('--rerun-slow-tasks', 'on');
   const submitted = await karst('submit', 'job', '--max-nodes', '2', ...wish, ...place);
   const jobId = jobIdSchema.parse(submitted.stdout.trim());
   const { policy } = await json('get', 'job', jobId);
@@ -110,6 +111,7 @@ it('submits with a class, a pool, limits, ceilings and places, and changes them'
     limits: ['nuke'],
     maxTasks: 5,
     maxNodes: 2,
+    rerunSlowTasks: true,
     placement: {
       pool: 'gpu',
       regions: ['eu', 'us'],
@@ -133,7 +135,9 @@ it('submits with a class, a pool, limits, ceilings and places, and changes them'
   expect(now).toMatchObject({ priority: 80, priorityClass: 'normal', limits: [], maxNodes: 2 });
   expect(now.maxTasks).toBeUndefined();
   expect(now.placement).toEqual({ ...policy.placement, pool: undefined, sites: ['attic'] });
-  await karst('set', jobId, '--anywhere', '--tag', 'fast');
+  expect(now.rerunSlowTasks).toBe(true);
+  await karst('set', jobId, '--anywhere', '--tag', 'fast', '--rerun-slow-tasks', 'off');
+  expect((await farm.readJob(jobId)).policy.rerunSlowTasks).toBe(false);
   expect((await farm.readJob(jobId)).policy.placement).toEqual({ tags: ['fast'] });
   expect((await karst('set', jobId)).code).toBe(3);
 });

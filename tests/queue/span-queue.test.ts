@@ -81,6 +81,19 @@ describe('a step’s queue', () => {
     expect(await queue.take(step, lease())).toBe(1);
   });
 
+  it('drops a span that waits, delayed or not, and leaves one alone that was taken', async () => {
+    const step = freshStep();
+    await queue.add(step, [1, 2]);
+    await queue.add(step, [3], 3_600_000);
+    const taken = lease();
+    expect(await queue.take(step, taken)).toBe(1);
+    for (const spanId of [1, 2, 3, 4]) await queue.drop({ ...step, spanId });
+    expect(await queue.waitingCount(step)).toBe(0);
+    expect(await queue.state({ ...step, spanId: 1 })).toBe('active');
+    await queue.finish({ ...step, spanId: 1 }, taken);
+    expect(await queue.state({ ...step, spanId: 1 })).toBe('unknown');
+  });
+
   it('frees a span that a process which died had taken', async () => {
     const step = freshStep();
     await queue.add(step, [1]);

@@ -16,5 +16,6 @@ export const wholePolicy: Required<PolicyValues> = {
   onSilent: 'retry',
   preemptible: false,
   preemptGraceSeconds: 60,
+  rerunSlowTasks: true,
   steps: { Render: { hold: true, frameDependencies: [{ step: 'Preview', on: 'PreviewFrame' }] } },
 };

@@ -5,9 +5,10 @@ import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
 import type { Task, TaskFlag } from '@karst/shared/protocol/task.ts';
 import { isSlow, type SlowLimits } from '../../domain/slow-task.ts';
 import type { Aftermath } from '../../jobs/aftermath.ts';
+import type { TaskTimes } from '../../scheduler/task-times.ts';
 import { attemptOf } from '../../store/attempt-record.ts';
 import type { ControlStore } from '../../store/control-store.ts';
-import { runningFacts, type StepRecord } from '../../store/job-record.ts';
+import type { FarmSurvey } from '../../store/farm-survey.ts';
 import type { JobStore } from '../../store/job-store.ts';
 import type { TaskFacts, TaskReader } from '../../store/task-reader.ts';
 import { type Handlers, ProblemError } from '../handler.ts';
@@ -46,17 +47,20 @@ export function checkTask({ step }: OwnStep, task: number): void {
 /** Why people should look at a running task. */
 function flagsOf(
   { state, progress, grantedAtMs, chunk }: TaskFacts,
-  record: StepRecord | undefined,
+  times: TaskTimes | undefined,
   nowMs: number,
   limits: SlowLimits,
 ): TaskFlag[] {
   if (state !== 'running') return [];
   const flags: TaskFlag[] = progress?.silentSeconds === undefined ? [] : ['silent'];
-  if (record === undefined || grantedAtMs === undefined) return flags;
+  if (times === undefined || grantedAtMs === undefined) return flags;
   const tasksAtOnce = chunk === undefined ? 1 : chunk.last - chunk.first + 1;
-  const running = runningFacts(record, nowMs - grantedAtMs, tasksAtOnce);
+  const running = { elapsedMs: nowMs - grantedAtMs, times, tasksAtOnce };
   return isSlow(running, limits) ? [...flags, 'slow'] : flags;
 }
+
+const rerunOf = ({ nodeId, grantedAtMs }: NonNullable<TaskFacts['rerun']>): Task['rerun'] =>
+  grantedAtMs === undefined ? {} : { nodeId, since: new Date(grantedAtMs).toISOString() };
 
 function taskOf({ step }: OwnStep, facts: TaskFacts, flags: TaskFlag[]): Task {
   const parameters = Object.entries(taskParameters(step.parameterSpace, facts.index)).map(
@@ -72,6 +76,7 @@ function taskOf({ step }: OwnStep, facts: TaskFacts, flags: TaskFlag[]): Task {
     status: facts.progress?.status,
     ...(flags.length === 0 ? {} : { flags }),
     nodeId: facts.nodeId,
+    ...(facts.rerun === undefined ? {} : { rerun: rerunOf(facts.rerun) }),
     attempt: facts.attempt === undefined ? undefined : attemptOf(facts.attempt),
     outputs: facts.outputs?.files ?? [],
     chunk: facts.chunk,
@@ -81,6 +86,7 @@ function taskOf({ step }: OwnStep, facts: TaskFacts, flags: TaskFlag[]): Task {
 export function taskHandlers(parts: {
   jobs: JobStore;
   tasks: TaskReader;
+  survey: FarmSurvey;
   control: ControlStore;
   aftermath: Aftermath;
   clock: Clock;
@@ -91,9 +97,10 @@ export function taskHandlers(parts: {
   /** Tasks as people see them. */
   async function told(own: OwnStep, all: readonly TaskFacts[]): Promise<Task[]> {
     const anyRuns = all.some(({ state }) => state === 'running');
-    const record = anyRuns ? await jobs.step(own.jobId, own.index) : undefined;
+    const place = { jobId: own.jobId, step: own.index };
+    const times = anyRuns ? await parts.survey.times(place) : undefined;
     const nowMs = parts.clock.nowMs();
-    return all.map((facts) => taskOf(own, facts, flagsOf(facts, record, nowMs, parts.slowLimits)));
+    return all.map((facts) => taskOf(own, facts, flagsOf(facts, times, nowMs, parts.slowLimits)));
   }
 
   async function readTask(own: OwnStep, task: number): Promise<Task> {

@@ -6,7 +6,8 @@
 -- node lately (after `avoided_since`, ms) and one of the `suitable` nodes may take it instead, and -3
 -- where the node struck the lease off its list before it was granted (void_lease.lua), or
 -- { 'held' } where the job or the step takes no grants now. A failed task is always the first of its
--- span, so the others need no look. Cost O(spans given).
+-- span, so the others need no look. A rerun goes to any node but the one that has its original (-2), and
+-- moves no counter. Cost O(spans given).
 -- KEYS job_key step_key spans_key
 -- ARGV node_id now_ms suitable avoided_since span_leases*
 local j = redis.call('HMGET', job_key, 'state', 'revision')
@@ -28,23 +29,28 @@ local function avoids(task)
   for _ in string.gmatch(text, 'node%S+') do count = count + 1 end
   return tonumber(at) > tonumber(avoided_since) and count < tonumber(suitable)
 end
+local function runs_here(id)
+  return string.match(redis.call('HGET', spans_key, id), '^l %d+ %d+ %d+ %S+ (%S+)') == node_id
+end
 for i = 1, #span_leases, 2 do
   local span = redis.call('HGET', spans_key, span_leases[i])
-  local first, last
+  local first, last, original
   if span then first, last = string.match(span, '^q (%d+) (%d+)$') end
+  if span and not first then first, last, original = string.match(span, '^t (%d+) (%d+) (%d+)$') end
   if first and any_void and redis.call('SISMEMBER', void_key, span_leases[i + 1]) == 1 then
     out[#out + 1] = -3
     out[#out + 1] = -3
     out[#out + 1] = 0
-  elseif first and avoids(first) then
+  elseif first and (avoids(first) or original and runs_here(original)) then
     out[#out + 1] = -2
     out[#out + 1] = -2
     out[#out + 1] = 0
   elseif first then
     local epoch = redis.call('HINCRBY', job_key, 'epoch', 1)
     redis.call('HSET', spans_key, span_leases[i],
-      'l ' .. first .. ' ' .. last .. ' ' .. epoch .. ' ' .. span_leases[i + 1] .. ' ' .. node_id .. ' ' .. now_ms)
-    tasks = tasks + last - first + 1
+      'l ' .. first .. ' ' .. last .. ' ' .. epoch .. ' ' .. span_leases[i + 1] .. ' ' .. node_id .. ' ' .. now_ms ..
+      (original and ' ' .. original or ''))
+    if not original then tasks = tasks + last - first + 1 end
     out[#out + 1] = tonumber(first)
     out[#out + 1] = tonumber(last)
     out[#out + 1] = epoch

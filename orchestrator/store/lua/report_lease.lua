@@ -8,15 +8,19 @@
 -- In a step whose chunks adapt the span is one chunk: a result is of all of it, and a failure of its
 -- first task is the chunk's, whatever else is said.
 -- A repeated report is harmless: results before the span's first open task are skipped.
--- Returns { status, released, requeued, effects }: status accepted, lost or refused; released 1 when
--- the lease is over; requeued 1 when the span waits again. Cost O(tasks reported).
+-- Of two leases of the same tasks the first success counts and ends the other; one that fails, other than
+-- for good (x), or is given back while the other runs, just ends.
+-- Returns { status, released, requeued, effects, runs_on }: status accepted, lost or refused; released 1
+-- when the lease is over; requeued 1 when the span waits again; runs_on 1 when its tasks run on under
+-- another lease. Cost O(tasks reported).
 -- INCLUDE job
+-- INCLUDE rerun
 -- KEYS job_key step_key spans_key
 -- ARGV step_index span_id node_id lease_id epoch now_ms max_faults results*
 local span = parse_span(redis.call('HGET', spans_key, span_id))
 if not span or span.state ~= 'l' or span.node ~= node_id or span.lease ~= lease_id
   or span.epoch ~= epoch then
-  return { 'lost', 1, 0, '' }
+  return { 'lost', 1, 0, '', 0 }
 end
 
 local chunked = has_chunks(step_key)
@@ -32,7 +36,7 @@ for k = 1, #results, 7 do
     local whole = (results[k] ~= 'r' and not chunked) or last == span.last
     local single = chunked or results[k] == 'b' or results[k] == 'r' or first == last
     if first ~= next_task or last > span.last or not whole or not single then
-      return { 'refused', 0, 0, '' }
+      return { 'refused', 0, 0, '', 0 }
     end
     next_task = last + 1
   end
@@ -48,6 +52,12 @@ local function note_times(ms, n)
   times[bucket] = (times[bucket] or 0) + n
 end
 
+local partner = partner_of(step_key, span)
+local runs_on, avoid = false, false
+local function is_left_to_partner(code)
+  return partner ~= nil and partner.state == 'l' and code ~= 'b' and code ~= 's' and string.sub(code, 1, 1) ~= 'x'
+end
+
 local done, run_ms, returned, failed_any = 0, 0, false, false
 local frame_dependents = redis.call('HGET', step_key, 'frame_dependents')
 next_task = span.first
@@ -55,7 +65,10 @@ for k = 1, #results, 7 do
   local code, first, last = results[k], tonumber(results[k + 1]), last_of(k)
   if last >= next_task then
     next_task = last + 1
-    if code == 'b' or code == 's' then
+    if is_left_to_partner(code) then
+      runs_on, avoid = true, string.sub(code, 2, 2) == 'a'
+      break
+    elseif code == 'b' or code == 's' then
       set_bits(step_key .. ':succeeded', first, last, 1)
       done = done + last - first + 1
       if frame_dependents then note_release(step_index, first, last) end
@@ -96,7 +109,10 @@ if done > 0 then
 end
 
 local released, requeued = 0, 0
-if next_task > span.last then
+if runs_on then
+  leave_to_partner(step_key, span_id, span, partner, avoid)
+  released = 1
+elseif next_task > span.last then
   redis.call('HDEL', spans_key, span_id)
   released = 1
 elseif returned then
@@ -104,10 +120,12 @@ elseif returned then
   move(step_key, 'running', 'waiting', span.last - next_task + 1)
   released, requeued = 1, 1
 elseif next_task > span.first then
-  redis.call('HSET', spans_key, span_id, 'l ' .. next_task .. ' ' .. span.last .. ' ' .. span.epoch ..
-    ' ' .. span.lease .. ' ' .. span.node .. ' ' .. span.granted)
+  span.first = next_task
+  redis.call('HSET', spans_key, span_id, pack_lease(span))
 end
+-- What has a partner is one task or chunk: its lease is over, or nothing was reported.
+if partner and released == 1 and not runs_on then end_partner(step_index, span, partner) end
 
 if failed_any then check_failed_tasks(tonumber(redis.call('HGET', job_key, 'max_failed'))) end
 settle_step(step_index)
-return { 'accepted', released, requeued, encode_effects() }
+return { 'accepted', released, requeued, encode_effects(), runs_on and 1 or 0 }

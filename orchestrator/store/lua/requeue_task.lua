@@ -1,5 +1,5 @@
 -- Runs one task again, whatever its state; where chunks adapt, the chunk that holds it. A running
--- attempt's lease ends. What stood of the former attempt stays readable, but its outputs are withdrawn:
+-- attempt's lease ends, and a rerun's with it. What stood of the former attempt stays readable, but its outputs are withdrawn:
 -- '' in their place hides them wherever they are, here or paged out.
 -- From: any state but canceled, in a step without canceled tasks: those are canceled by their step
 -- having ended, so reopening it for one would revive them all. To: waiting.
@@ -7,6 +7,7 @@
 -- the chunk).
 -- INCLUDE job
 -- INCLUDE history
+-- INCLUDE rerun
 -- KEYS job_key step_key
 -- ARGV step_index task now_ms page_tasks
 local s = redis.call('HMGET', step_key, 'state', 'canceled', 'cursor', 'listed')
@@ -23,11 +24,13 @@ if state == 'waiting' then
   local spans = redis.call('HGETALL', step_key .. ':spans')
   for k = 1, #spans, 2 do
     local span = parse_span(spans[k + 1])
-    if span.state == 'l' and span.first <= task and task <= span.last then
+    if span.state == 'l' and span.first <= task and task <= span.last and not is_rerun(spans[k], span) then
       redis.call('HSET', step_key .. ':spans', spans[k], 'q ' .. span.first .. ' ' .. span.last)
       redis.call('HDEL', step_key .. ':progress', task, span.first)
       move(step_key, 'running', 'waiting', span.last - span.first + 1)
       effects.revoked[1] = { step = tonumber(step_index), spanId = tonumber(spans[k]), leaseId = span.lease, nodeId = span.node }
+      local partner = partner_of(step_key, span)
+      if partner then end_partner(step_index, span, partner) end
       return { 'running', encode_effects(), tonumber(spans[k]) }
     end
   end

@@ -142,6 +142,33 @@ const grant = (at: number, which: number, on: number, suitableNodes: number) =>
     await grantOne(model, pair, step, spanId, on, suitableNodes);
   });
 
+async function rerunOne(model: FarmModel, real: RealFarm, { lease, nodeId }: Granted) {
+  const spanId = await real.spans.rerun(lease);
+  expect(spanId).toBe(model.rerun(lease.step, lease.spanId, { ...lease, nodeId }));
+  return spanId;
+}
+
+/** Under any lease there ever was. */
+const rerun = (which: number) =>
+  command(`rerun(${which})`, async (model, { real, granted }) => {
+    const held = pick(granted, which);
+    if (held !== undefined) await rerunOne(model, real, held);
+  });
+
+/** Takes a short span, and its rerun, to two nodes. */
+const runTwice = (at: number, which: number, on: number) =>
+  command(`runTwice(${at}, ${which}, ${on})`, async (model, pair) => {
+    const step = at % model.steps.length;
+    await makeSpans(model, pair.real, step, { size: 1, count: 1 });
+    const spanId = pick([...model.step(step).spans.keys()].reverse(), which % 2);
+    const held = spanId === undefined ? undefined : await grantOne(model, pair, step, spanId, on);
+    if (held === undefined) return;
+    const again = await rerunOne(model, pair.real, held);
+    if (again === undefined) return;
+    await grantOne(model, pair, step, again, on);
+    await grantOne(model, pair, step, again, on + 1);
+  });
+
 export interface Telling {
   which: number;
   /** Tasks of each result, and how they ended. */
@@ -326,6 +353,8 @@ export const commandArbitraries: fc.Arbitrary<Command>[] = [
   ...Array.from({ length: 7 }, () => telling.map(report)),
   ...Array.from({ length: 2 }, () => small.map(finish)),
   fc.nat(30).map(expire),
+  fc.nat(30).map(rerun),
+  ...Array.from({ length: 2 }, () => fc.tuple(small, small, small).map((of) => runTwice(...of))),
   fc.tuple(small, small).map((of) => wearOut(...of)),
   fc.constant(null).map(cancel),
   small.map(release),

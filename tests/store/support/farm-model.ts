@@ -4,9 +4,11 @@ import type { JobState, TaskState } from '@karst/shared/protocol/job.ts';
 import {
   FAULTS_MAX,
   fedOf,
+  heir,
   inOrder,
   isFailure,
   type JobShape,
+  leaveTo,
   type ModelLease,
   type ModelResult,
   type ModelSpan,
@@ -113,14 +115,35 @@ export class FarmModel {
     const span = step.spans.get(spanId);
     if (span === undefined || span.lease !== undefined) return undefined;
     const { avoided } = step.tasks[span.first] ?? unfailed();
+    const { original } = span;
+    if (original !== undefined && step.spans.get(original)?.lease?.nodeId === nodeId)
+      return 'avoided';
     if (avoided.has(nodeId) && avoided.size < suitableNodes) return 'avoided';
     this.epoch += 1;
-    span.lease = { leaseId, nodeId, epoch: this.epoch };
+    const lease = { leaseId, nodeId, epoch: this.epoch };
+    const { first, last } = span;
+    step.spans.set(
+      spanId,
+      original === undefined ? { first, last, lease } : { first, last, lease, partner: original },
+    );
     this.mark(step, span.first, span.last, 'running');
     step.state = 'running';
     this.jobState = 'running';
     this.started = true;
     return { first: span.first, last: span.last, epoch: this.epoch };
+  }
+
+  /** The rerun's span; undefined where there is none to be. */
+  rerun(index: number, spanId: number, { leaseId }: ModelLease): number | undefined {
+    const step = this.step(index);
+    const span = step.spans.get(spanId);
+    if (this.jobState !== 'running' || step.state !== 'running') return undefined;
+    if (span?.lease?.leaseId !== leaseId || span.partner !== undefined) return undefined;
+    const { first, last } = span;
+    if (first !== last && step.chunks === undefined) return undefined;
+    span.partner = this.queue(step, first, last);
+    step.spans.set(span.partner, { first, last, original: spanId });
+    return span.partner;
   }
 
   report(index: number, spanId: number, lease: ModelLease, results: readonly ModelResult[]) {
@@ -134,6 +157,13 @@ export class FarmModel {
     const meant = isChunk ? widened(results, span) : results;
     const news = meant.filter(({ last }) => last >= span.first);
     if (!inOrder(news, span, isChunk)) return 'refused';
+    const [news0] = news;
+    const other = heir(step, span, news0?.code);
+    if (other !== undefined) {
+      leaveTo(step, spanId, other, news0?.code[1] === 'a' ? lease.nodeId : undefined);
+      return 'accepted';
+    }
+    if (news0 !== undefined && span.partner) step.spans.delete(span.partner);
     for (const result of news) {
       // Behind a chunk's failure nothing is looked at.
       if (result.last >= span.first) this.record(step, spanId, span, result, lease.nodeId);
@@ -202,6 +232,12 @@ export class FarmModel {
     const step = this.step(index);
     const span = step.spans.get(spanId);
     if (span?.lease?.leaseId !== lease.leaseId) return false;
+    const other = heir(step, span, 'n');
+    if (other !== undefined) {
+      leaveTo(step, spanId, other, span.lease.nodeId);
+      return true;
+    }
+    if (span.partner) step.spans.delete(span.partner);
     let { first } = span;
     const charged = step.chunks === undefined ? first : span.last;
     if (!this.charge(step, first, charged, 'na', span.lease.nodeId)) {
@@ -279,9 +315,10 @@ export class FarmModel {
     if (step.tasks.some(({ state }) => state === 'canceled')) return 'canceled';
     const { state } = task;
     if (state === 'running') {
-      for (const [spanId, { first, last, lease }] of step.spans) {
+      for (const [spanId, { first, last, lease, partner }] of step.spans) {
         if (lease === undefined || taskIndex < first || taskIndex > last) continue;
         step.spans.set(spanId, { first, last });
+        if (partner) step.spans.delete(partner);
         this.mark(step, first, last, 'waiting');
       }
     } else if (state !== 'waiting') {

@@ -1,3 +1,4 @@
+import type { Span } from '@karst/orchestrator/store/span-store.ts';
 import type { TaskCounts } from '@karst/shared/protocol/job.ts';
 import { expect } from 'vitest';
 import type { FarmModel } from './farm-model.ts';
@@ -30,9 +31,11 @@ export function checkInvariants({ job, steps }: StoredFarm): void {
     for (const { index, state } of facts) {
       const holding = spans.filter(({ first, last }) => first <= index && index <= last);
       const fed = fedTasks.has(index);
+      checkPair(holding, `task ${index} of step ${i}`);
       const wanted =
         state === 'running' ? 'leased' : state === 'waiting' && fed ? 'queued' : 'none';
-      const found = holding.map((span) => span.state).join() || 'none';
+      const originals = holding.filter((span) => !isRerun(span));
+      const found = originals.map((span) => span.state).join() || 'none';
       expect(found, `span of task ${index} of step ${i} (${state})`).toBe(wanted);
     }
     for (const { index } of facts) checkChunk(index, isChunked && index < record.cursor, facts);
@@ -42,6 +45,25 @@ export function checkInvariants({ job, steps }: StoredFarm): void {
   expect(job.taskCounts, "the job's counters").toEqual(counted(states.flat()));
   const allEnded = steps.every(({ record }) => terminal.has(record.state));
   expect(allEnded, `the job is ${job.state}`).toBe(terminal.has(job.state));
+}
+
+const isRerun = (span: Span): boolean =>
+  span.state === 'queued'
+    ? span.original !== undefined
+    : span.partner !== undefined && span.partner > 0 && span.partner < span.spanId;
+
+/** Who has a partner is one of exactly two spans of the same tasks, on two nodes, that know each other. */
+function checkPair(holding: readonly Span[], of: string): void {
+  const [original, rerun] = holding;
+  const isPaired = (span: Span) =>
+    isRerun(span) || (span.state === 'leased' && (span.partner ?? 0) > 0);
+  if (!holding.some(isPaired)) return;
+  expect(holding, `spans of ${of}`).toHaveLength(2);
+  if (original?.state !== 'leased' || rerun === undefined) throw new Error(`${of}: no original`);
+  expect(original, of).toMatchObject({ first: rerun.first, last: rerun.last });
+  expect(original.partner, of).toBe(rerun.spanId);
+  expect(rerun.state === 'queued' ? rerun.original : rerun.partner, of).toBe(original.spanId);
+  if (rerun.state === 'leased') expect(rerun.nodeId, of).not.toBe(original.nodeId);
 }
 
 /** Where chunks adapt, every task that was fed is in one chunk, whose tasks are all in its state. */
@@ -81,8 +103,8 @@ export function checkAgainstModel(model: FarmModel, { job, steps }: StoredFarm):
       tasks: facts.map(({ state, failures }) => `${state} ${failures}`),
       spans: spans.map((span) =>
         span.state === 'queued'
-          ? `${span.spanId}: ${span.first}-${span.last} queued`
-          : `${span.spanId}: ${span.first}-${span.last} ${span.leaseId} ${span.nodeId} ${span.epoch}`,
+          ? `${span.spanId}: ${span.first}-${span.last} queued ${span.original}`
+          : `${span.spanId}: ${span.first}-${span.last} ${span.leaseId} ${span.nodeId} ${span.epoch} ${span.partner}`,
       ),
     })),
   };
@@ -92,10 +114,10 @@ export function checkAgainstModel(model: FarmModel, { job, steps }: StoredFarm):
       state,
       cursor,
       tasks: tasks.map((task) => `${task.state} ${task.failures}`),
-      spans: [...spans].map(([id, { first, last, lease }]) =>
+      spans: [...spans].map(([id, { first, last, lease, original, partner }]) =>
         lease === undefined
-          ? `${id}: ${first}-${last} queued`
-          : `${id}: ${first}-${last} ${lease.leaseId} ${lease.nodeId} ${lease.epoch}`,
+          ? `${id}: ${first}-${last} queued ${original}`
+          : `${id}: ${first}-${last} ${lease.leaseId} ${lease.nodeId} ${lease.epoch} ${partner}`,
       ),
     })),
   };

@@ -39,6 +39,22 @@ export interface ModelSpan {
   last: number;
   /** Absent while it is queued. */
   lease?: ModelLease;
+  /** While it is queued: the span it is a rerun of. */
+  original?: number;
+  /** While it is leased: the other span of the same tasks, 0 when that is over. */
+  partner?: number;
+}
+
+/** The lease of the same tasks that they are left to when this one ends with `code`. */
+export function heir(
+  { spans }: ModelStep,
+  { partner }: ModelSpan,
+  code: ModelResult['code'] | undefined,
+): ModelSpan | undefined {
+  if (partner === undefined || code === undefined || 'bsx'.includes(code[0] ?? ''))
+    return undefined;
+  const other = spans.get(partner);
+  return other?.lease === undefined ? undefined : other;
 }
 
 export interface ModelStep {
@@ -112,4 +128,17 @@ export function inOrder(
     next = result.last + 1;
   }
   return true;
+}
+
+/** A lease ends, and its tasks run on under the other. */
+export function leaveTo(
+  { spans, tasks }: ModelStep,
+  spanId: number,
+  other: ModelSpan,
+  avoided: string | undefined,
+): void {
+  spans.delete(spanId);
+  other.partner = 0;
+  if (avoided === undefined) return;
+  for (const task of tasks.slice(other.first, other.last + 1)) task.avoided.add(avoided);
 }

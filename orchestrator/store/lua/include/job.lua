@@ -1,7 +1,8 @@
 -- Shared by every script that moves tasks of one job. Needs the locals job_key and now_ms.
 -- Keys of the job's other steps are derived: they share its hash tag, so they lie in the same slot.
 local prefix = string.sub(job_key, 1, -4)
-local effects = { ready = {}, ended = {}, revoked = {}, retries = {}, held = {}, job = '', release = false }
+local effects =
+  { ready = {}, ended = {}, revoked = {}, dropped = {}, retries = {}, held = {}, job = '', release = false }
 local terminal = { succeeded = true, failed = true, canceled = true }
 
 local function step_of(i)
@@ -17,16 +18,27 @@ local function move(step, from, to, n)
   redis.call('HINCRBY', job_key, to, n)
 end
 
--- A span: 'q first last' while queued, 'l first last epoch lease node granted_at' while leased.
+-- A span: 'q first last' while queued, 'l first last epoch lease node granted_at' while leased. A rerun,
+-- a second span of the same tasks: 't first last original' while queued, then leased as any. Two spans of
+-- the same tasks end their lease with the other's id: the partner; 0 where there was one (include/rerun.lua).
 local function parse_span(text)
   if not text then return nil end
   local state, first, last, rest = string.match(text, '^(%a) (%d+) (%d+)(.*)$')
   local span = { state = state, first = tonumber(first), last = tonumber(last) }
   if state == 'l' then
-    local epoch, lease, node, granted = string.match(rest, '^ (%d+) (%S+) (%S+) (%d+)$')
+    local epoch, lease, node, granted, partner = string.match(rest, '^ (%d+) (%S+) (%S+) (%d+) ?(%d*)$')
     span.epoch, span.lease, span.node, span.granted = epoch, lease, node, granted
+    if partner ~= '' then span.partner = partner end
+  elseif state == 't' then
+    span.original = string.match(rest, '^ (%d+)$')
   end
   return span
+end
+
+local function pack_lease(span)
+  local text = 'l ' .. span.first .. ' ' .. span.last .. ' ' .. span.epoch .. ' ' .. span.lease .. ' ' ..
+    span.node .. ' ' .. span.granted
+  return span.partner and text .. ' ' .. span.partner or text
 end
 
 local function queue_span(step, first, last)
@@ -277,13 +289,13 @@ local function reopen_step(i)
 end
 
 local function encode_effects()
-  local lists = #effects.ready + #effects.ended + #effects.revoked + #effects.retries + #effects.held
+  local lists = #effects.ready + #effects.ended + #effects.revoked + #effects.dropped + #effects.retries + #effects.held
   if effects.job == '' and lists == 0 and not effects.release then
     return ''
   end
   local out = { job = effects.job, release = effects.release }
   -- cjson writes an empty table as {}: leave those out.
-  for _, name in ipairs({ 'ready', 'ended', 'revoked', 'retries', 'held' }) do
+  for _, name in ipairs({ 'ready', 'ended', 'revoked', 'dropped', 'retries', 'held' }) do
     if #effects[name] > 0 then out[name] = effects[name] end
   end
   return cjson.encode(out)
