@@ -21,8 +21,6 @@ export type NodeTokenResult = { ok: true; nodeId: NodeId } | { ok: false; reason
 
 const SKEW_SECONDS = 60;
 const TOKENS_MAX = 20_000;
-const PUBLIC_KEYS_MAX = 20_000;
-const PUBLIC_KEY_CACHED_MS = 60_000;
 /** Ours are under 300 characters. */
 const TOKEN_LENGTH_MAX = 2000;
 
@@ -35,17 +33,10 @@ const refused = (reason: string): NodeTokenResult => ({ ok: false, reason });
 
 export function createNodeTokens(redis: Redis, clock: Clock): NodeTokens {
   const tokens = new ExpiringCache<NodeTokenResult>(TOKENS_MAX);
-  const publicKeys = new ExpiringCache<CryptoKey | Uint8Array>(PUBLIC_KEYS_MAX);
 
   const publicKeyOf = async (nodeId: NodeId): Promise<CryptoKey | Uint8Array | undefined> => {
-    const nowMs = clock.monotonicMs();
-    const known = publicKeys.get(nodeId, nowMs);
-    if (known !== undefined) return known;
     const x = await redis.hget(keys.node(nodeId), 'publicKey');
-    if (x === null) return undefined;
-    const key = await importJWK({ kty: 'OKP', crv: 'Ed25519', x }, 'EdDSA');
-    publicKeys.set(nodeId, key, nowMs + PUBLIC_KEY_CACHED_MS);
-    return key;
+    return x === null ? undefined : await importJWK({ kty: 'OKP', crv: 'Ed25519', x }, 'EdDSA');
   };
 
   const check = async (token: string): Promise<NodeTokenResult> => {

@@ -19,6 +19,7 @@ import { Granter } from './granter.ts';
 import type { LeaseAccounts } from './lease-accounts.ts';
 import { type RunnableStep, RunnableSteps } from './runnable-steps.ts';
 import type { UsageExchange } from './usage-exchange.ts';
+import { WaitEnds } from './wait-ends.ts';
 import { Waiters } from './waiters.ts';
 import type { WakeBus } from './wake-bus.ts';
 
@@ -84,7 +85,13 @@ export function createDispatch(parts: {
       }
     },
   });
-  const dispatcher = new Dispatcher({ ...parts, runnable, granter, waiters: new Waiters() });
+  const dispatcher = new Dispatcher({
+    ...parts,
+    runnable,
+    granter,
+    waiters: new Waiters(),
+    waitEnds: new WaitEnds(parts.clock),
+  });
   return dispatcher;
 }
 

@@ -1,4 +1,3 @@
-import { sleep } from '@karst/shared/clock.ts';
 import type { JobId, LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Logger } from 'pino';
 import type { Scheduler } from '../scheduler/scheduler.ts';
@@ -9,6 +8,7 @@ import type { LeaseAccounts } from './lease-accounts.ts';
 import type { RunnableStep, RunnableSteps } from './runnable-steps.ts';
 import { runnableStep, stepFacts } from './step-facts.ts';
 import type { UsageExchange } from './usage-exchange.ts';
+import type { WaitEnds } from './wait-ends.ts';
 import type { Ask, News, Waiter, Waiters } from './waiters.ts';
 import type { Wake } from './wake-bus.ts';
 
@@ -26,6 +26,7 @@ export interface DispatcherParts {
   usage: UsageExchange;
   settings: FarmSettings;
   jobs: JobStore;
+  waitEnds: WaitEnds;
   logger: Logger;
 }
 
@@ -42,6 +43,7 @@ export class Dispatcher {
   private readonly usage: UsageExchange;
   private readonly settings: FarmSettings;
   private readonly jobs: JobStore;
+  private readonly waitEnds: WaitEnds;
   private readonly logger: Logger;
   private serving: Promise<void> | undefined;
   private serveAgain = false;
@@ -57,6 +59,7 @@ export class Dispatcher {
     this.usage = parts.usage;
     this.settings = parts.settings;
     this.jobs = parts.jobs;
+    this.waitEnds = parts.waitEnds;
     this.logger = parts.logger;
   }
 
@@ -140,24 +143,24 @@ export class Dispatcher {
     return { grants, lost: [] };
   }
 
-  /** Waits for work or news, `waitMs` at most or until `signal` aborts. */
-  async wait(ask: Ask, waitMs: number, signal: AbortSignal): Promise<News> {
-    if (signal.aborted) return nothing;
-    const answered = new AbortController();
+  /**
+   * Waits for work or news, `waitMs` at most. `onGone` is given what to call when the caller is gone;
+   * it calls that at once when it is gone already.
+   */
+  async wait(ask: Ask, waitMs: number, onGone: (listener: () => void) => void): Promise<News> {
     const news = new Promise<News>((resolve) => {
       const waiter: Waiter = {
         ...ask,
         answer: (told) => {
           this.waiters.leave(waiter);
-          signal.removeEventListener('abort', onAbort);
-          answered.abort('answered');
+          forgetEnd();
           resolve(told);
         },
       };
-      const onAbort = () => this.recall(waiter, []);
-      signal.addEventListener('abort', onAbort, { once: true });
-      sleep(waitMs, answered.signal).then(onAbort, () => undefined);
+      const recall = () => this.recall(waiter, []);
+      const forgetEnd = this.waitEnds.add(waitMs, recall);
       this.waiters.park(waiter);
+      onGone(recall);
     });
     // Work may have come between the last look and the parking.
     if (ask.wanted > 0 && this.runnable.size > 0) this.serve();

@@ -5,6 +5,7 @@ import { mountDocs } from './docs-page.ts';
 import { createEndpoint, type EndpointDeps } from './endpoint.ts';
 import { type Handlers, ProblemError } from './handler.ts';
 import { sendProblem } from './problem.ts';
+import type { WatchedRequests } from './request-context.ts';
 
 export interface AppDeps extends Omit<EndpointDeps, 'watched' | 'validateResponses'> {
   handlers: Handlers;
@@ -32,10 +33,9 @@ export function createApp(deps: AppDeps): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
-  const watched = new Set<AbortController>();
+  const watched: WatchedRequests = new Set();
   deps.shutdown.addEventListener('abort', () => {
-    for (const controller of watched) controller.abort();
-    watched.clear();
+    for (const request of [...watched]) request.abort();
   });
   const endpointDeps: EndpointDeps = { validateResponses: false, ...deps, watched };
 

@@ -69,6 +69,8 @@ function readAll(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
     request.on('end', () => {
       if (bytes > bytesMax) tooLarge();
       else resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, bytes));
+      // Listeners live as long as their request, and that may wait for long.
+      chunks.length = 0;
     });
     request.on('error', () => reject(new ClientGoneError()));
     request.on('close', () => {

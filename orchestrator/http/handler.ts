@@ -39,6 +39,8 @@ export interface RequestContext<R extends Route> {
   requestId: string;
   /** Aborts when the client went away or the orchestrator shuts down. */
   signal: AbortSignal;
+  /** Calls the listener once that happens, at once if it has. Lighter than a signal, for calls that wait. */
+  onGone(listener: () => void): void;
   idempotencyKey: string | undefined;
   /** For handlers of routes that stream; they end the response themselves. */
   request: Request;

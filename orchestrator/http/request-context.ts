@@ -2,8 +2,8 @@ import type { Route } from '@karst/shared/protocol/route.ts';
 import type { Request, Response } from 'express';
 import type { PrincipalOf, RequestContext } from './handler.ts';
 
-/** Requests whose handlers watch their signal: those that wait, stream or copy. */
-export type WatchedRequests = Set<AbortController>;
+/** Requests whose handlers want to hear of their end: those that wait, stream or copy. */
+export type WatchedRequests = Set<{ abort(): void }>;
 
 /**
  * One request's context. Its abort signal is made when first looked at: most requests never do, and
@@ -18,6 +18,8 @@ export class HttpContext<R extends Route> implements RequestContext<R> {
   readonly #watched: WatchedRequests;
   readonly #shutdown: AbortSignal;
   #controller: AbortController | undefined;
+  #gone: (() => void)[] | undefined;
+  #isGone = false;
 
   constructor(
     principal: PrincipalOf<R>,
@@ -39,22 +41,32 @@ export class HttpContext<R extends Route> implements RequestContext<R> {
 
   /** Ends what the handler waits for or streams. */
   abort(): void {
-    this.#controller?.abort();
+    this.#isGone = true;
+    this.#watched.delete(this);
+    const listeners = this.#gone ?? [];
+    this.#gone = [];
+    for (const listener of listeners) listener();
+  }
+
+  onGone(listener: () => void): void {
+    if (this.#isGone || this.#shutdown.aborted || this.response.destroyed) listener();
+    else if (this.#gone !== undefined) this.#gone.push(listener);
+    else {
+      this.#gone = [listener];
+      this.#watched.add(this);
+      this.response.once('close', () => {
+        if (this.response.writableFinished) this.#watched.delete(this);
+        else this.abort();
+      });
+    }
   }
 
   get signal(): AbortSignal {
-    if (this.#controller !== undefined) return this.#controller.signal;
-    const controller = new AbortController();
-    this.#controller = controller;
-    if (this.#shutdown.aborted || this.response.closed || this.response.destroyed) {
-      controller.abort();
-      return controller.signal;
+    if (this.#controller === undefined) {
+      const controller = new AbortController();
+      this.#controller = controller;
+      this.onGone(() => controller.abort());
     }
-    this.#watched.add(controller);
-    this.response.once('close', () => {
-      this.#watched.delete(controller);
-      if (!this.response.writableFinished) controller.abort();
-    });
-    return controller.signal;
+    return this.#controller.signal;
   }
 }

@@ -41,6 +41,8 @@ export interface SyncParts {
 
 const noRooms: Rooms = { held: [], slots: 0, ready: [] };
 
+type OnGone = (listener: () => void) => void;
+
 type Synced = Extract<NodeAnswer, { status: 'ok' | 'boot' }>;
 
 /** Answers the one call of agents: worker-agent/PROTOCOL.md tells what they do with the answer. */
@@ -52,11 +54,10 @@ export class SyncService {
   }
 
   /**
-   * `signal` aborts when the caller went away; it is asked for only when the call has to wait.
-   * Throws ProblemError not_found for a removed node, node_superseded for an older
-   * process.
+   * `onGone` is told of only when the call has to wait, with what to call once its caller went away.
+   * Throws ProblemError not_found for a removed node, node_superseded for an older process.
    */
-  async sync(nodeId: NodeId, call: SyncRequest, signal: () => AbortSignal): Promise<SyncResponse> {
+  async sync(nodeId: NodeId, call: SyncRequest, onGone: OnGone): Promise<SyncResponse> {
     const nowMs = this.parts.clock.nowMs();
     const answer = await this.parts.nodes.sync(
       {
@@ -79,14 +80,14 @@ export class SyncService {
     }
     if (answer.status === 'stale') return this.response(call, { grants: [], lost: [] }, undefined);
     await this.parts.roster.seen(nodeId, call.slots, nowMs + this.parts.livenessMs);
-    return await this.serve(nodeId, call, answer, signal);
+    return await this.serve(nodeId, call, answer, onGone);
   }
 
   private async serve(
     nodeId: NodeId,
     call: SyncRequest,
     answer: Synced,
-    signal: () => AbortSignal,
+    onGone: OnGone,
   ): Promise<SyncResponse> {
     const redelivered = await this.settleUnheld(nodeId, answer);
     const { reports, seen } = await this.record(nodeId, call, answer.preempts);
@@ -126,7 +127,7 @@ export class SyncService {
       const share = call.held.length > 0 ? 3 : 2;
       const longestMs = Math.min(call.waitMs, this.parts.livenessMs / share);
       const waitMs = this.untilHoldChanges(answer, health, longestMs);
-      news = await this.parts.dispatcher.wait(ask, waitMs, signal());
+      news = await this.parts.dispatcher.wait(ask, waitMs, onGone);
     }
     const lost = [...answer.lost, ...news.lost];
     const grants = [...redelivered, ...news.grants];
