@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { addAddTasksCommand } from './commands/add-tasks.ts';
 import { addAgentCommand } from './commands/agent.ts';
 import { addCheckCommand } from './commands/check.ts';
 import { addControlCommands } from './commands/control.ts';
@@ -47,6 +48,7 @@ const commands = [
   addDownloadCommand,
   addControlCommands,
   addSetCommand,
+  addAddTasksCommand,
   addNodeCommand,
   addPoolCommand,
   addLimitCommand,

@@ -37,7 +37,7 @@ export function buildHandlers(
   const submit = { ...parts, tasksPerJobMax: config.KARST_JOB_TASKS_MAX };
   return {
     ...jobHandlers({ ...parts, submit }),
-    ...jobControlHandlers({ ...parts, spanTasksMax: config.KARST_SPAN_TASKS_MAX }),
+    ...jobControlHandlers({ ...submit, spanTasksMax: config.KARST_SPAN_TASKS_MAX }),
     ...taskHandlers(parts),
     ...taskLogHandlers(parts),
     ...outputHandlers(parts),

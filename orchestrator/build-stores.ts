@@ -12,6 +12,7 @@ import { FarmSettings } from './settings/farm-settings.ts';
 import { connect, connectRedis, connectSubscriber } from './store/connection.ts';
 import { ControlStore } from './store/control-store.ts';
 import { createEventBus } from './store/event-bus.ts';
+import { ExtensionStore } from './store/extension-store.ts';
 import { FarmSurvey } from './store/farm-survey.ts';
 import { HealthStore } from './store/health-store.ts';
 import { HistoryStore } from './store/history-store.ts';
@@ -79,6 +80,7 @@ export async function buildStores(config: Config, around: Surroundings) {
     settings,
     jobs: new JobStore(redis),
     control: new ControlStore(redis),
+    extensions: new ExtensionStore(redis),
     nodes: new NodeStore(redis),
     survey: new FarmSurvey(redis),
     releases: new ReleaseStore(redis),

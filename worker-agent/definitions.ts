@@ -6,7 +6,7 @@ import { type GivenUp, persist } from './http/persist.ts';
 
 const keptMax = 32;
 
-/** What steps run, kept by job and step: the same for every lease under the same revision. */
+/** What steps run, kept by job and step: the same for every lease under the same revision but for tasks added. */
 export class Definitions {
   readonly #client: OrchestratorClient;
   readonly #random: Random;
@@ -20,7 +20,9 @@ export class Definitions {
   async get(grant: Grant, ended: AbortSignal): Promise<Result<LeaseDefinition, GivenUp>> {
     const key = `${grant.jobId} ${grant.step}`;
     const known = this.#kept.get(key);
-    if (known !== undefined && known.revision === grant.revision) return ok(known);
+    // Tasks may have been added to the step since it was fetched: they stand behind those it had then.
+    const knows = known !== undefined && grant.last < known.definition.taskCount;
+    if (knows && known.revision === grant.revision) return ok(known);
     const fetched = await persist(
       () => this.#client.definition(grant.leaseId, ended),
       this.#random,

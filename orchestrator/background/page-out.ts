@@ -62,7 +62,7 @@ export function pageOutPass(parts: PageOutParts): Pass {
 
   /** Answers whether the page was dealt with. */
   async function pageOut(jobId: JobId, studio: StudioId, due: DuePage): Promise<boolean> {
-    const taskCount = (await jobs.definition(jobId))?.job.steps[due.step]?.taskCount ?? 0;
+    const taskCount = (await jobs.step(jobId, due.step))?.total ?? 0;
     const snapshot = await historyStore.read(jobId, due, taskCount);
     const { entry, details, finished } = snapshot;
     // Looked at after the outputs were read: what is not listed then has been published.

@@ -5,12 +5,13 @@ import {
   type StudioId,
   studioIdSchema,
 } from '@karst/shared/protocol/ids.ts';
+import type { JobState } from '@karst/shared/protocol/job.ts';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { parsePageName } from '../history/page-name.ts';
 import { hasCeilings, jobCeilings } from '../jobs/job-ceilings.ts';
 import { jobEndSchema } from '../jobs/job-end.ts';
-import { jobFileSchema } from '../jobs/job-file.ts';
+import { type JobFile, jobFileSchema } from '../jobs/job-file.ts';
 import { objectKeys } from '../objects/keys.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { FarmSettings } from '../settings/farm-settings.ts';
@@ -99,8 +100,7 @@ async function restoreJob(parts: RestoreParts, studio: StudioId, jobId: JobId): 
   if (stored === undefined) return false;
   const job = jobFileSchema.parse(stored);
   const end = await objects.getJson(objectKeys.jobEnd(studio, jobId));
-  const { state, message } =
-    end === undefined ? { state: '', message: '' } : jobEndSchema.parse(end);
+  const { state, message } = endOf(job, end === undefined ? undefined : jobEndSchema.parse(end));
   await jobs.create(job);
   for (const step of job.definition.job.steps.keys()) {
     await restoreStep(parts, studio, jobId, step);
@@ -108,7 +108,7 @@ async function restoreJob(parts: RestoreParts, studio: StudioId, jobId: JobId): 
   }
   await redis.sadd(keys.publishingJobs(), jobId);
   await redis.sadd(keys.unpagedJobs(), jobId);
-  if (end === undefined && hasCeilings(job)) {
+  if (state === '' && hasCeilings(job)) {
     await parts.ledger.setCeilings(jobCeilings({ ...job, state: 'pending' }));
   }
   // Seconds since 1970 are more than the grants of any job: no lost lease's epoch is met again.
@@ -120,6 +120,18 @@ async function restoreJob(parts: RestoreParts, studio: StudioId, jobId: JobId): 
   );
   parts.logger.info({ job: jobId, state: asText(reply) }, 'job restored');
   return true;
+}
+
+/** How the job had ended; nothing where it has more tasks than it had then. */
+function endOf(
+  { definition }: JobFile,
+  end: z.output<typeof jobEndSchema> | undefined,
+): { state: JobState | ''; message: string } {
+  const none = { state: '', message: '' } as const;
+  if (end === undefined) return none;
+  const tasks = definition.job.steps.reduce((sum, { taskCount }) => sum + taskCount, 0);
+  const wasAddedTo = end.state === 'succeeded' && end.tasks !== undefined && end.tasks < tasks;
+  return wasAddedTo ? none : end;
 }
 
 async function restoreStep(

@@ -1,4 +1,5 @@
 import { type AdaptiveChunks, adaptiveChunks } from '@karst/shared/openjd/adaptive-chunks.ts';
+import { partSizes } from '@karst/shared/openjd/space-parts.ts';
 import { chunkSize } from '../domain/chunk-size.ts';
 import { type SpanSizeLimits, spanSize } from '../domain/span-size.ts';
 import { rangesFrom } from '../domain/task-order.ts';
@@ -93,6 +94,7 @@ export class Feeder {
   private async feedOnce(step: RunnableStep): Promise<number> {
     for (;;) {
       if (step.allFed) return 0;
+      const { wakes } = step;
       const record = await this.jobs.step(step.jobId, step.step);
       if (record === undefined) return 0;
       step.meanTaskMs = meanTaskMs(record);
@@ -101,17 +103,20 @@ export class Feeder {
         step.allFed = true;
         return 0;
       }
-      const definition = await this.jobs.definition(step.jobId);
-      const chunks = adaptiveChunks(definition?.job.steps[step.step]?.parameterSpace);
+      const known = { step: step.step, tasks: record.total };
+      const definition = await this.jobs.definition(step.jobId, known);
+      const space = definition?.job.steps[step.step]?.parameterSpace;
+      const chunks = adaptiveChunks(space);
       const made =
         chunks === undefined
-          ? await this.makeSpans(step, record)
+          ? await this.makeSpans(step, record, partSizes(space))
           : await this.makeChunks(step, record, chunks);
       // Another replica was first: what is behind the cursor now is another matter.
       if (made === 'moved') continue;
       await this.queue.add(step, made.spanIds);
       step.buffered += made.spanIds.length;
-      step.allFed = made.remaining === 0;
+      // Unless it was woken meanwhile: tasks may have been added behind what was the last.
+      step.allFed = made.remaining === 0 && step.wakes === wakes;
       // A replica that looked between the table and the queue has taken the step for empty: no feed of
       // its own will show it otherwise.
       if (step.allFed && made.spanIds.length > 0) this.lastQueued(step);
@@ -120,7 +125,11 @@ export class Feeder {
     }
   }
 
-  private makeSpans(step: RunnableStep, record: StepRecord): Promise<Made | 'moved'> {
+  private makeSpans(
+    step: RunnableStep,
+    record: StepRecord,
+    sizes: readonly number[],
+  ): Promise<Made | 'moved'> {
     const { total, cursor, order } = record;
     const end = Math.min(total, record.scout ?? total);
     const size = spanSize(
@@ -136,7 +145,7 @@ export class Feeder {
     step.wanted = 0;
     const count = Math.max(this.wantedSpans(step, record) - step.buffered, asked, 1);
     if (order === undefined) return this.spans.createSpans(step.jobId, step.step, size, count);
-    const listed = rangesFrom(order, total, { from: cursor, to: end, size, count });
+    const listed = rangesFrom(order, sizes, { from: cursor, to: end, size, count });
     return this.spans.listTasks(step.jobId, step.step, { cursor, ...listed });
   }
 

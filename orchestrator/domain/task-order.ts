@@ -67,18 +67,31 @@ export interface TaskRange {
 }
 
 /**
+ * As taskAt, for a step that tasks were added to: its parts, given by their sizes, go one after the
+ * other, each in the order. So positions that were there before stay what they are.
+ */
+export function taskAtOf(order: TaskOrder, sizes: readonly number[], position: number): number {
+  let first = 0;
+  for (const size of sizes) {
+    if (position < first + size) return first + taskAt(order, size, position - first);
+    first += size;
+  }
+  throw new RangeError(`position ${position} is outside 0 to ${first - 1}`);
+}
+
+/**
  * The tasks of positions `from` to `to` - 1, as ranges of at most `size`, as many as `count`: those that
  * follow each other in the order go together where they are neighbours. `next`: the position behind them.
  */
 export function rangesFrom(
   order: TaskOrder,
-  total: number,
+  sizes: readonly number[],
   { from, to, size, count }: { from: number; to: number; size: number; count: number },
 ): { ranges: TaskRange[]; next: number } {
   const ranges: TaskRange[] = [];
   let next = from;
   while (next < to) {
-    const task = taskAt(order, total, next);
+    const task = taskAtOf(order, sizes, next);
     const open = ranges.at(-1);
     const hasRoom = open !== undefined && open.last - open.first + 1 < size;
     if (hasRoom && task === open.last + 1) open.last = task;

@@ -12,6 +12,7 @@ import type { ObjectStore } from '../objects/store.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
 import type { Redis } from '../store/connection.ts';
 import type { Effects } from '../store/effects.ts';
+import { tasksOfJob } from '../store/job-record.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { keys } from '../store/keys.ts';
 import type { Ledger } from '../store/ledger.ts';
@@ -143,11 +144,20 @@ export class Aftermath {
     const job = await this.jobs.read(jobId);
     if (job !== undefined && hasCeilings(job)) await this.ledger.setCeilings(jobCeilings(job));
     if (terminalJobStates.has(state)) {
-      const end: z.input<typeof jobEndSchema> = { state, message: job?.message ?? '' };
+      // Who reopened it meanwhile sees to the rest.
+      if (job !== undefined && !terminalJobStates.has(job.state)) return;
+      const end: z.input<typeof jobEndSchema> = {
+        state,
+        message: job?.message ?? '',
+        ...(job === undefined ? {} : { tasks: tasksOfJob(job) }),
+      };
       await this.objects.putJson(objectKeys.jobEnd(studio, jobId), end);
       await this.redis.sadd(keys.unpagedJobs(), jobId);
       await this.redis.srem(keys.activeJobs(), jobId);
       this.logger.info({ job: jobId, state }, 'job ended');
+      // One that was reopened while this was written must not be taken for ended.
+      const now = (await this.jobs.read(jobId))?.state;
+      if (now !== undefined && !terminalJobStates.has(now)) await this.jobStateChanged(jobId, now);
     } else {
       await this.redis.sadd(keys.activeJobs(), jobId);
       await this.objects.delete(objectKeys.jobEnd(studio, jobId));

@@ -14,7 +14,7 @@ import type { JobStore } from '../store/job-store.ts';
 import type { Ledger } from '../store/ledger.ts';
 import { checkPolicy, type PolicyParts } from './check-policy.ts';
 import { jobCeilings } from './job-ceilings.ts';
-import { putJobFile } from './job-file.ts';
+import { spreadJob } from './spread-job.ts';
 
 export interface ChangeParts extends PolicyParts {
   jobs: JobStore;
@@ -46,7 +46,7 @@ export async function changeJob(
   await checkPolicy(parts, studio, asked, []);
   const redefinedAtMs = changesDefinition(change) ? clock.nowMs() : undefined;
   await jobs.changePolicy(jobId, (policy) => changePolicy(policy, change), redefinedAtMs);
-  const job = await spread(parts, jobId);
+  const job = await spreadJob(parts, jobId);
   // A counter found full before may have room now.
   if (job !== undefined) bus.send({ kind: 'gates', names: [...jobCeilings(job).keys()] });
   return job;
@@ -66,24 +66,4 @@ async function checkRules(
   }));
   const [first] = errors;
   if (first !== undefined) throw new ProblemError('invalid_request', first.message, errors);
-}
-
-/**
- * Puts what the job's hash says into the ledger and into storage. Changes at the same time may get
- * here in either order, so that each looks once more when it has written.
- */
-async function spread(
-  { jobs, ledger, objects }: ChangeParts,
-  jobId: JobId,
-): Promise<Job | undefined> {
-  let job = await jobs.read(jobId);
-  const definition = await jobs.definition(jobId);
-  while (job !== undefined && definition !== undefined) {
-    await ledger.setCeilings(jobCeilings(job));
-    await putJobFile(objects, { ...job, definition, createdAtMs: Date.parse(job.createdAt) });
-    const now: Job | undefined = await jobs.read(jobId);
-    if (JSON.stringify(now?.policy) === JSON.stringify(job.policy)) return now;
-    job = now;
-  }
-  return job;
 }

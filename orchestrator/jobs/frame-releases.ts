@@ -5,7 +5,7 @@ import type { JobId } from '@karst/shared/protocol/ids.ts';
 import { neededTasks, waitingTasks } from '../domain/frame-needs.ts';
 import { type SpanSizeLimits, spanSize } from '../domain/span-size.ts';
 import type { Effects } from '../store/effects.ts';
-import { meanTaskMs } from '../store/job-record.ts';
+import { meanTaskMs, tasksOfJob } from '../store/job-record.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { Release, ReleaseStore } from '../store/release-store.ts';
 
@@ -84,11 +84,11 @@ export class FrameReleases {
   }
 
   private async framesOf(jobId: JobId): Promise<Frames | undefined> {
-    const [job, definition] = await Promise.all([
-      this.parts.jobs.read(jobId),
-      this.parts.jobs.definition(jobId),
-    ]);
-    if (job === undefined || definition === undefined) return undefined;
+    const job = await this.parts.jobs.read(jobId);
+    if (job === undefined) return undefined;
+    // Entries that were listed before the job was read are of no tasks that came later.
+    const definition = await this.parts.jobs.definition(jobId, { tasks: tasksOfJob(job) });
+    if (definition === undefined) return undefined;
     const links = checkedFrameLinks(definition.job, job.policy.steps);
     return { job: definition.job, links };
   }

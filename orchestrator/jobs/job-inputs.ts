@@ -78,7 +78,6 @@ export class JobInputs {
       { step: of, task: place.task, file: place.file },
       of,
       limit,
-      (i) => definition.job.steps[i]?.taskCount ?? 0,
     );
     const files = page.files.map(({ path, sha256, sizeBytes, task, epoch }) => ({
       path,

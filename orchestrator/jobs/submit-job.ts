@@ -103,9 +103,10 @@ export async function storeSubmission(
   const existing = await parts.jobs.read(jobId);
   const createdAtMs = existing ? Date.parse(existing.createdAt) : parts.clock.nowMs();
   const { project, inputs, paused } = submission;
-  const definition = { job, locations, inputCount: inputs.length };
   // What a person has changed since stands.
   const policy = existing?.policy ?? submission.policy;
+  const stored = existing && (await parts.jobs.readDefinition(jobId))?.definition;
+  const definition = stored ?? { job, locations, inputCount: inputs.length };
   const record = { id: jobId, studio, project, policy, definition, createdAtMs };
   await Promise.all([
     putJobFile(parts.objects, record),
@@ -120,7 +121,7 @@ export async function storeSubmission(
   const whole = wholeDependencies(job, policy.steps);
   const ready = whole.flatMap((dependencies, i) => (dependencies.length === 0 ? [i] : []));
   await parts.aftermath.jobCreated(jobId, ready);
-  const stored = await parts.jobs.read(jobId);
-  if (stored === undefined) throw new Error(`job ${jobId} vanished while it was stored`);
-  return stored;
+  const created = await parts.jobs.read(jobId);
+  if (created === undefined) throw new Error(`job ${jobId} vanished while it was stored`);
+  return created;
 }

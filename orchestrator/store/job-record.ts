@@ -53,6 +53,11 @@ const stepHashSchema = z.object({
   /** Tasks whose run time is in run_ms: not those restored from storage. */
   run_tasks: count,
   deps: z.string(),
+  /** Steps that wait for all of its tasks. */
+  dependents: z
+    .string()
+    .default('')
+    .transform((text) => (text === '' ? [] : text.split(',').map(Number))),
   /** 1: chunks adapt, and a span is one chunk. */
   chunked: count.default(0),
   /** Set until a person releases the step. */
@@ -131,6 +136,10 @@ export function parseJob(hash: Record<string, string>): Job | undefined {
 export function parseStepRecord(hash: Record<string, string>): StepRecord | undefined {
   return hash.name === undefined ? undefined : stepHashSchema.parse(hash);
 }
+
+/** All tasks of a job, whatever became of them. */
+export const tasksOfJob = ({ taskCounts }: Pick<Job, 'taskCounts'>): number =>
+  Object.values(taskCounts).reduce((sum, count) => sum + count, 0);
 
 /** Whether tasks of the step may be granted, as far as the step has a say in it. */
 export const mayRun = ({ state, held }: StepRecord): boolean =>

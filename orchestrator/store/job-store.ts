@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { adaptiveChunks } from '@karst/shared/openjd/adaptive-chunks.ts';
 import type { ResolvedJob, ResolvedStep } from '@karst/shared/openjd/resolved-job.ts';
+import { partSizes } from '@karst/shared/openjd/space-parts.ts';
 import { checkedFrameLinks, wholeDependencies } from '@karst/shared/protocol/frame-dependencies.ts';
 import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
 import { jobIdSchema } from '@karst/shared/protocol/ids.ts';
@@ -15,6 +17,17 @@ import {
 import { keys } from './keys.ts';
 import { asInteger } from './reply.ts';
 import { loadScript } from './script.ts';
+
+/** Tasks that a definition must know of: so many of one step, or of all steps together. */
+export interface TasksKnown {
+  step?: number;
+  tasks: number;
+}
+
+function knows({ job: { steps } }: JobDefinition, { step, tasks }: TasksKnown): boolean {
+  const asked = step === undefined ? steps : steps.slice(step, step + 1);
+  return asked.reduce((sum, { taskCount }) => sum + taskCount, 0) >= tasks;
+}
 
 const createJobScript = loadScript('create_job');
 const changePolicyScript = loadScript('change_policy');
@@ -40,10 +53,12 @@ const isHeld = ({ steps }: Policy, name: string): boolean => steps[name]?.hold =
 /** What of a step's hash comes from its policy. */
 function policyStepFields(
   policy: StepPolicy | undefined,
-  { taskCount }: ResolvedStep,
+  { parameterSpace }: ResolvedStep,
 ): Record<string, string | number> {
   if (policy === undefined) return {};
   const { hold, order, scout } = policy;
+  // Scouts are of those tasks the step began with: where these were no more, nothing ever waited.
+  const [taskCount = 0] = partSizes(parameterSpace);
   return {
     ...(hold ? { held: 1 } : {}),
     ...(order === 'ascending' ? {} : { order, listed: 1, fed_count: 0 }),
@@ -161,10 +176,21 @@ export class JobStore {
     return jobs.filter((job) => job !== undefined);
   }
 
-  /** Immutable once stored, so read once per process. */
-  async definition(id: JobId): Promise<JobDefinition | undefined> {
+  /**
+   * Kept by every process. Nothing of it ever changes but that tasks are added to a step (in the same
+   * Lua call as the counters that count them): whoever needs to know of certain tasks says so with
+   * `atLeast`, and it is read anew when what is kept does not know of them.
+   */
+  async definition(id: JobId, atLeast?: TasksKnown): Promise<JobDefinition | undefined> {
     const known = this.definitions.get(id);
-    if (known !== undefined) return known;
+    if (known !== undefined && (atLeast === undefined || knows(known, atLeast))) return known;
+    return (await this.readDefinition(id))?.definition;
+  }
+
+  /** As it stands in Redis now, with its hash. */
+  async readDefinition(
+    id: JobId,
+  ): Promise<{ definition: JobDefinition; sha1: string } | undefined> {
     const text = await this.redis.get(keys.jobDefinition(id));
     if (text === null) return undefined;
     const definition = jobDefinitionSchema.parse(JSON.parse(text));
@@ -173,7 +199,7 @@ export class JobStore {
       if (oldest !== undefined) this.definitions.delete(oldest);
     }
     this.definitions.set(id, definition);
-    return definition;
+    return { definition, sha1: createHash('sha1').update(text).digest('hex') };
   }
 
   async step(id: JobId, index: number): Promise<StepRecord | undefined> {

@@ -37,12 +37,11 @@ export class OutputReader {
     place: OutputPlace,
     lastStep: number,
     limit: number,
-    taskCount: (step: number) => number,
   ): Promise<OutputPage> {
     const files: PlacedOutput[] = [];
     let { task, file } = place;
     for (let step = place.step; step <= lastStep; step++) {
-      const count = (await this.hasOutputs(jobId, step)) ? taskCount(step) : 0;
+      const count = await this.tasksToLookAt(jobId, step);
       while (task < count) {
         const stop = Math.min((pageOf(task) + 1) * PAGE_TASKS, count);
         for (const accepted of await this.tasks(jobId, step, task, stop)) {
@@ -62,9 +61,13 @@ export class OutputReader {
     return { files, next: undefined };
   }
 
-  private async hasOutputs(jobId: JobId, step: number): Promise<boolean> {
-    const here = await this.redis.exists(keys.outputs(jobId, step));
-    return here === 1 || (await this.redis.hget(keys.step(jobId, step), 'outputs_paged')) !== null;
+  /** How many tasks the step has by now; 0 where none has outputs. */
+  private async tasksToLookAt(jobId: JobId, step: number): Promise<number> {
+    const [here, [total = null, paged = null]] = await Promise.all([
+      this.redis.exists(keys.outputs(jobId, step)),
+      this.redis.hmget(keys.step(jobId, step), 'total', 'outputs_paged'),
+    ]);
+    return here === 1 || paged !== null ? Number(total) : 0;
   }
 
   /** Those of tasks from..to-1, which are of one page. */

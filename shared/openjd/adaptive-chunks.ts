@@ -1,33 +1,26 @@
+import { isAdaptive } from './adaptive-parameter.ts';
 import { type ChunkValues, chunkValues } from './chunk-values.ts';
-import type { ChunkedParameter } from './chunks.ts';
-import type { ResolvedParameterSpace, ResolvedTaskParameter } from './resolved-job.ts';
-
-/** A chunked parameter with a target. */
-export type AdaptiveParameter = ChunkedParameter & { chunks: { targetRuntimeSeconds: number } };
-
-/**
- * Whether a parameter's chunks are cut while the job runs, each of the size that measured run times
- * tell. The step's tasks are then the single values, and a chunk is a run of tasks.
- */
-export const isAdaptive = (parameter: ResolvedTaskParameter): parameter is AdaptiveParameter =>
-  parameter.type === 'CHUNK[INT]' && parameter.chunks.targetRuntimeSeconds !== undefined;
+import type { ResolvedParameterSpace, ResolvedSpacePart } from './resolved-job.ts';
+import { partOf } from './space-parts.ts';
 
 /** How the tasks of a step whose chunks adapt may be put together. */
 export interface AdaptiveChunks {
   readonly name: string;
-  readonly values: ChunkValues;
   /** Values of a chunk before anything is measured. */
   readonly defaultTaskCount: number;
   readonly targetRuntimeSeconds: number;
   /**
    * The last task that a chunk may have which begins with task `first`: all have the same values of
-   * the other parameters and, when CONTIGUOUS, no gap between their own.
+   * the other parameters, none was added later than another and, when CONTIGUOUS, there is no gap.
    */
   readonly reach: (first: number) => number;
+  /** What the chunk of tasks `first` to `last` is called. */
+  readonly textOf: (first: number, last: number) => string;
 }
 
 // A stored job's space is opened once and then asked for its chunks one by one.
 const opened = new WeakMap<ResolvedParameterSpace, AdaptiveChunks>();
+const openedValues = new WeakMap<ResolvedSpacePart, ChunkValues>();
 
 /** Undefined for a step whose chunks, if it has any, are fixed. */
 export function adaptiveChunks(
@@ -39,16 +32,34 @@ export function adaptiveChunks(
   if (known !== undefined) return known;
   const { name, chunks } = parameter;
   const { defaultTaskCount, targetRuntimeSeconds } = chunks;
-  const values = chunkValues(parameter);
-  // Creation makes the chunked parameter the one that varies fastest.
-  const length = Number(values.length);
+  /** The values beside `task`, and where among them its own stands. */
+  const placeOf = (task: number) => {
+    const part = partOf(space, task);
+    const values = valuesOf(part.space);
+    // Creation makes the chunked parameter the one that varies fastest.
+    return { values, position: (task - part.first) % Number(values.length) };
+  };
   const reach = (first: number): number => {
-    const position = first % length;
+    const { values, position } = placeOf(first);
     return first - position + Number(values.reach(BigInt(position)));
   };
-  const open = { name, values, defaultTaskCount, targetRuntimeSeconds, reach };
+  const textOf = (first: number, last: number): string => {
+    const { values, position } = placeOf(first);
+    return values.textOf(BigInt(position), BigInt(position + last - first));
+  };
+  const open = { name, defaultTaskCount, targetRuntimeSeconds, reach, textOf };
   opened.set(space, open);
   return open;
+}
+
+function valuesOf(part: ResolvedSpacePart): ChunkValues {
+  const known = openedValues.get(part);
+  if (known !== undefined) return known;
+  const parameter = part.parameters.find(isAdaptive);
+  if (parameter === undefined) throw new Error('not a resolved space: a part lost its chunks');
+  const values = chunkValues(parameter);
+  openedValues.set(part, values);
+  return values;
 }
 
 export interface ChunkMeasurement {

@@ -1,6 +1,6 @@
-import { isAdaptive } from './adaptive-chunks.ts';
+import { isAdaptive } from './adaptive-parameter.ts';
 import { chunkValues } from './chunk-values.ts';
-import { type ChunkedParameter, chunksOf } from './chunks.ts';
+import { chunksOf } from './chunks.ts';
 import {
   type Combination,
   combinationLength,
@@ -123,8 +123,14 @@ function resolveRange(
 }
 
 /** How many tasks the parameter stands for by itself. */
-const axisLength = (parameter: ChunkedParameter): bigint =>
-  isAdaptive(parameter) ? chunkValues(parameter).length : chunksOf(parameter).length;
+export function axisLength(parameter: ResolvedTaskParameter): bigint {
+  if (isAdaptive(parameter)) return chunkValues(parameter).length;
+  if (parameter.type === 'CHUNK[INT]') return chunksOf(parameter).length;
+  if ('values' in parameter) return BigInt(parameter.values.length);
+  const range = parseIntRange(parameter.range);
+  if (!range.ok) throw new Error(`not a resolved range: ${range.error.message}`);
+  return range.value.length;
+}
 
 function resolveChunks(
   { defaultTaskCount, targetRuntimeSeconds = 0, rangeConstraint }: ChunksDefinition,
@@ -156,13 +162,17 @@ function resolveExpression(
   return undefined;
 }
 
-function typedValue(
+/** A value under the rules of its type, as it is stored. */
+export function typedValue(
   type: TaskParameterDefinition['type'],
-  text: string,
+  value: string | number,
   path: ProblemPath,
   problems: ProblemList,
 ): string | undefined {
-  if (type === 'INT' || type === 'CHUNK[INT]') return readIntegerText(problems, text, path);
-  if (type === 'FLOAT') return readFloatText(problems, text, path);
+  // What is exact as a number comes as one; anything else is told as it stands.
+  const exact = Number.isSafeInteger(value) ? String(value) : value;
+  if (type === 'INT' || type === 'CHUNK[INT]') return readIntegerText(problems, exact, path);
+  if (type === 'FLOAT') return readFloatText(problems, value, path);
+  const text = String(value);
   return checkText(problems, text, path, taskValueRule(type)) ? text : undefined;
 }

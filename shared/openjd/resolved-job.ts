@@ -111,9 +111,23 @@ const taskParameterSchema = z.union([
   }),
 ]);
 
-const parameterSpaceSchema = z.strictObject({
+const spacePartSchema = z.strictObject({
   parameters: z.array(taskParameterSchema).min(1).max(16),
   combination: z.string().describe('Combination expression; every parameter once'),
+});
+
+/** How often tasks may be added to a step. */
+export const addedSpacesMax = 100;
+
+const parameterSpaceSchema = spacePartSchema.extend({
+  added: z
+    .array(spacePartSchema)
+    .min(1)
+    .max(addedSpacesMax)
+    .optional()
+    .describe(
+      'Added since: the same parameters with other values. Their tasks follow in this order, so that no index ever changes',
+    ),
 });
 
 const resolvedStepSchema = z.strictObject({
@@ -155,6 +169,7 @@ export const resolvedJobSchema = z.strictObject({
 export type ResolvedJob = z.infer<typeof resolvedJobSchema>;
 export type ResolvedStep = z.infer<typeof resolvedStepSchema>;
 export type ResolvedParameter = z.infer<typeof jobParameterSchema>;
+export type ResolvedSpacePart = z.infer<typeof spacePartSchema>;
 export type ResolvedParameterSpace = z.infer<typeof parameterSpaceSchema>;
 export type ResolvedTaskParameter = z.infer<typeof taskParameterSchema>;
 export type ResolvedEmbeddedFile = z.infer<typeof embeddedFileSchema>;

@@ -1,5 +1,5 @@
 import { err, ok, type Result } from '../result.ts';
-import { isAdaptive } from './adaptive-chunks.ts';
+import { isAdaptive } from './adaptive-parameter.ts';
 import { chunkValues, positionsOf } from './chunk-values.ts';
 import { chunkIndicesOf, chunksOf } from './chunks.ts';
 import { type Combination, parseCombination } from './combination.ts';
@@ -8,7 +8,12 @@ import { indexInRange, parseIntRange } from './int-range.ts';
 import { isInt64, parseInteger } from './int64.ts';
 import { suggestion } from './near-miss.ts';
 import type { Problem } from './problem.ts';
-import type { ResolvedParameterSpace, ResolvedTaskParameter } from './resolved-job.ts';
+import type {
+  ResolvedParameterSpace,
+  ResolvedSpacePart,
+  ResolvedTaskParameter,
+} from './resolved-job.ts';
+import { partsOf } from './space-parts.ts';
 import { quote } from './text-rules.ts';
 
 /** Task indices, ascending, that are computed as they are asked for. */
@@ -43,6 +48,18 @@ export function tasksWith(
   }
   if (problems.length > 0) return err(problems);
   if (space === undefined) return ok(all(1));
+  const parts = partsOf(space).map(({ space: part, first }) => ({
+    first,
+    selection: selectionOf(part, values),
+  }));
+  const [only] = parts;
+  return ok(parts.length === 1 && only !== undefined ? only.selection : oneAfterOther(parts));
+}
+
+function selectionOf(
+  space: ResolvedSpacePart,
+  values: Readonly<Record<string, string>>,
+): Selection {
   const combination = parseCombination(space.combination);
   if (!combination.ok) throw new Error(`not a resolved space: ${combination.error.message}`);
   const parameters = new Map(space.parameters.map((each) => [each.name, each]));
@@ -55,7 +72,17 @@ export function tasksWith(
     const { length, positionsOf } = axisOf(parameter);
     return value === undefined ? all(length) : some(length, positionsOf(value));
   };
-  return ok(select(combination.value));
+  return select(combination.value);
+}
+
+/** Of a space with parts that were added. */
+function oneAfterOther(parts: readonly { first: number; selection: Selection }[]): TaskSelection {
+  return {
+    has: (index) => parts.some(({ first, selection }) => selection.has(index - first)),
+    *[Symbol.iterator]() {
+      for (const { first, selection } of parts) for (const index of selection) yield first + index;
+    },
+  };
 }
 
 interface SearchableAxis {

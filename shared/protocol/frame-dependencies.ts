@@ -1,4 +1,4 @@
-import { isAdaptive } from '../openjd/adaptive-chunks.ts';
+import { isAdaptive } from '../openjd/adaptive-parameter.ts';
 import { suggestion } from '../openjd/near-miss.ts';
 import type { RawProblem } from '../openjd/problem.ts';
 import type { ResolvedJob, ResolvedStep } from '../openjd/resolved-job.ts';

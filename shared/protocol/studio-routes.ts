@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { done, read, submit } from './access-kinds.ts';
+import { addedTasksSchema, addTasksSchema } from './added-tasks.ts';
 import { jobExplanationSchema } from './explain.ts';
 import {
   assetUploadCompleteSchema,
@@ -125,6 +126,19 @@ export const jobRoutes = {
     body: jobRetrySchema,
     response: jobRetryResultSchema,
     problems: ['not_found', 'conflict'],
+  }),
+  addTasks: route({
+    method: 'post',
+    path: '/v1/jobs/{jobId}/tasks',
+    tag: 'jobs',
+    summary:
+      'Add tasks to a step: its parameters take more values. Reopens a step that has succeeded, and its job. With an Idempotency-Key header, a repeated call answers what was added.',
+    access: submit,
+    params: jobParams,
+    body: addTasksSchema,
+    response: addedTasksSchema,
+    status: 201,
+    problems: ['not_found', 'conflict', 'idempotency_key_reused'],
   }),
   releaseStep: route({
     method: 'post',

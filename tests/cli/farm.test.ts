@@ -107,6 +107,33 @@ describe('karst on a real farm', () => {
     expect((await karst('wait', jobId)).code).toBe(0);
   });
 
+  it('adds tasks to a job that has succeeded, once', async () => {
+    const { cwd, karst } = await start();
+    const template = JSON.parse(templateWith());
+    const taskParameterDefinitions = [
+      { name: 'Frame', type: 'INT', range: '1-3' },
+      { name: 'Look', type: 'STRING', range: ['day', 'dusk'] },
+    ];
+    Object.assign(template.steps[0], { parameterSpace: { taskParameterDefinitions } });
+    await writeBundle(path.join(cwd, 'job'), JSON.stringify(template));
+    const jobId = (await karst('submit', 'job')).stdout.trim();
+    expect((await karst('wait', jobId)).code).toBe(0);
+    const added = await karst('add-tasks', jobId, 'Render', 'Frame=4-5,9');
+    expect(added.stderr).toBe(`6 tasks added to Render of job ${jobId}: 6 to 11.\n`);
+    expect(added.stdout).toBe('Render/6-11\n');
+    const looks = ['Frame=9', 'Look=["night"]', '-o', 'json'];
+    const night = await karst('add-tasks', jobId, 'Render', ...looks);
+    expect(JSON.parse(night.stdout)).toMatchObject({ first: 12, last: 12, step: { index: 0 } });
+    expect((await karst('wait', jobId)).code).toBe(0);
+    expect((await readJob(jobId)).taskCounts.succeeded).toBe(13);
+    const again = await karst('add-tasks', jobId, 'Render', 'Frame=5-6');
+    expect(again.stderr).toContain('"Render" has such a task already: Frame 5, Look day');
+    expect(again.code).toBe(1);
+    for (const odd of [['Frame'], ['Frame=1', 'Frame=2'], ['Look=[day]']]) {
+      expect((await karst('add-tasks', jobId, 'Render', ...odd)).code).toBe(3);
+    }
+  });
+
   it('follows a log while the task runs', async () => {
     const { cwd, env, submit, taskCount } = await start();
     const go = path.join(cwd, 'go');

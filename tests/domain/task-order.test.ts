@@ -1,4 +1,4 @@
-import { rangesFrom, taskAt } from '@karst/orchestrator/domain/task-order.ts';
+import { rangesFrom, taskAt, taskAtOf } from '@karst/orchestrator/domain/task-order.ts';
 import { taskOrderSchema } from '@karst/shared/protocol/job.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -37,7 +37,7 @@ describe.each(orders)('%s', (order) => {
         some,
         (total, at, size, count) => {
           const from = at % total;
-          const { ranges, next } = rangesFrom(order, total, { from, to: total, size, count });
+          const { ranges, next } = rangesFrom(order, [total], { from, to: total, size, count });
           expect(ranges.length > 0 && ranges.length <= count && next > from).toBe(true);
           const tasks = ranges.flatMap(({ first, last }) => {
             expect(last >= first && last - first < size).toBe(true);
@@ -51,6 +51,29 @@ describe.each(orders)('%s', (order) => {
   });
 });
 
+it.each(orders)('%s: tasks that are added take no position of those there', (order) => {
+  const sizes = fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 5 });
+  fc.assert(
+    fc.property(sizes, fc.integer({ min: 1, max: 8 }), (parts, size) => {
+      const total = parts.reduce((sum, part) => sum + part, 0);
+      const all = Array.from({ length: total }, (_, position) => taskAtOf(order, parts, position));
+      expect([...all].sort((a, b) => a - b)).toEqual(Array.from({ length: total }, (_, i) => i));
+      const before = parts.slice(0, -1);
+      const known = total - (parts.at(-1) ?? 0);
+      const former = Array.from({ length: known }, (_, at) => taskAtOf(order, before, at));
+      expect(all.slice(0, known)).toEqual(former);
+      // Each part is in the order by itself.
+      expect(all.slice(known).map((task) => task - known)).toEqual(ordered(order, total - known));
+      const { ranges } = rangesFrom(order, parts, { from: 0, to: total, size, count: total });
+      const listed = ranges.flatMap(({ first, last }) =>
+        Array.from({ length: last - first + 1 }, (_, i) => first + i),
+      );
+      expect(listed.sort((a, b) => a - b)).toEqual(all.sort((a, b) => a - b));
+      expect(() => taskAtOf(order, parts, total)).toThrow(RangeError);
+    }),
+  );
+});
+
 it('orders as its name says', () => {
   expect(ordered('ascending', 4)).toEqual([0, 1, 2, 3]);
   expect(ordered('descending', 4)).toEqual([3, 2, 1, 0]);
@@ -62,14 +85,16 @@ it('orders as its name says', () => {
 
 it('cuts neighbours together: a descending step from its end', () => {
   const from = { from: 2, to: 100, size: 10, count: 2 };
-  expect(rangesFrom('descending', 100, from)).toEqual({
+  expect(rangesFrom('descending', [100], from)).toEqual({
     ranges: [
       { first: 88, last: 97 },
       { first: 78, last: 87 },
     ],
     next: 22,
   });
-  expect(rangesFrom('first-middle-last', 9, { ...from, from: 0, to: 9, count: 5 }).ranges).toEqual([
+  expect(
+    rangesFrom('first-middle-last', [9], { ...from, from: 0, to: 9, count: 5 }).ranges,
+  ).toEqual([
     { first: 0, last: 0 },
     { first: 4, last: 4 },
     { first: 8, last: 8 },

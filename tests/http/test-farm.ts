@@ -58,6 +58,7 @@ const farmHandlers = {
   listSteps: reached,
   listTasks: reached,
   getTask: reached,
+  addTasks: reached,
   releaseStep: reached,
   requeueTask: reached,
   getTaskLog: reached,

@@ -79,6 +79,32 @@ const sizeOf = (chunk: string): number => {
   return last - first + 1;
 };
 
+it('no chunk joins tasks that were added at different times', async () => {
+  const marks = await Marks.make(farm());
+  await onlyAgent();
+  const wait = 'until [ -e "$1/gate" ]; do sleep 0.05; done; ';
+  const job = await farm().submit(
+    chunkedJob(marks, { range: '1-6', defaultTaskCount: 4, script: note + wait }),
+  );
+  await marks.written('chunks');
+  const body = (N: string) => ({ step: 'Render', ranges: { N } });
+  for (const range of ['7-9', '10-12']) {
+    const params = { jobId: job.id };
+    await farm()
+      .api()
+      .call(routes.addTasks, { params, body: body(range) });
+  }
+  await marks.open('gate');
+  const ended = await farm().jobIn(job.id, ['succeeded', 'failed']);
+  expect(ended).toMatchObject({ state: 'succeeded', taskCounts: counts({ succeeded: 12 }) });
+  expect(await marks.lines('chunks')).toEqual(['1-4', '5-6', '7-9', '10-12']);
+  const tasks = await tasksOf(farm(), job.id);
+  expect(tasks.map(({ parameters }) => Number(parameters.N))).toEqual(
+    Array.from({ length: 12 }, (_, i) => i + 1),
+  );
+  expect(tasks[7]?.chunk).toEqual({ first: 6, last: 8 });
+});
+
 it('values go in chunks that grow with what is measured, each once, and no chunk bridges a gap', async () => {
   const marks = await Marks.make(farm());
   await onlyAgent();

@@ -92,6 +92,34 @@ it('a task that is requeued while its page is written stays in Redis', async () 
   expect((await farm.outputs()).length).toBe(2 * TASKS - 2);
 });
 
+it.each(['after', 'while'])(
+  'tasks that are added %s the last page is written are paged out too',
+  async (when) => {
+    const farm = await endedJob((task) => (task % 2 === 0 ? 'o' : 'l'));
+    let isAdded = false;
+    const add = async () => {
+      if (!isAdded) await farm.addTasks(900);
+      isAdded = true;
+    };
+    if (when === 'while') await farm.pageOut(add);
+    else await farm.pageOut();
+    await add();
+    await farm.pageOut();
+    // Half a page of a step that runs again stays until there is more to be paged out.
+    const waiting = await farm.read();
+    expect(waiting.outputs).toHaveLength(TASKS);
+    expect(waiting.facts.at(-1)).toMatchObject({ state: 'waiting', outputs: undefined });
+    await farm.feed(100, 99);
+    await farm.runQueued(() => 'o');
+    const before = await farm.read();
+    expect(before.outputs).toHaveLength(TASKS + 2 * 900);
+    expect(await farm.left()).toBeGreaterThan(2 * 900 - 1);
+    await farm.pageOut();
+    expect(await farm.left()).toBe(0);
+    expect(await farm.read()).toEqual(before);
+  },
+);
+
 it('two replicas at the same page: one takes it out, the other has written in vain', async () => {
   const farm = await endedJob(mixed);
   const before = await farm.read();

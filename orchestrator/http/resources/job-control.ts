@@ -1,6 +1,6 @@
 import { type Job, terminalJobStates } from '@karst/shared/protocol/job.ts';
 import { stepsToRetry } from '../../domain/steps-to-retry.ts';
-import type { Aftermath } from '../../jobs/aftermath.ts';
+import { type AddTasksParts, addTasks } from '../../jobs/add-tasks.ts';
 import { type ChangeParts, changeJob } from '../../jobs/change-job.ts';
 import type { ControlStore } from '../../store/control-store.ts';
 import { isReleasable, mayRun, stepOf } from '../../store/job-record.ts';
@@ -9,13 +9,13 @@ import { ownJob } from './jobs.ts';
 
 type ControlHandlers = Pick<
   Handlers,
-  'cancelJob' | 'pauseJob' | 'releaseStep' | 'resumeJob' | 'retryJob' | 'setJob'
+  'addTasks' | 'cancelJob' | 'pauseJob' | 'releaseStep' | 'resumeJob' | 'retryJob' | 'setJob'
 >;
 
 const ended = (job: Job) => new ProblemError('conflict', `The job has ${job.state} already.`);
 
 export function jobControlHandlers(
-  parts: ChangeParts & { control: ControlStore; aftermath: Aftermath; spanTasksMax: number },
+  parts: ChangeParts & AddTasksParts & { control: ControlStore; spanTasksMax: number },
 ): ControlHandlers {
   const { jobs, control, aftermath } = parts;
 
@@ -48,6 +48,25 @@ export function jobControlHandlers(
     async resumeJob({ params }, { principal }) {
       await setPaused(await ownJob(jobs, principal.studio, params.jobId), false);
       return await ownJob(jobs, principal.studio, params.jobId);
+    },
+    async addTasks({ params, body }, { principal, idempotencyKey }) {
+      const job = await ownJob(jobs, principal.studio, params.jobId);
+      const { step, first, last } = await addTasks(parts, job, body, idempotencyKey);
+      const records = await jobs.steps(job.id, job.stepCount);
+      const record = records[step];
+      if (record === undefined) throw new Error(`job ${job.id} has lost step ${step}`);
+      const names = records.map(({ name }) => name);
+      const startedDependents = record.dependents.flatMap((index) => {
+        const dependent = records[index];
+        const hasBegun = dependent?.state === 'running' || dependent?.state === 'succeeded';
+        return hasBegun ? [dependent.name] : [];
+      });
+      return {
+        step: stepOf(step, record, names),
+        first,
+        last,
+        ...(startedDependents.length === 0 ? {} : { startedDependents }),
+      };
     },
     async releaseStep({ params }, { principal }) {
       const job = await ownJob(jobs, principal.studio, params.jobId);

@@ -56,7 +56,8 @@ export function leaseHandlers(parts: LeaseParts): LeaseHandlers {
     const { jobId, step } = listed;
     const span = await parts.spans.readLease({ ...listed, epoch: 0 });
     const studio = await parts.events.studioOf(jobId);
-    const definition = await parts.jobs.definition(jobId);
+    const tasks = span === undefined ? 0 : span.last + 1;
+    const definition = await parts.jobs.definition(jobId, { step, tasks });
     if (span?.state !== 'leased' || span.nodeId !== nodeId) throw lost();
     if (studio === undefined || definition === undefined) throw lost();
     return { studio, definition, jobId, step, span };

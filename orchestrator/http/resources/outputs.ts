@@ -47,13 +47,7 @@ export function outputHandlers(parts: {
         Object.assign(place, { step: Number(step), task: Number(task), file: Number(file) });
       }
       const lastStep = only < 0 ? steps.length - 1 : only;
-      const page = await outputs.page(
-        job.id,
-        place,
-        lastStep,
-        query.limit,
-        (i) => steps[i]?.taskCount ?? 0,
-      );
+      const page = await outputs.page(job.id, place, lastStep, query.limit);
       const items: OutputDownload[] = await Promise.all(
         page.files.map(async (file) => ({
           step: steps[file.step]?.name ?? '',

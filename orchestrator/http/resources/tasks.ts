@@ -9,6 +9,7 @@ import type { TaskTimes } from '../../scheduler/task-times.ts';
 import { attemptOf } from '../../store/attempt-record.ts';
 import type { ControlStore } from '../../store/control-store.ts';
 import type { FarmSurvey } from '../../store/farm-survey.ts';
+import { tasksOfJob } from '../../store/job-record.ts';
 import type { JobStore } from '../../store/job-store.ts';
 import type { TaskFacts, TaskReader } from '../../store/task-reader.ts';
 import { type Handlers, ProblemError } from '../handler.ts';
@@ -29,8 +30,8 @@ export async function ownStep(
   jobId: JobId,
   name: string,
 ): Promise<OwnStep> {
-  await ownJob(jobs, studio, jobId);
-  const definition = await jobs.definition(jobId);
+  const tasks = tasksOfJob(await ownJob(jobs, studio, jobId));
+  const definition = await jobs.definition(jobId, { tasks });
   const index = definition?.job.steps.findIndex((step) => step.name === name) ?? -1;
   const step = definition?.job.steps[index];
   if (step === undefined) throw new ProblemError('not_found', `The job has no step "${name}".`);

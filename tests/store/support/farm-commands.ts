@@ -65,12 +65,12 @@ async function makeSpans(
   step: number,
   { size, count, off = 0 }: { size: number; count: number; off?: number },
 ): Promise<void> {
-  const { chunks, cursor, tasks, order } = model.step(step);
+  const { chunks, cursor, tasks, sizes, order } = model.step(step);
   if (order !== 'ascending') {
     const limit = model.limit(model.step(step));
     const from = Math.min(cursor + off, limit);
     const bounds = { from, to: limit, size, count };
-    const { ranges, next } = rangesFrom(order, tasks.length, bounds);
+    const { ranges, next } = rangesFrom(order, sizes, bounds);
     const listed = { cursor: from, next, ranges };
     const made = await real.spans.listTasks(real.jobId, step, listed);
     const spanIds = made === 'moved' ? made : made.spanIds;
@@ -314,6 +314,17 @@ const requeue = (at: number, task: number) =>
     true,
   );
 
+const extend = (at: number, tasks: number, isStale: boolean) =>
+  command(
+    `extend(${at}, ${tasks}, ${isStale})`,
+    async (model, { real }) => {
+      const step = at % model.steps.length;
+      const isExtended = !isStale && model.extend(step, tasks);
+      expect(await real.extend(step, tasks, isStale)).toBe(isExtended);
+    },
+    true,
+  );
+
 const small = fc.nat(7);
 const code = fc.constantFrom<ModelResult['code']>(
   ...([
@@ -363,4 +374,5 @@ export const commandArbitraries: fc.Arbitrary<Command>[] = [
   fc.option(small, { nil: undefined }).map(retry),
   fc.constant(null).map(() => retry(undefined)),
   fc.tuple(small, small).map((of) => requeue(...of)),
+  fc.tuple(small, size, fc.constantFrom(false, false, false, true)).map((of) => extend(...of)),
 ];

@@ -14,6 +14,8 @@ import {
   type ModelSpan,
   type ModelStep,
   type ModelTask,
+  newStep,
+  newTask,
   SPAN_TASKS_MAX,
   terminal,
   unfailed,
@@ -31,20 +33,7 @@ export class FarmModel {
 
   constructor(shape: JobShape) {
     this.shape = shape;
-    this.steps = shape.steps.map(({ taskCount, dependsOn, isChunked = false, order, scout }) => ({
-      order: order ?? 'ascending',
-      scout,
-      chunks: isChunked ? [] : undefined,
-      state: dependsOn.length === 0 ? 'ready' : 'blocked',
-      dependsOn,
-      cursor: 0,
-      tasks: Array.from({ length: taskCount }, () => ({
-        state: 'waiting',
-        ...unfailed(),
-      })),
-      spans: new Map(),
-      spanSeq: 0,
-    }));
+    this.steps = shape.steps.map(newStep);
   }
 
   step(index: number): ModelStep {
@@ -82,6 +71,18 @@ export class FarmModel {
     if (step.cursor !== cursor || next > this.limit(step)) return 'moved';
     step.cursor = next;
     return ranges.map(({ first, last }) => this.queue(step, first, last));
+  }
+
+  /** Whether the step and its job take them. */
+  extend(index: number, tasks: number): boolean {
+    const step = this.step(index);
+    const isOver = (state: string) => state === 'failed' || state === 'canceled';
+    if (isOver(this.jobState) || isOver(step.state)) return false;
+    if (step.tasks.some(({ state }) => state === 'canceled')) return false;
+    step.tasks.push(...Array.from({ length: tasks }, newTask));
+    step.sizes.push(tasks);
+    this.reopen(index);
+    return true;
   }
 
   release(index: number): boolean {
@@ -289,7 +290,7 @@ export class FarmModel {
       if (again(step.tasks[first])) this.queue(step, first, last);
     }
     let first: number | undefined;
-    const fed = fedOf(step.order, step.tasks.length, step.cursor);
+    const fed = fedOf(step.order, step.sizes, step.cursor);
     const from = step.chunks === undefined ? 0 : step.tasks.length;
     for (let i = from; i <= step.tasks.length; i++) {
       const open = fed.has(i) && again(step.tasks[i]);

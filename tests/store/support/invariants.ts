@@ -1,4 +1,5 @@
 import type { Span } from '@karst/orchestrator/store/span-store.ts';
+import { partSizes } from '@karst/shared/openjd/space-parts.ts';
 import type { TaskCounts } from '@karst/shared/protocol/job.ts';
 import { expect } from 'vitest';
 import type { FarmModel } from './farm-model.ts';
@@ -22,10 +23,12 @@ function counted(states: readonly (keyof TaskCounts)[]): TaskCounts {
 }
 
 /** What must hold of any stored job (DESIGN section 5), whatever was done to it. */
-export function checkInvariants({ job, steps }: StoredFarm): void {
+export function checkInvariants({ job, definition, steps }: StoredFarm): void {
   const states = steps.map(({ facts }) => facts.map(({ state }) => state));
   for (const [i, { record, facts, spans, isChunked, order }] of steps.entries()) {
-    const fedTasks = fedOf(order, facts.length, record.cursor);
+    const { taskCount, parameterSpace } = definition.steps[i] ?? {};
+    expect(record.total, `tasks of step ${i}`).toBe(taskCount);
+    const fedTasks = fedOf(order, partSizes(parameterSpace), record.cursor);
     expect(countsIn(record), `counters of step ${i}`).toEqual(counted(states[i] ?? []));
     const open = !terminal.has(record.state);
     for (const { index, state } of facts) {

@@ -1,4 +1,4 @@
-import { taskAt } from '@karst/orchestrator/domain/task-order.ts';
+import { taskAtOf } from '@karst/orchestrator/domain/task-order.ts';
 import type { FailureCode } from '@karst/orchestrator/store/span-store.ts';
 import type { StepState, TaskOrder, TaskState } from '@karst/shared/protocol/job.ts';
 
@@ -62,6 +62,8 @@ export interface ModelStep {
   dependsOn: readonly number[];
   cursor: number;
   tasks: ModelTask[];
+  /** How many of them it began with, and how many were added each time. */
+  sizes: number[];
   spans: Map<number, ModelSpan>;
   /** Where chunks adapt, those made so far: each runs, ends, fails and runs again as one. */
   chunks: ModelSpan[] | undefined;
@@ -86,6 +88,28 @@ export interface JobShape {
   poisonNodes?: number;
 }
 
+export const newTask = (): ModelTask => ({ state: 'waiting', ...unfailed() });
+
+/** As a job's shape has it, at the beginning. */
+export const newStep = ({
+  taskCount,
+  dependsOn,
+  isChunked = false,
+  order,
+  scout,
+}: JobShape['steps'][number]): ModelStep => ({
+  order: order ?? 'ascending',
+  scout,
+  chunks: isChunked ? [] : undefined,
+  state: dependsOn.length === 0 ? 'ready' : 'blocked',
+  dependsOn,
+  cursor: 0,
+  tasks: Array.from({ length: taskCount }, newTask),
+  sizes: [taskCount],
+  spans: new Map(),
+  spanSeq: 0,
+});
+
 /**
  * A result as reported: bare success of a range, success with a record, task's failure, node's failure,
  * rest given back.
@@ -99,8 +123,8 @@ export interface ModelResult {
 export const terminal: ReadonlySet<string> = new Set(['succeeded', 'failed', 'canceled']);
 
 /** Tasks that were ever put into a span. */
-export const fedOf = (order: TaskOrder, total: number, cursor: number): Set<number> =>
-  new Set(Array.from({ length: cursor }, (_, position) => taskAt(order, total, position)));
+export const fedOf = (order: TaskOrder, sizes: readonly number[], cursor: number): Set<number> =>
+  new Set(Array.from({ length: cursor }, (_, position) => taskAtOf(order, sizes, position)));
 
 /** A failure of a chunk's first task is the chunk's. */
 export function widened(results: readonly ModelResult[], chunk: ModelSpan): ModelResult[] {

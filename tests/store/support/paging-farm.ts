@@ -29,7 +29,7 @@ export class PagingFarm {
   readonly farm: RealFarm;
   private readonly redis: Redis;
   private readonly objects: ObjectStore;
-  private readonly taskCount: number;
+  private taskCount: number;
 
   private constructor(farm: RealFarm, redis: Redis, objects: ObjectStore, taskCount: number) {
     this.farm = farm;
@@ -42,6 +42,11 @@ export class PagingFarm {
     const steps = [{ taskCount, dependsOn: [] }];
     const farm = await RealFarm.withJob(redis, { steps, maxRetries: 1, maxFailed: 9_999 });
     return new PagingFarm(farm, redis, objects, taskCount);
+  }
+
+  async addTasks(tasks: number): Promise<void> {
+    if (!(await this.farm.extend(0, tasks, false))) throw new Error('the step took no tasks');
+    this.taskCount += tasks;
   }
 
   /** Runs the pass once; `after` is called when a page's object was written and nothing else yet. */
@@ -93,7 +98,7 @@ export class PagingFarm {
       file: 0,
     };
     while (place !== undefined) {
-      const page = await reader.page(this.farm.jobId, place, 0, 70, () => this.taskCount);
+      const page = await reader.page(this.farm.jobId, place, 0, 70);
       found.push(...page.files.map(({ task, epoch, path }) => `${task} ${epoch} ${path}`));
       place = page.next;
     }

@@ -26,3 +26,9 @@ local function note_reopened(step, page, first, last)
   local from = tonumber(redis.call('HGET', step, 'paged_from') or 0)
   if page < from then redis.call('HSET', step, 'paged_from', page) end
 end
+
+-- A step has tasks behind its last page: a page that was paged out whole is so no longer.
+local function note_grown(step, page)
+  local from = tonumber(redis.call('HGET', step, 'paged_from') or 0)
+  if page < from then redis.call('HSET', step, 'paged_from', page) end
+end
