@@ -63,3 +63,28 @@ it.each([
   },
   30_000,
 );
+
+// A feed that has seen the step's end must not take it for fed when there is more by then.
+it.each([
+  ['spans made ahead', false],
+  ['chunks made when asked for', true],
+])(
+  'grants tasks that are added while a step is fed: %s',
+  async (_title, isChunked) => {
+    for (let round = 0; round < 30; round++) {
+      const steps = [{ taskCount: 5, dependsOn: [], isChunked }];
+      const real = await RealFarm.withJob(redis, { steps, maxRetries: 0, maxFailed: 0 });
+      await dispatcher.wakeStep(real.jobId, 0);
+      const add = async () => {
+        for (let n = 0; n < round % 15; n++) await redis.ping();
+        await real.extend(0, 5, false);
+        await dispatcher.wakeStep(real.jobId, 0);
+      };
+      const [first] = await Promise.all([dispatcher.grantNow(ask), add()]);
+      const rest = await dispatcher.grantNow(ask);
+      const tasks = [...first.grants, ...rest.grants].map((grant) => grant.last - grant.first + 1);
+      expect(tasks.reduce((sum, count) => sum + count, 0)).toBe(10);
+    }
+  },
+  30_000,
+);

@@ -1,3 +1,9 @@
+import { bodyHash } from '@karst/orchestrator/http/idempotency.ts';
+import { putJobFile } from '@karst/orchestrator/jobs/job-file.ts';
+import { createObjectStore } from '@karst/orchestrator/objects/store.ts';
+import { ExtensionStore } from '@karst/orchestrator/store/extension-store.ts';
+import { JobStore } from '@karst/orchestrator/store/job-store.ts';
+import { extendStep } from '@karst/shared/openjd/extend-step.ts';
 import type { AddTasks } from '@karst/shared/protocol/added-tasks.ts';
 import type { JobId } from '@karst/shared/protocol/ids.ts';
 import type { Problem } from '@karst/shared/protocol/problem.ts';
@@ -233,4 +239,65 @@ it('Redis emptied, added tasks are there again, also those of a job that had suc
   const values = (await tasksOf(farm(), open)).map(({ parameters }) => parameters.N);
   expect(values).toEqual(['0', '1', '2', '3', '10', '11', '12', '20']);
   expect(await marks.lines('run-10')).toEqual(['run']);
+});
+
+it('a call that was cut off is completed by its repetition, and never loses what storage had', async () => {
+  const marks = await Marks.make(farm());
+  const agent = await farm().startAgent();
+  const redis = new Redis(farm().redis.url);
+  const [jobs, extensions] = [new JobStore(redis), new ExtensionStore(redis)];
+  const body: AddTasks = { step: 'Render', ranges: { N: '5-6' } };
+  const key = 'cut-off';
+  /** A job that has succeeded, and what the call would write. */
+  async function ended(name: string) {
+    const steps = [{ script: 'echo "$2" > "$3/$2.txt"', range: '0-1', writes: true }];
+    const { id } = await farm().submit(shellJob(marks, steps, name));
+    await farm().jobIn(id, ['succeeded']);
+    await published(farm(), id);
+    const job = await jobs.read(id);
+    const stored = await jobs.readDefinition(id);
+    const own = stored?.definition.job.steps[0];
+    if (job === undefined || stored === undefined || own === undefined) throw new Error('no job');
+    const extended = extendStep(own, body.ranges, { tasks: 2, tasksMax: 10 });
+    if (!extended.ok) throw new Error(extended.error[0]?.message);
+    const grown = stored.definition.job.steps.with(0, extended.value.step);
+    const definition = { ...stored.definition, job: { ...stored.definition.job, steps: grown } };
+    return { job, sha1: stored.sha1, definition };
+  }
+  // Cut off behind the Lua call.
+  const { job, sha1, definition } = await ended('behind');
+  const record = { bodyHash: bodyHash(body), step: 0, first: 2, last: 3 };
+  const extension = { step: 0, tasks: 2, sha1, definition, call: { key, record } };
+  expect(await extensions.extend(job.id, extension, Date.parse(job.createdAt))).toBeDefined();
+  expect(await addTasks(job.id, body, 1, key)).toMatchObject({ first: 2, last: 3 });
+  const done = await farm().jobIn(job.id, ['succeeded']);
+  expect(done.taskCounts).toEqual(counts({ succeeded: 4 }));
+  await published(farm(), job.id);
+
+  // Cut off before it, and Redis lost: they run, as the caller wished.
+  const before = await ended('before');
+  const objects = createObjectStore({
+    ...farm().storage,
+    region: 'us-east-1',
+    publicEndpoint: undefined,
+  });
+  const { createdAt } = before.job;
+  await putJobFile(objects, {
+    ...before.job,
+    definition: before.definition,
+    createdAtMs: Date.parse(createdAt),
+  });
+  objects.close();
+  for (const replica of farm().replicas) await replica?.kill();
+  await agent.child.kill();
+  await redis.flushall();
+  redis.disconnect();
+  for (const replica of [0, 1]) await farm().startReplica(replica);
+  expect((await farm().readJob(job.id)).taskCounts).toEqual(counts({ succeeded: 4 }));
+  expect((await farm().readJob(before.job.id)).taskCounts).toEqual(
+    counts({ succeeded: 2, waiting: 2 }),
+  );
+  await farm().startAgent({ dir: agent.dir });
+  const ran = await farm().jobIn(before.job.id, ['succeeded', 'failed']);
+  expect(ran.taskCounts).toEqual(counts({ succeeded: 4 }));
 });
