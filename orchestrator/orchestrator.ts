@@ -1,5 +1,6 @@
 import { createAuthenticate } from './access/authenticate.ts';
 import { ensureAdminKey } from './access/bootstrap.ts';
+import { idleThriftPass } from './background/idle-thrift.ts';
 import { restoreFarm } from './background/restore-farm.ts';
 import { buildHandlers } from './build-handlers.ts';
 import { buildServices } from './build-services.ts';
@@ -49,7 +50,7 @@ export async function startOrchestrator(
   });
   await bus.start((wake) => dispatcher.receive(wake));
   const server = await startServer(app, listenConfig(config), shutdown, around.logger);
-  for (const pass of services.passes()) driver.start(pass);
+  for (const pass of [...services.passes(), idleThriftPass()]) driver.start(pass);
   return {
     url: server.url,
     async stop() {

@@ -37,7 +37,7 @@ export type AgentEnd =
  */
 type Phase = 'serving' | 'draining' | 'ended';
 
-const pollMsMax = 20_000;
+const pollMsMax = 25_000;
 const livenessMsDefault = 30_000;
 const reportsMax = 4096;
 /** Stopped at once, the agent has this long to give its tasks back. */
@@ -367,9 +367,17 @@ export class Agent implements SyncSide {
     return Math.max(0, this.#options.slots - this.#leases.running - this.#waiting.length);
   }
 
-  /** Short of liveness, so that a poll that waits its time out still renews the leases in time. */
+  /**
+   * Short of liveness, so that a poll that waits its time out still renews the leases in time; the
+   * first one with leases too, though they may have come at the end of a longer poll without.
+   */
   #pollMs(): number {
-    return Math.floor(Math.min(pollMsMax, this.#livenessMs / (this.#leases.size > 0 ? 3 : 2)));
+    const { keeper } = this.#parts;
+    const holds = this.#leases.size + this.#waiting.length > 0;
+    const longestMs = holds
+      ? Math.min(this.#livenessMs / 3, keeper.leftMs() / 2)
+      : (3 * this.#livenessMs) / 4;
+    return Math.max(Math.floor(Math.min(pollMsMax, longestMs)), 1);
   }
 }
 

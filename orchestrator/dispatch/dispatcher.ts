@@ -147,7 +147,7 @@ export class Dispatcher {
    * Waits for work or news, `waitMs` at most. `onGone` is given what to call when the caller is gone;
    * it calls that at once when it is gone already.
    */
-  async wait(ask: Ask, waitMs: number, onGone: (listener: () => void) => void): Promise<News> {
+  wait(ask: Ask, waitMs: number, onGone: (listener: () => void) => void): Promise<News> {
     const news = new Promise<News>((resolve) => {
       const waiter: Waiter = {
         ...ask,
@@ -164,7 +164,7 @@ export class Dispatcher {
     });
     // Work may have come between the last look and the parking.
     if (ask.wanted > 0 && this.runnable.size > 0) this.serve();
-    return await news;
+    return news;
   }
 
   /** Looks once more whether a parked call can be served. */

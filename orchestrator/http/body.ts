@@ -52,29 +52,30 @@ function checkMediaType(type: string | undefined, encoding: string | undefined):
   }
 }
 
+const ignore = () => undefined;
+
 function readAll(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
     const tooLarge = () =>
       reject(new ProblemError('payload_too_large', `The body has more than ${bytesMax} bytes.`));
-    request.on('data', (chunk: Buffer) => {
+    const onData = (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes <= bytesMax) chunks.push(chunk);
       else {
         chunks.length = 0;
         if (bytes > bytesMax * DISCARD_FACTOR) tooLarge();
       }
-    });
-    request.on('end', () => {
+    };
+    const onEnd = () => {
+      // Listeners live as long as their request, which may wait for long; so would the body.
+      request.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone);
+      request.on('error', ignore);
       if (bytes > bytesMax) tooLarge();
       else resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, bytes));
-      // Listeners live as long as their request, and that may wait for long.
-      chunks.length = 0;
-    });
-    request.on('error', () => reject(new ClientGoneError()));
-    request.on('close', () => {
-      if (!request.complete) reject(new ClientGoneError());
-    });
+    };
+    const onGone = () => reject(new ClientGoneError());
+    request.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone);
   });
 }

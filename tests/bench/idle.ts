@@ -11,7 +11,7 @@ import { SimulatedAgents } from './simulated-agents.ts';
 
 const LIVENESS_MS = 30_000;
 /** As an agent that holds nothing asks for. */
-const WAIT_MS = LIVENESS_MS / 2;
+const WAIT_MS = (3 * LIVENESS_MS) / 4;
 /** Submissions of one task each, for how soon the first grant comes. */
 const SUBMISSIONS = 100;
 

@@ -31,6 +31,11 @@ export class LeaseKeeper {
     this.#passed = false;
   }
 
+  /** Until the deadline, ms; 0 when it has passed. */
+  leftMs(): number {
+    return Math.max(this.#deadlineMs - this.#clock.monotonicMs(), 0);
+  }
+
   /** To be asked before anything is sent or started: a frozen process may wake up past it. */
   check(): void {
     if (this.#passed || this.#clock.monotonicMs() < this.#deadlineMs) return;
