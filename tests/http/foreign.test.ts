@@ -103,6 +103,7 @@ const upload = { task: 0, kind: 'output', path: 'a.exr' };
 const bodies: Partial<Record<string, object>> = {
   setJob: { priority: 1 },
   retryJob: {},
+  addTasks: { step: 'Render', ranges: { Frame: '1' } },
   createLeaseUploads: { files: [{ ...upload, sha256: '0'.repeat(64), sizeBytes: 1 }] },
   completeLeaseUpload: { ...upload, uploadId: 'x', etags: ['x'] },
   appendLiveLog: { task: 0, text: 'x' },

@@ -1,4 +1,4 @@
-import { type LeaseId, nodeIdSchema } from '@karst/shared/protocol/ids.ts';
+import { type LeaseId, type NodeId, nodeIdSchema } from '@karst/shared/protocol/ids.ts';
 import {
   type Inventory,
   type SyncRequestInput,
@@ -31,9 +31,11 @@ const preemptingNodes = async () => {
   return items.filter(({ preempting }) => preempting !== undefined);
 };
 
-/** Waits until a node is told to end something. */
-const isMarked = () =>
-  eventually('a lease is marked', async () => (await preemptingNodes()).length > 0);
+/** Waits until a node, or this one, is told to end something. */
+const isMarked = (nodeId?: NodeId) =>
+  eventually('a lease is marked', async () =>
+    (await preemptingNodes()).some(({ id }) => nodeId === undefined || id === nodeId),
+  );
 
 it('takes a lease back that its node does not give back, and charges nobody', async () => {
   const { token } = await farm().api().call(routes.createEnrollmentToken, { body: {} });
@@ -117,12 +119,12 @@ it('makes room elsewhere when the node dies in the grace', async () => {
 
 it('keeps no room for a job that was canceled meanwhile', async () => {
   const marks = await Marks.make(farm());
-  await farm().startAgent();
+  const { nodeId } = await farm().startAgent();
   const step = { script: deaf, cancelation: notice };
   const long = await submit(marks, step, { ...background, preemptGraceSeconds: 1 });
   await marks.started(0);
   const hurry = await submit(await Marks.make(farm()), { script: noteStart }, urgent);
-  await isMarked();
+  await isMarked(nodeId);
   await farm()
     .api()
     .call(routes.cancelJob, { params: { jobId: hurry.id } });

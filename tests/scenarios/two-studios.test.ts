@@ -34,7 +34,11 @@ const jobRoutes = Object.entries<Route>(routes).filter(
   ([, { path, access }]) => access.kind === 'studio' && path.includes('{jobId}'),
 );
 /** A body each route takes, so that only the job's owner is left to be judged. */
-const bodies: Record<string, unknown> = { setJob: { priority: 1 }, retryJob: {} };
+const bodies: Record<string, unknown> = {
+  setJob: { priority: 1 },
+  retryJob: {},
+  addTasks: { step: 'Render', ranges: { Frame: '1' } },
+};
 
 describe.each(jobRoutes)('%s', (operation, route) => {
   const ask = async (jobId: JobId) => {

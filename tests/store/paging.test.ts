@@ -97,9 +97,11 @@ it.each(['after', 'while'])(
   async (when) => {
     const farm = await endedJob((task) => (task % 2 === 0 ? 'o' : 'l'));
     let isAdded = false;
+    // Pages are written side by side: it is called once for each.
     const add = async () => {
-      if (!isAdded) await farm.addTasks(900);
+      if (isAdded) return;
       isAdded = true;
+      await farm.addTasks(900);
     };
     if (when === 'while') await farm.pageOut(add);
     else await farm.pageOut();
