@@ -64,7 +64,8 @@ export async function fillFarm(farm: Farm, busy: BusyFarm): Promise<void> {
   await inLanes(jobs, async (job) => {
     const steps = Math.floor((busy.steps + jobs.length - 1 - job) / jobs.length);
     const body = {
-      template: template(job, steps, busy.tasksPerStep),
+      // A job has a million tasks at most.
+      template: template(job, steps, Math.min(busy.tasksPerStep, Math.floor(1_000_000 / steps))),
       policy: { priority: 40 + (job % 20), maxTasks: STUDIO_TASKS_MAX },
     };
     await client(keys[job % keys.length] ?? '').call(routes.submitJob, { body });
