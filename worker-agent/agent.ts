@@ -268,6 +268,8 @@ export class Agent implements SyncSide {
     const run = new LeaseRun(grant, this.#parts, (result) => this.#result(leaseId, result));
     this.#leases.take(grant, run);
     if (!this.#takesWork()) run.drain();
+    // Granted to a call that was under way when the disk filled up.
+    else if (this.#parts.disk.full) run.drain(this.#parts.disk.message);
     const log = this.#freeLogs.pop() ?? this.#newLog();
     await run.run(log);
     this.#freeLogs.push(log);

@@ -69,7 +69,8 @@ export class LeaseRun {
   }
 
   /** Finish the task that runs, give back the rest. */
-  drain(): void {
+  drain(message: string = returnedBecause.draining): void {
+    if (!this.#drained) this.#giveBack = message;
     this.#drained = true;
   }
 

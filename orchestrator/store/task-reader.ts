@@ -120,14 +120,18 @@ export class TaskReader {
     const pages = await this.history.pagesOf(jobId, step, places);
     return await Promise.all(
       tasks.map(async (index, i) => {
-        const [state = 'waiting'] = await this.states(jobId, step, index, index + 1, table);
+        const [seen = 'waiting'] = await this.states(jobId, step, index, index + 1, table);
         const place = places[i] ?? index;
         const page = pages.get(pageOf(place));
         const text = attempts[i];
         const here = latest([text ? unpackAttempt(text) : undefined, runs[i]]);
         const paged = page?.attempt(place);
         const attempt = latest([paged, here]);
-        const lease = leaseOf(table, index);
+        const listed = leaseOf(table, index);
+        // The table was read before the attempts: a lease that has left one is over.
+        const isOver = listed !== undefined && attempt?.epoch === listed.epoch;
+        const lease = isOver ? undefined : listed;
+        const state = isOver && seen === 'running' ? 'waiting' : seen;
         const said = progress[i];
         const isPaged = attempt !== undefined && attempt === paged && hasEnded.has(state);
         return {
