@@ -154,6 +154,8 @@ export class Granter {
       const wakes = step.wakes;
       // Nothing is thought to wait: what is made is not looked for in vain first.
       const fed = step.buffered <= 0 && !step.allFed ? await this.parts.feeder.feed(step) : 0;
+      // Those who waited for the same feed may have been there first.
+      if (fed > 0 && step.buffered <= 0) continue;
       const taken = await this.take(step, ask, wanted);
       if (taken.length === 0) {
         if (fed > 0 || (await this.parts.feeder.feed(step)) > 0) continue;

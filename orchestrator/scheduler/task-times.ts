@@ -1,7 +1,7 @@
 /** Buckets to each doubling: neighbours are 19 % apart, so a quantile is at most 9 % off. */
 const BUCKETS_PER_OCTAVE = 4;
 
-/** The bucket of a run time, as store/lua/report_lease.lua counts it. */
+/** The bucket of a run time, as store/lua/report_leases.lua counts it. */
 export const bucketOf = (ms: number): number =>
   Math.floor((BUCKETS_PER_OCTAVE * Math.log(Math.max(ms, 1))) / Math.log(2));
 

@@ -21,7 +21,7 @@ export const storedAttemptSchema = z.object({
   c: failureClassSchema.optional(),
   r: z.string().optional(),
   m: z.string().optional(),
-  /** Nodes it failed on, where that many are why the task was given up: report_lease.lua writes it. */
+  /** Nodes it failed on, where that many are why the task was given up: report_leases.lua writes it. */
   p: z.string().optional(),
   /** The full log's size in storage, bytes. */
   l: z.int().optional(),

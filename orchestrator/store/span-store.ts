@@ -13,7 +13,7 @@ const createChunksScript = loadScript('create_chunks');
 const listTasksScript = loadScript('list_tasks');
 const grantSpansScript = loadScript('grant_spans');
 const voidLeaseScript = loadScript('void_lease');
-const reportLeaseScript = loadScript('report_lease');
+const reportLeasesScript = loadScript('report_leases');
 const expireLeaseScript = loadScript('expire_lease');
 const rerunSpanScript = loadScript('rerun_span');
 const setProgressScript = loadScript('set_progress');
@@ -53,7 +53,7 @@ export type LeasedSpan = Extract<Span, { state: 'leased' }>;
 /** Whose fault a failure is; a: the next try avoids the node. */
 export type FailureCode = `${'t' | 'n' | 'f' | 'w' | 'x'}${'' | 'a'}`;
 
-/** One result in the words of report_lease.lua. */
+/** One result in the words of report_leases.lua. */
 export interface ResultWords {
   code: 'b' | 's' | 'r' | FailureCode;
   first: number;
@@ -72,7 +72,12 @@ export interface Granted {
   revision?: number;
 }
 
-export interface Reported {
+/** Of one lease, in task order. */
+export interface LeaseResults extends Pick<LeaseRef, 'spanId' | 'leaseId' | 'epoch'> {
+  results: readonly ResultWords[];
+}
+
+export interface ReportedLease {
   status: 'accepted' | 'lost' | 'refused';
   /** The lease is over. */
   released: boolean;
@@ -80,6 +85,11 @@ export interface Reported {
   requeued: boolean;
   /** The tasks run on under another lease. */
   runsOn: boolean;
+}
+
+/** One for each lease, in the order given, and what they did together. */
+export interface Reported {
+  leases: ReportedLease[];
   effects: Effects;
 }
 
@@ -107,6 +117,22 @@ const stepKeys = (jobId: JobId, step: number) => ({
   step_key: keys.step(jobId, step),
   spans_key: keys.spans(jobId, step),
 });
+
+const leaseWords = ({ spanId, leaseId, epoch, results }: LeaseResults) => [
+  spanId,
+  leaseId,
+  epoch,
+  results.length,
+  ...results.flatMap((r) => [
+    r.code,
+    r.first,
+    r.last,
+    r.runMs,
+    r.record,
+    r.outputs,
+    r.outputsCount,
+  ]),
+];
 
 /** The span table: the truth about what is queued, leased and done. */
 export class SpanStore {
@@ -228,47 +254,34 @@ export class SpanStore {
     return { status: 'granted', jobStarted: asInteger(reply[1]) === 1, spans, avoided, voided };
   }
 
-  /** Records what `nodeId` reports of a lease; 'lost' when that is not, or no longer, its own. */
+  /**
+   * Records what `nodeId` reports of leases of one step, in one transition; 'lost' for one that is not,
+   * or no longer, its own.
+   */
   async report(
     nodeId: NodeId,
-    lease: LeaseRef,
+    { jobId, step }: Pick<LeaseRef, 'jobId' | 'step'>,
     nowMs: number,
-    results: readonly ResultWords[],
+    leases: readonly LeaseResults[],
   ): Promise<Reported> {
     const reply = asArray(
-      await reportLeaseScript.run(
+      await reportLeasesScript.run(
         this.redis,
-        stepKeys(lease.jobId, lease.step),
-        {
-          step_index: lease.step,
-          span_id: lease.spanId,
-          node_id: nodeId,
-          lease_id: lease.leaseId,
-          epoch: lease.epoch,
-          now_ms: nowMs,
-          max_faults: FAULTS_PER_TASK_MAX,
-        },
-        results.flatMap((r) => [
-          r.code,
-          r.first,
-          r.last,
-          r.runMs,
-          r.record,
-          r.outputs,
-          r.outputsCount,
-        ]),
+        stepKeys(jobId, step),
+        { step_index: step, node_id: nodeId, now_ms: nowMs, max_faults: FAULTS_PER_TASK_MAX },
+        leases.flatMap(leaseWords),
       ),
     );
-    const status = asText(reply[0]);
-    if (status !== 'accepted' && status !== 'lost' && status !== 'refused') {
-      throw new TypeError(`redis: report_lease answered "${status}"`);
-    }
     return {
-      status,
-      released: asInteger(reply[1]) === 1,
-      requeued: asInteger(reply[2]) === 1,
-      effects: parseEffects(reply[3]),
-      runsOn: asInteger(reply[4]) === 1,
+      effects: parseEffects(reply[0]),
+      leases: leases.map((_, i) => {
+        const status = asText(reply[1 + 4 * i]);
+        if (status !== 'accepted' && status !== 'lost' && status !== 'refused') {
+          throw new TypeError(`redis: report_leases answered "${status}"`);
+        }
+        const [released, requeued, runsOn] = reply.slice(2 + 4 * i, 5 + 4 * i).map(asInteger);
+        return { status, released: released === 1, requeued: requeued === 1, runsOn: runsOn === 1 };
+      }),
     };
   }
 

@@ -1,19 +1,21 @@
 import type { Clock } from '@karst/shared/clock.ts';
-import type { JobId, NodeId, StudioId } from '@karst/shared/protocol/ids.ts';
+import type { JobId, LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
 import { terminalJobStates } from '@karst/shared/protocol/job.ts';
 import type { LeaseReport, TaskResult } from '@karst/shared/protocol/lease.ts';
 import type { SyncResponse } from '@karst/shared/protocol/node.ts';
-import { judgeFailure, type Verdict } from '../domain/failure-class.ts';
+import type { Verdict } from '../domain/failure-class.ts';
 import { retryDelayMs } from '../domain/retry-delay.ts';
 import type { Aftermath } from '../jobs/aftermath.ts';
 import type { JobEvents } from '../jobs/job-events.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { objectKeys } from '../objects/keys.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
+import type { Effects } from '../store/effects.ts';
 import type { JobStore } from '../store/job-store.ts';
-import type { Reported, SpanStore } from '../store/span-store.ts';
+import type { ReportedLease, SpanStore } from '../store/span-store.ts';
 import type { Seen, SeenFailure } from './node-watch.ts';
+import { reportBatches } from './report-batches.ts';
+import { type JudgedReport, ReportJudge } from './report-judge.ts';
 import {
   type FailedResult,
   type PreemptedLease,
@@ -50,43 +52,94 @@ export interface ReportOutcome {
   seen: Seen;
 }
 
+interface Judged extends JudgedReport {
+  report: LeaseReport;
+  preempted: PreemptedLease | undefined;
+}
+
+interface Recorded extends Judged {
+  reported: ReportedLease;
+}
+
 /** Records what nodes report, through the fence. */
 export class ReportService {
   private readonly parts: ReportParts;
+  private readonly judge: ReportJudge;
 
   constructor(parts: ReportParts) {
     this.parts = parts;
+    this.judge = new ReportJudge(parts);
   }
 
-  /** `preempted`: what the lease was told to end for. */
+  /** Answers one outcome for each report. `preempted`: what a lease was told to end for, if anything. */
   async record(
     nodeId: NodeId,
-    report: LeaseReport,
-    preempted?: PreemptedLease,
-  ): Promise<ReportOutcome> {
-    const verified = await this.verify(report);
-    const judge = await this.judge(report, verified);
-    const nowMs = this.parts.clock.nowMs();
-    const words = verified.map((result) => {
-      if (result.outcome === 'returned' && preempted !== undefined) {
-        return preemptedWords(nodeId, report.epoch, result, preempted, nowMs);
-      }
-      return resultWords(nodeId, report.epoch, result, judge);
+    reports: readonly LeaseReport[],
+    preempted: (leaseId: LeaseId) => PreemptedLease | undefined = () => undefined,
+  ): Promise<ReportOutcome[]> {
+    const outcomes = new Map<LeaseReport, ReportOutcome>();
+    const judged = await Promise.all(
+      reports.map(async (report): Promise<Judged> => {
+        const { results, judge } = await this.judge.judged(report);
+        return { report, results, judge, preempted: preempted(report.leaseId) };
+      }),
+    );
+    await Promise.all(
+      reportBatches(judged).map(async (batch) => {
+        const told = await this.recordBatch(nodeId, batch);
+        for (const [report, outcome] of told) outcomes.set(report, outcome);
+      }),
+    );
+    return reports.map((report) => {
+      const outcome = outcomes.get(report);
+      if (outcome === undefined) throw new Error(`lease ${report.leaseId} was left out`);
+      return outcome;
     });
-    const reported = await this.parts.spans.report(nodeId, report, nowMs, words);
-    if (reported.status === 'lost') this.parts.metrics.attemptsFenced(1);
-    if (reported.status === 'accepted')
-      await this.follow(report, verified, reported, judge, preempted);
-    const answer: Answer = { leaseId: report.leaseId, status: reported.status };
-    if (reported.status === 'refused') {
-      answer.message = 'results must follow each other in the order of the span, within the lease';
-    }
-    if (reported.effects.job !== '' && terminalJobStates.has(reported.effects.job)) {
-      answer.jobOver = true;
-    }
-    const isNews = reported.status === 'accepted';
-    const seen = isNews ? await this.seen(report, verified, judge) : nothingSeen;
-    return { answer, released: reported.released, seen };
+  }
+
+  /** Leases of one step. */
+  private async recordBatch(
+    nodeId: NodeId,
+    batch: readonly [Judged, ...Judged[]],
+  ): Promise<[LeaseReport, ReportOutcome][]> {
+    const nowMs = this.parts.clock.nowMs();
+    const leases = batch.map(
+      ({ report: { spanId, leaseId, epoch }, results, judge, preempted }) => {
+        const words = results.map((result) =>
+          result.outcome === 'returned' && preempted !== undefined
+            ? preemptedWords(nodeId, epoch, result, preempted, nowMs)
+            : resultWords(nodeId, epoch, result, judge),
+        );
+        return { spanId, leaseId, epoch, results: words };
+      },
+    );
+    const place = batch[0].report;
+    const { leases: told, effects } = await this.parts.spans.report(nodeId, place, nowMs, leases);
+    const recorded = batch.map((judged, i): Recorded => {
+      const reported = told[i];
+      if (reported === undefined) throw new Error('fewer leases were answered than told of');
+      return { ...judged, reported };
+    });
+    const lost = recorded.filter(({ reported }) => reported.status === 'lost').length;
+    if (lost > 0) this.parts.metrics.attemptsFenced(lost);
+    const accepted = recorded.filter(({ reported }) => reported.status === 'accepted');
+    if (accepted.length > 0) await this.follow(place, accepted, effects);
+    const jobOver = effects.job !== '' && terminalJobStates.has(effects.job);
+    return await Promise.all(
+      recorded.map(async (one): Promise<[LeaseReport, ReportOutcome]> => {
+        const { report, results, judge, reported } = one;
+        const { status, released } = reported;
+        const answer: Answer = { leaseId: report.leaseId, status };
+        if (status === 'refused') {
+          answer.message =
+            'results must follow each other in the order of the span, within the lease';
+        }
+        if (jobOver) answer.jobOver = true;
+        const isNews = status === 'accepted';
+        const seen = isNews ? await this.seen(report, results, judge) : nothingSeen;
+        return [report, { answer, released, seen }];
+      }),
+    );
   }
 
   /** Only what might be the node's doing: not what the farm lacks, nor what no node could do. */
@@ -110,109 +163,57 @@ export class ReportService {
     return { failures, succeeded };
   }
 
-  /** How the job's rules decide about failures of a report. */
-  private async judge(
-    { jobId, step: index }: LeaseReport,
-    results: readonly TaskResult[],
-  ): Promise<(failed: FailedResult) => Verdict> {
-    if (!results.some(({ outcome }) => outcome === 'failed')) {
-      return ({ kind }) => judgeFailure({ kind, step: '' }, []);
-    }
-    const [job, definition] = await Promise.all([
-      this.parts.jobs.read(jobId),
-      this.parts.jobs.definition(jobId),
-    ]);
-    const rules = job?.policy.failureRules ?? [];
-    const step = definition?.job.steps[index]?.name ?? '';
-    return ({ kind, rule }) => judgeFailure({ kind, rule, step }, rules);
-  }
-
-  /**
-   * Outputs count only once storage has them whole. The upload URL fixes their hash and length, so
-   * existence with the right size is what is left to check.
-   */
-  private async verify(report: LeaseReport): Promise<TaskResult[]> {
-    const { results } = report;
-    if (!results.some((result) => result.outcome === 'succeeded' && result.outputs?.length)) {
-      return results;
-    }
-    const studio = await this.parts.events.studioOf(report.jobId);
-    if (studio === undefined) return results;
-    await this.parts.listForPublishing(report.jobId);
-    return await Promise.all(results.map((result) => this.verifyOutputs(studio, report, result)));
-  }
-
-  private async verifyOutputs(
-    studio: StudioId,
-    report: LeaseReport,
-    result: TaskResult,
-  ): Promise<TaskResult> {
-    if (result.outcome !== 'succeeded' || result.outputs === undefined) return result;
-    const missing = await Promise.all(
-      result.outputs.map(async ({ path, sizeBytes }) => {
-        const { jobId, step, epoch } = report;
-        const key = objectKeys.attempt(studio, jobId, step, result.first, epoch, path);
-        const object = await this.parts.objects.head(key);
-        if (object === undefined) return `output ${path} is not in storage`;
-        if (object.sizeBytes === sizeBytes) return undefined;
-        return `output ${path} has ${object.sizeBytes} bytes in storage, ${sizeBytes} were reported`;
-      }),
-    );
-    const message = missing.find((text) => text !== undefined);
-    if (message === undefined) {
-      this.parts.metrics.stageBytes(
-        'output',
-        result.outputs.reduce((sum, file) => sum + file.sizeBytes, 0),
-      );
-      return result;
-    }
-    const { first, last, startedAtMs, endedAtMs } = result;
-    return { outcome: 'failed', kind: 'storage', message, first, last, startedAtMs, endedAtMs };
-  }
-
   private async follow(
-    report: LeaseReport,
-    results: readonly TaskResult[],
-    reported: Reported,
-    judge: (failed: FailedResult) => Verdict,
-    preempted: PreemptedLease | undefined,
+    { jobId, step }: Pick<LeaseReport, 'jobId' | 'step'>,
+    accepted: readonly Recorded[],
+    effects: Effects,
   ): Promise<void> {
-    const { jobId, step, spanId, leaseId } = report;
-    const span = { jobId, step, spanId };
-    if (reported.requeued) {
-      await this.parts.queue.putBack(span, leaseId);
+    const hasEnded = effects.ended.includes(step);
+    await Promise.all(accepted.map((one) => this.letGo(one, hasEnded)));
+    if (accepted.some(({ reported }) => reported.requeued)) {
       await this.parts.aftermath.spansQueued(jobId, step, []);
-    } else if (reported.released && !reported.effects.ended.includes(step)) {
-      // An ended step's queue is removed whole.
-      await this.parts.queue.finish(span, leaseId);
     }
     // Before what follows from them: a watcher who leaves at the job's end has heard of every task.
-    for (const result of results) {
-      this.measure(result, preempted);
-      await this.tell(report, result, reported, preempted);
+    for (const one of accepted) {
+      for (const result of one.results) {
+        this.measure(result, one.preempted);
+        await this.tell(one, result, effects);
+      }
     }
-    await this.parts.aftermath.apply(jobId, step, reported.effects, ({ task, failures }) => {
-      const failed = results.find((result) => result.outcome === 'failed' && result.first === task);
-      if (failed?.outcome !== 'failed') return retryDelayMs(failures);
-      const { delayMs, fault } = judge(failed);
-      return delayMs ?? retryDelayMs(failures, fault);
+    await this.parts.aftermath.apply(jobId, step, effects, ({ task, failures }) => {
+      for (const { results, judge } of accepted) {
+        for (const result of results) {
+          if (result.outcome !== 'failed' || result.first !== task) continue;
+          const { delayMs, fault } = judge(result);
+          return delayMs ?? retryDelayMs(failures, fault);
+        }
+      }
+      return retryDelayMs(failures);
     });
+    const results = accepted.flatMap((one) => one.results);
     if (results.some((result) => result.outcome === 'succeeded' && result.outputs?.length)) {
       this.parts.outputsAccepted();
     }
-    if (reported.effects.ended.length > 0) this.parts.stepEnded();
+    if (effects.ended.length > 0) this.parts.stepEnded();
+  }
+
+  /** The queue's copy of a span whose lease is over waits again, or goes. */
+  private async letGo({ report, reported }: Recorded, hasEnded: boolean): Promise<void> {
+    const { jobId, step, spanId, leaseId } = report;
+    const span = { jobId, step, spanId };
+    if (reported.requeued) await this.parts.queue.putBack(span, leaseId);
+    // An ended step's queue is removed whole.
+    else if (reported.released && !hasEnded) await this.parts.queue.finish(span, leaseId);
   }
 
   private async tell(
-    report: LeaseReport,
+    { report: { jobId, step }, reported, preempted }: Recorded,
     result: TaskResult,
-    reported: Reported,
-    preempted: PreemptedLease | undefined,
+    effects: Effects,
   ): Promise<void> {
-    const { jobId, step } = report;
     const { first, last, outcome } = result;
     if (reported.runsOn) return;
-    const retried = reported.effects.retries.some(({ task }) => task === first);
+    const retried = effects.retries.some(({ task }) => task === first);
     const state =
       outcome === 'succeeded'
         ? 'succeeded'

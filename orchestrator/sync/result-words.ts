@@ -19,7 +19,7 @@ function failureCode({ fault, fatal, patient, avoidsNode }: Verdict): FailureCod
   return `${letter}${avoidsNode ? 'a' : ''}`;
 }
 
-/** A result in the words of report_lease.lua; `judge` decides about one that failed. */
+/** A result in the words of report_leases.lua; `judge` decides about one that failed. */
 export function resultWords(
   nodeId: NodeId,
   epoch: number,

@@ -225,11 +225,8 @@ export class SyncService {
     preempts: readonly Preempt[],
   ): Promise<{ reports: SyncResponse['reports']; seen: Seen }> {
     if (call.reports.length === 0) return { reports: [], seen: { failures: [], succeeded: 0 } };
-    const outcomes = await Promise.all(
-      call.reports.map((report) => {
-        const preempted = preemptedLease(preempts, report.leaseId);
-        return this.parts.reports.record(nodeId, report, preempted);
-      }),
+    const outcomes = await this.parts.reports.record(nodeId, call.reports, (leaseId) =>
+      preemptedLease(preempts, leaseId),
     );
     const released = call.reports.filter((_, i) => outcomes[i]?.released).map((r) => r.leaseId);
     await this.parts.accounts.release(nodeId, released);

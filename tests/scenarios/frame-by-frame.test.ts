@@ -7,6 +7,7 @@ import { systemRandom } from '@karst/shared/random.ts';
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import { runCli } from '../cli/support/run-cli.ts';
+import { reportOne } from '../store/support/report-one.ts';
 import { eventually } from '../support/eventually.ts';
 import { farmForFile } from './support/farm-for-file.ts';
 import { counts, published, tasksOf } from './support/job-state.ts';
@@ -205,7 +206,7 @@ it('lets B run although the replica that took A’s report died before it told a
   const lease = { jobId: job.id, step: 0, spanId, leaseId, epoch };
   const bare = { first: 0, last: 0, runMs: 1, outputs: '', outputsCount: 0 };
   const record = `0 0 ${epoch} ${nodeId} 1 2`;
-  const reported = await spans.report(nodeId, lease, 2, [{ code: 'b', record, ...bare }]);
+  const reported = await reportOne(spans, nodeId, lease, 2, [{ code: 'b', record, ...bare }]);
   expect(reported).toMatchObject({ status: 'accepted', effects: { release: true } });
   redis.disconnect();
   await farm().startAgent({ slots: 2, replica: 1 });

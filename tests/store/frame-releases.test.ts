@@ -16,6 +16,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { nothingPaged } from './support/real-farm.ts';
+import { reportOne } from './support/report-one.ts';
 
 let server: TestRedis;
 let redis: Redis;
@@ -114,7 +115,7 @@ async function run({ jobId, spans }: TestFarm, step: number, spanId: number, cod
     outputsCount: 0,
   }));
   const place = { jobId, step, spanId, leaseId, epoch };
-  const reported = await spans.report(nodeId, place, NOW_MS, results);
+  const reported = await reportOne(spans, nodeId, place, NOW_MS, results);
   expect(reported.status).toBe('accepted');
 }
 

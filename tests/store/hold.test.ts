@@ -10,6 +10,7 @@ import { systemRandom } from '@karst/shared/random.ts';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startRedis, type TestRedis } from '../support/redis.ts';
+import { reportOne } from './support/report-one.ts';
 
 let server: TestRedis;
 let redis: Redis;
@@ -67,7 +68,7 @@ async function endStep(jobId: StoredJob, step: number, code: 'b' | 't', queued?:
   const granted = await spans.grant(jobId, step, nodeId, NOW_MS, [{ spanId, leaseId }]);
   const epoch = granted.status === 'granted' ? (granted.spans[0]?.epoch ?? 0) : 0;
   const result = { code, first: 0, last: 0, runMs: 1, record: '{}', outputs: '', outputsCount: 0 };
-  return spans.report(nodeId, { jobId, step, spanId, leaseId, epoch }, NOW_MS, [result]);
+  return reportOne(spans, nodeId, { jobId, step, spanId, leaseId, epoch }, NOW_MS, [result]);
 }
 
 it('makes and grants no spans of a held step', async () => {

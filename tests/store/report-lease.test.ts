@@ -13,6 +13,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { nothingPaged } from './support/real-farm.ts';
+import { reportOne } from './support/report-one.ts';
 
 let server: TestRedis;
 let redis: Redis;
@@ -77,7 +78,13 @@ async function runSpan(
   const leaseId = newLeaseId(systemRandom);
   const granted = await spans.grant(jobId, 0, nodeId, NOW_MS, [{ spanId, leaseId }]);
   const epoch = granted.status === 'granted' ? (granted.spans[0]?.epoch ?? 0) : 0;
-  return await spans.report(nodeId, { jobId, step: 0, spanId, leaseId, epoch }, NOW_MS, results);
+  return await reportOne(
+    spans,
+    nodeId,
+    { jobId, step: 0, spanId, leaseId, epoch },
+    NOW_MS,
+    results,
+  );
 }
 
 it('tells which of several failed tasks are retried, and which are failed for good', async () => {

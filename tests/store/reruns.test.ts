@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { RealFarm } from './support/real-farm.ts';
+import { reportOne } from './support/report-one.ts';
 
 let server: TestRedis;
 let redis: Redis;
@@ -50,7 +51,7 @@ async function start({ isChunked = false, maxRetries = 3 } = {}) {
   }
   const last = taskCount - 1;
   const report = ({ nodeId, ...ref }: Held, code: ResultWords['code']) =>
-    spans.report(nodeId, ref, farm.nowMs(), [
+    reportOne(spans, nodeId, ref, farm.nowMs(), [
       {
         code,
         first: 0,
@@ -133,7 +134,7 @@ describe('a rerun', () => {
     expect(await spans.rerun(ref)).toBeUndefined();
     const record = `0 0 ${epoch} ${here} 1 2`;
     const first = { first: 0, last: 0, runMs: 1, record, outputs: '', outputsCount: 0 };
-    await spans.report(here, ref, 2, [{ code: 'b', ...first }]);
+    await reportOne(spans, here, ref, 2, [{ code: 'b', ...first }]);
     expect(await spans.rerun(ref)).toBe(2);
     expect((await spans.list(jobId, 0))[1]).toMatchObject({ first: 1, last: 1, original: 1 });
   });

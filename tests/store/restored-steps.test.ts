@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { checkInvariants } from './support/invariants.ts';
 import { RealFarm } from './support/real-farm.ts';
+import { reportOne } from './support/report-one.ts';
 
 let server: TestRedis;
 let redis: Redis;
@@ -70,7 +71,7 @@ async function runAll(farm: RealFarm, isChunked: boolean): Promise<string[]> {
       outputsCount: 0,
     } as const;
     const lease = { jobId: farm.jobId, step: 0, spanId, leaseId, epoch };
-    const { status } = await farm.spans.report(nodeId, lease, farm.nowMs(), [words]);
+    const { status } = await reportOne(farm.spans, nodeId, lease, farm.nowMs(), [words]);
     expect(status).toBe('accepted');
   }
   return spans.sort((a, b) => a.first - b.first).map(({ first, last }) => `${first}-${last}`);

@@ -1,6 +1,5 @@
 import { rangesFrom } from '@karst/orchestrator/domain/task-order.ts';
 import type { LeaseRef } from '@karst/orchestrator/store/keys.ts';
-import type { ResultWords } from '@karst/orchestrator/store/span-store.ts';
 import {
   type LeaseId,
   leaseIdSchema,
@@ -10,6 +9,7 @@ import {
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { FarmModel } from './farm-model.ts';
+import { resultsOf, type Telling, telling, wordsOf } from './farm-tellings.ts';
 import { checkAgainstModel, checkInvariants, checkTerminalStays } from './invariants.ts';
 import { FAULTS_MAX, type ModelResult, SPAN_TASKS_MAX } from './model-state.ts';
 import type { RealFarm } from './real-farm.ts';
@@ -169,72 +169,56 @@ const runTwice = (at: number, which: number, on: number) =>
     await grantOne(model, pair, step, again, on + 1);
   });
 
-export interface Telling {
-  which: number;
-  /** Tasks of each result, and how they ended. */
-  parts: { code: ModelResult['code']; tasks: number }[];
-  /** Begins that many tasks after the lease's first one. */
-  from: number;
-  fault: 'none' | 'epoch' | 'node';
+interface Told {
+  lease: LeaseRef;
+  nodeId: NodeId;
+  results: readonly ModelResult[];
 }
 
-function resultsOf(
-  { parts, from }: Telling,
-  { first, last }: Granted,
-  isChunk: boolean,
-): ModelResult[] {
-  const results: ModelResult[] = [];
-  let next = first + from;
-  for (const { code, tasks } of parts) {
-    const isWhole = code === 'r' || (isChunk && tasks < 3);
-    const end = isWhole ? last : code === 'b' ? next + tasks - 1 : next;
-    results.push({ code, first: next, last: Math.max(end, next) });
-    next = Math.max(end, next) + 1;
-  }
-  return results;
-}
-
+/** One call of a node, about leases of one step. */
 async function tell(
   model: FarmModel,
   real: RealFarm,
-  lease: LeaseRef,
   nodeId: NodeId,
-  results: readonly ModelResult[],
+  [first, ...others]: readonly Told[],
 ): Promise<void> {
-  const { leaseId: id, step, spanId, epoch } = lease;
-  const words = wordsOf(results, nodeId, epoch);
-  const reply = await real.spans.report(nodeId, lease, real.nowMs(), words);
-  expect(reply.status).toBe(model.report(step, spanId, { leaseId: id, nodeId, epoch }, results));
-}
-
-/** A report under any lease there ever was: live, ended, of another epoch or node, repeated, garbled. */
-const report = (telling: Telling) =>
-  command(`report(${JSON.stringify(telling)})`, async (model, { real, granted }) => {
-    const held = pick(granted, telling.which);
-    if (held === undefined) return;
-    const epoch = held.lease.epoch + (telling.fault === 'epoch' ? 1 : 0);
-    const other = nodes.find((id) => id !== held.nodeId) ?? held.nodeId;
-    const nodeId = telling.fault === 'node' ? other : held.nodeId;
-    const isChunk = model.step(held.lease.step).chunks !== undefined;
-    const results = resultsOf(telling, held, isChunk);
-    await tell(model, real, { ...held.lease, epoch }, nodeId, results);
-  });
-
-/** Results as the report service packs them, so that they can be read back. */
-function wordsOf(results: readonly ModelResult[], nodeId: NodeId, epoch: number): ResultWords[] {
-  return results.map(({ code, first, last }) => ({
-    code,
-    first,
-    last,
-    runMs: 1,
-    record:
-      code === 'b'
-        ? `${first} ${last} ${epoch} ${nodeId} 1 2`
-        : JSON.stringify({ e: epoch, n: nodeId, o: code === 's' ? 'succeeded' : 'failed' }),
-    outputs: '',
-    outputsCount: 0,
+  if (first === undefined) return;
+  const told = [first, ...others];
+  const leases = told.map(({ lease, results }) => ({
+    ...lease,
+    results: wordsOf(results, nodeId, lease.epoch),
   }));
+  const reply = await real.spans.report(nodeId, first.lease, real.nowMs(), leases);
+  const reports = told.map(({ lease: { spanId, leaseId: id, epoch }, results }) => ({
+    spanId,
+    lease: { leaseId: id, nodeId, epoch },
+    results,
+  }));
+  const statuses = reply.leases.map(({ status }) => status);
+  expect(statuses).toEqual(model.report(first.lease.step, reports));
 }
+
+/**
+ * A report under leases of a step that there ever were: live, ended, of another epoch or node, repeated,
+ * garbled.
+ */
+const report = (tellings: readonly Telling[]) =>
+  command(`report(${JSON.stringify(tellings)})`, async (model, { real, granted }) => {
+    const told = tellings.flatMap((telling): Told[] => {
+      const held = pick(granted, telling.which);
+      if (held === undefined) return [];
+      const epoch = held.lease.epoch + (telling.fault === 'epoch' ? 1 : 0);
+      const other = nodes.find((id) => id !== held.nodeId) ?? held.nodeId;
+      const nodeId = telling.fault === 'node' ? other : held.nodeId;
+      const isChunk = model.step(held.lease.step).chunks !== undefined;
+      const lease = { ...held.lease, epoch };
+      return [{ lease, nodeId, results: resultsOf(telling, held, isChunk) }];
+    });
+    const [first] = told;
+    if (first === undefined) return;
+    const ofStep = told.filter(({ lease }) => lease.step === first.lease.step);
+    await tell(model, real, first.nodeId, ofStep);
+  });
 
 async function expireOne(model: FarmModel, real: RealFarm, lease: LeaseRef, nodeId: NodeId) {
   const record = JSON.stringify({ e: lease.epoch, n: nodeId, o: 'lost' });
@@ -258,7 +242,8 @@ const finish = (at: number) =>
       const held = await grantOne(model, pair, step, spanId, spanId);
       if (held === undefined) continue;
       const { first, last } = held;
-      await tell(model, real, held.lease, held.nodeId, [{ code: 'b', first, last }]);
+      const results = [{ code: 'b', first, last }] as const;
+      await tell(model, real, held.nodeId, [{ ...held, results }]);
     }
   });
 
@@ -326,32 +311,6 @@ const extend = (at: number, tasks: number, isStale: boolean) =>
   );
 
 const small = fc.nat(7);
-const code = fc.constantFrom<ModelResult['code']>(
-  ...([
-    'b',
-    'b',
-    'b',
-    'b',
-    's',
-    's',
-    't',
-    'ta',
-    'ta',
-    'n',
-    'na',
-    'f',
-    'wa',
-    'x',
-    'r',
-    'r',
-  ] as const),
-);
-const telling: fc.Arbitrary<Telling> = fc.record({
-  which: fc.nat(30),
-  parts: fc.array(fc.record({ code, tasks: fc.integer({ min: 1, max: 3 }) }), { maxLength: 4 }),
-  from: fc.constantFrom(0, 0, 0, 0, 1, 2),
-  fault: fc.constantFrom('none', 'none', 'none', 'none', 'none', 'none', 'epoch', 'node'),
-});
 const size = fc.integer({ min: 1, max: 4 });
 const off = fc.constantFrom(0, 0, 0, 0, 1);
 
@@ -361,7 +320,7 @@ export const commandArbitraries: fc.Arbitrary<Command>[] = [
   ...Array.from({ length: 5 }, () =>
     fc.tuple(small, small, small, fc.nat(4)).map((of) => grant(...of)),
   ),
-  ...Array.from({ length: 7 }, () => telling.map(report)),
+  ...Array.from({ length: 7 }, () => fc.array(telling, { minLength: 1, maxLength: 3 }).map(report)),
   ...Array.from({ length: 2 }, () => small.map(finish)),
   fc.nat(30).map(expire),
   fc.nat(30).map(rerun),

@@ -2,7 +2,7 @@ import { stepsToRetry } from '@karst/orchestrator/domain/steps-to-retry.ts';
 import type { FailureCode } from '@karst/orchestrator/store/span-store.ts';
 import type { JobState, TaskState } from '@karst/shared/protocol/job.ts';
 import {
-  FAULTS_MAX,
+  charge,
   fedOf,
   heir,
   inOrder,
@@ -10,6 +10,7 @@ import {
   type JobShape,
   leaveTo,
   type ModelLease,
+  type ModelReport,
   type ModelResult,
   type ModelSpan,
   type ModelStep,
@@ -147,8 +148,18 @@ export class FarmModel {
     return span.partner;
   }
 
-  report(index: number, spanId: number, lease: ModelLease, results: readonly ModelResult[]) {
-    const step = this.step(index);
+  /** What becomes of each; what follows for step and job is looked at behind the last. */
+  report(index: number, leases: readonly ModelReport[]) {
+    const told = leases.map((lease) => this.reportOne(this.step(index), lease));
+    const accepted = leases.filter((_, i) => told[i] === 'accepted');
+    if (accepted.some(({ results }) => results.some(({ code }) => isFailure(code)))) {
+      this.checkFailed();
+    }
+    if (accepted.length > 0) this.settle(index);
+    return told;
+  }
+
+  private reportOne(step: ModelStep, { spanId, lease, results }: ModelReport) {
     const span = step.spans.get(spanId);
     const held = span?.lease;
     if (span === undefined || held === undefined) return 'lost';
@@ -171,8 +182,6 @@ export class FarmModel {
       if (result.code === 'r') break;
     }
     if (span.first > span.last) step.spans.delete(spanId);
-    if (news.some(({ code }) => isFailure(code))) this.checkFailed();
-    this.settle(index);
     return 'accepted';
   }
 
@@ -201,32 +210,9 @@ export class FarmModel {
     code: FailureCode,
     nodeId: string,
   ): void {
-    const again = this.charge(step, first, last, code, nodeId);
+    const again = charge(this.shape, step, first, last, code, nodeId);
     this.mark(step, first, last, again ? 'waiting' : 'failed');
     if (again) this.queue(step, first, last);
-  }
-
-  /** Whether they may run again. A chunk's tasks are charged alike. */
-  private charge(
-    step: ModelStep,
-    first: number,
-    last: number,
-    code: FailureCode,
-    nodeId: string,
-  ): boolean {
-    const [by, avoids] = code;
-    let again = true;
-    for (const task of step.tasks.slice(first, last + 1)) {
-      if (by === 't' || by === 'x') task.failures += 1;
-      else if (by !== 'w') task.faults += 1;
-      if (avoids === 'a') task.avoided.add(nodeId);
-      if (by === 't' || by === 'x' || by === 'n') task.blamed.add(nodeId);
-      again = by !== 'x' && task.failures <= this.shape.maxRetries;
-      if (by === 'n' || by === 'f') again = task.faults <= FAULTS_MAX;
-      if (by === 'w') again = true;
-      else if (by !== 'f' && task.blamed.size >= (this.shape.poisonNodes ?? 3)) again = false;
-    }
-    return again;
   }
 
   expire(index: number, spanId: number, lease: ModelLease): boolean {
@@ -241,7 +227,7 @@ export class FarmModel {
     if (span.partner) step.spans.delete(span.partner);
     let { first } = span;
     const charged = step.chunks === undefined ? first : span.last;
-    if (!this.charge(step, first, charged, 'na', span.lease.nodeId)) {
+    if (!charge(this.shape, step, first, charged, 'na', span.lease.nodeId)) {
       this.mark(step, first, charged, 'failed');
       first = charged + 1;
     }

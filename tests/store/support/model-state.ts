@@ -57,6 +57,13 @@ export function heir(
   return other?.lease === undefined ? undefined : other;
 }
 
+/** What a node says of one of its leases. */
+export interface ModelReport {
+  spanId: number;
+  lease: ModelLease;
+  results: readonly ModelResult[];
+}
+
 export interface ModelStep {
   state: StepState;
   dependsOn: readonly number[];
@@ -165,4 +172,28 @@ export function leaveTo(
   other.partner = 0;
   if (avoided === undefined) return;
   for (const task of tasks.slice(other.first, other.last + 1)) task.avoided.add(avoided);
+}
+
+/** Whether they may run again. A chunk's tasks are charged alike. */
+export function charge(
+  { maxRetries, poisonNodes = 3 }: JobShape,
+  step: ModelStep,
+  first: number,
+  last: number,
+  code: FailureCode,
+  nodeId: string,
+): boolean {
+  const [by, avoids] = code;
+  let again = true;
+  for (const task of step.tasks.slice(first, last + 1)) {
+    if (by === 't' || by === 'x') task.failures += 1;
+    else if (by !== 'w') task.faults += 1;
+    if (avoids === 'a') task.avoided.add(nodeId);
+    if (by === 't' || by === 'x' || by === 'n') task.blamed.add(nodeId);
+    again = by !== 'x' && task.failures <= maxRetries;
+    if (by === 'n' || by === 'f') again = task.faults <= FAULTS_MAX;
+    if (by === 'w') again = true;
+    else if (by !== 'f' && task.blamed.size >= poisonNodes) again = false;
+  }
+  return again;
 }

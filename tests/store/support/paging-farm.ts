@@ -14,6 +14,7 @@ import { systemRandom } from '@karst/shared/random.ts';
 import type { Redis } from 'ioredis';
 import type { TestStorage } from '../../support/storage.ts';
 import { RealFarm } from './real-farm.ts';
+import { reportOne } from './report-one.ts';
 
 const nodeId = newNodeId(systemRandom);
 
@@ -149,7 +150,7 @@ export class PagingFarm {
       }
     }
     const lease = { jobId, step: 0, spanId: span.spanId, leaseId, epoch };
-    const reported = await spans.report(nodeId, lease, this.farm.nowMs(), results);
+    const reported = await reportOne(spans, nodeId, lease, this.farm.nowMs(), results);
     if (reported.status !== 'accepted') throw new Error(`the report was ${reported.status}`);
     // As published: the pass leaves alone what is not.
     await this.redis.del(keys.unpublished(jobId));

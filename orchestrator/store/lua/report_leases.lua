@@ -1,0 +1,153 @@
+-- Records results of a node's leases of one step, each fenced: nothing changes unless span, node, lease
+-- and epoch are the live ones. From: span leased by exactly this lease. To: tasks ended, waiting again, or
+-- still running. Each lease is four words, span_id lease_id epoch results, the last of them a number, and
+-- that many results of seven words each, in task order: code first last run_ms record outputs outputs_count.
+--   b  bare success of a range; record is a member of the runs set
+--   s  success of one task, or of a chunk, with a record, perhaps with outputs
+--   t, n, f, w, x  failure of one task; charge() tells whose fault each is, and what a second letter a means
+--   r  given back: the rest of the span, the lease ends; record, if any, is of the task that was preempted
+-- In a step whose chunks adapt the span is one chunk: a result is of all of it, and a failure of its
+-- first task is the chunk's, whatever else is said.
+-- A repeated report is harmless: results before the span's first open task are skipped.
+-- Of two leases of the same tasks the first success counts and ends the other; one that fails, other than
+-- for good (x), or is given back while the other runs, just ends.
+-- Returns { effects, then of each lease: status, released, requeued, runs_on }: status accepted, lost or
+-- refused; released 1 when the lease is over; requeued 1 when the span waits again; runs_on 1 when its
+-- tasks run on under another lease. Cost O(tasks reported).
+-- INCLUDE job
+-- INCLUDE rerun
+-- KEYS job_key step_key spans_key
+-- ARGV step_index node_id now_ms max_faults words*
+local s = redis.call('HMGET', step_key, 'chunked', 'frame_dependents', 'reopens')
+local chunked, frame_dependents = s[1] == '1', s[2]
+-- Tasks that were run again leave the runs of their former attempts.
+local reopened = s[3]
+
+local done, run_ms, accepted_any, failed_any = 0, 0, false, false
+-- Run times by bucket, four to each doubling (scheduler/task-times.ts).
+local times = {}
+local function note_times(ms, n)
+  run_ms = run_ms + ms
+  local bucket = math.floor(4 * math.log(math.max(ms / n, 1)) / math.log(2))
+  times[bucket] = (times[bucket] or 0) + n
+end
+
+local function last_of(k, span)
+  local fails = string.find('bsr', words[k], 1, true) == nil
+  return chunked and fails and span.last or tonumber(words[k + 2])
+end
+
+-- Whether results from word `from` to word `to` follow each other within the span.
+local function in_order(span, from, to)
+  local next_task = span.first
+  for k = from, to, 7 do
+    local first, last = tonumber(words[k + 1]), last_of(k, span)
+    if last >= next_task then
+      local whole = (words[k] ~= 'r' and not chunked) or last == span.last
+      local single = chunked or words[k] == 'b' or words[k] == 'r' or first == last
+      if first ~= next_task or last > span.last or not whole or not single then return false end
+      next_task = last + 1
+    end
+  end
+  return true
+end
+
+local function note_success(k, first, last, epoch)
+  set_bits(step_key .. ':succeeded', first, last, 1)
+  done = done + last - first + 1
+  if frame_dependents then note_release(step_index, first, last) end
+  note_times(tonumber(words[k + 3]), last - first + 1)
+  if words[k] == 'b' then
+    if reopened then redis.call('ZREMRANGEBYSCORE', step_key .. ':runs', first, last) end
+    redis.call('ZADD', step_key .. ':runs', first, words[k + 4])
+    return
+  end
+  redis.call('HSET', step_key .. ':attempts', first, words[k + 4])
+  if words[k + 5] ~= '' then
+    redis.call('HSET', step_key .. ':outputs', first, words[k + 5])
+    redis.call('HINCRBY', job_key, 'outputs_accepted', words[k + 6])
+    redis.call('RPUSH', prefix .. 'unpublished', step_index .. ':' .. first .. ':' .. epoch .. ':' .. words[k + 6])
+  end
+  redis.call('HDEL', step_key .. ':progress', first)
+end
+
+-- Answers status, released, requeued, runs_on of one lease; its results are words `from` to `to`.
+local function record(span_id, lease_id, epoch, from, to)
+  local span = parse_span(redis.call('HGET', spans_key, span_id))
+  if not span or span.state ~= 'l' or span.node ~= node_id or span.lease ~= lease_id
+    or span.epoch ~= epoch then
+    return 'lost', 1, 0, 0
+  end
+  if not in_order(span, from, to) then return 'refused', 0, 0, 0 end
+
+  accepted_any = true
+  local partner = partner_of(step_key, span)
+  local runs_on, avoid, returned = false, false, false
+  local next_task = span.first
+  for k = from, to, 7 do
+    local code, first, last = words[k], tonumber(words[k + 1]), last_of(k, span)
+    if last >= next_task then
+      next_task = last + 1
+      local ends_for_good = code == 'b' or code == 's' or string.sub(code, 1, 1) == 'x'
+      if partner and partner.state == 'l' and not ends_for_good then
+        runs_on, avoid = true, string.sub(code, 2, 2) == 'a'
+        break
+      elseif code == 'b' or code == 's' then
+        note_success(k, first, last, epoch)
+      elseif code == 'r' then
+        returned = true
+        next_task = first
+        if words[k + 4] ~= '' then redis.call('HSET', step_key .. ':attempts', first, words[k + 4]) end
+        redis.call('HDEL', step_key .. ':progress', first)
+        -- Nothing follows what was given back.
+        break
+      else
+        failed_any = true
+        fail_tasks(step_key, first, last, code, max_faults, node_id, words[k + 4])
+      end
+    end
+  end
+
+  local released, requeued = 0, 0
+  if runs_on then
+    leave_to_partner(step_key, span_id, span, partner, avoid)
+    released = 1
+  elseif next_task > span.last then
+    redis.call('HDEL', spans_key, span_id)
+    released = 1
+  elseif returned then
+    redis.call('HSET', spans_key, span_id, 'q ' .. next_task .. ' ' .. span.last)
+    move(step_key, 'running', 'waiting', span.last - next_task + 1)
+    released, requeued = 1, 1
+  elseif next_task > span.first then
+    span.first = next_task
+    redis.call('HSET', spans_key, span_id, pack_lease(span))
+  end
+  -- What has a partner is one task or chunk: its lease is over, or nothing was reported.
+  if partner and released == 1 and not runs_on then end_partner(step_index, span, partner) end
+  return 'accepted', released, requeued, runs_on and 1 or 0
+end
+
+local out = { '' }
+local at = 1
+while at <= #words do
+  local from = at + 4
+  local to = from + 7 * words[at + 3] - 1
+  for _, word in ipairs({ record(words[at], words[at + 1], words[at + 2], from, to) }) do
+    out[#out + 1] = word
+  end
+  at = to + 1
+end
+
+-- Once for all leases: a step or job ends no sooner than its last result here is recorded.
+if done > 0 then
+  move(step_key, 'running', 'succeeded', done)
+  redis.call('HINCRBY', step_key, 'run_ms', run_ms)
+  redis.call('HINCRBY', step_key, 'run_tasks', done)
+  for bucket, n in pairs(times) do redis.call('HINCRBY', step_key .. ':times', bucket, n) end
+end
+if not accepted_any then return out end
+if failed_any then check_failed_tasks(tonumber(redis.call('HGET', job_key, 'max_failed'))) end
+settle_step(step_index)
+out[1] = encode_effects()
+return out
