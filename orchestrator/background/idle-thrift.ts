@@ -5,6 +5,8 @@ import type { Pass } from './pass.ts';
 
 /** Above this share of the event loop's time a replica counts as busy. */
 const BUSY = 0.4;
+/** With fewer calls that wait there is little to spare, and collections are in the way of submissions. */
+const WAITING_MIN = 2000;
 /** How far the heap may grow between full collections while idle, percent. */
 const THRIFTY_PERCENT = 20;
 /** The young generation grows no further while idle, bytes. */
@@ -13,10 +15,10 @@ const YOUNG_BYTES = 6 * 1024 * 1024;
 /**
  * Keeps an idle replica small. Thousands of idle nodes hold a waiting call each; what those leave
  * behind lives just long enough to reach the old generation, which V8 would let double, through a young
- * one of a hundred megabytes. While idle, V8 collects before the heap has grown by a fifth, beginning
- * with a full collection when load ends. Under load that would cost a third of the throughput.
+ * one of a hundred megabytes. When load ends, all is collected once; while so many calls wait idly, V8
+ * collects before the heap has grown by a fifth. Under load that would cost a third of the throughput.
  */
-export function idleThriftPass(): Pass {
+export function idleThriftPass(waitingCalls: () => number): Pass {
   let before = performance.eventLoopUtilization();
   let wasBusy = true;
   return {
@@ -26,9 +28,10 @@ export function idleThriftPass(): Pass {
       const now = performance.eventLoopUtilization();
       const isBusy = performance.eventLoopUtilization(now, before).utilization > BUSY;
       before = now;
-      setFlagsFromString(`--heap-growing-percent=${isBusy ? 0 : THRIFTY_PERCENT}`);
+      const isThrifty = !isBusy && waitingCalls() >= WAITING_MIN;
+      setFlagsFromString(`--heap-growing-percent=${isThrifty ? THRIFTY_PERCENT : 0}`);
       if (wasBusy && !isBusy) await collect();
-      const mayGrow = isBusy || youngBytes() < YOUNG_BYTES;
+      const mayGrow = !isThrifty || youngBytes() < YOUNG_BYTES;
       setFlagsFromString(`--semi-space-growth-factor=${mayGrow ? 2 : 1}`);
       wasBusy = isBusy;
     },

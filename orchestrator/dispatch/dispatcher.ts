@@ -167,6 +167,11 @@ export class Dispatcher {
     return news;
   }
 
+  /** How many calls are parked. */
+  get waitingCalls(): number {
+    return this.waiters.size;
+  }
+
   /** Looks once more whether a parked call can be served. */
   lookAgain(): void {
     this.serve();
