@@ -11,6 +11,7 @@ const needs: Record<string, ('redis' | 'blender' | 'ffmpeg')[]> = {
   openjd: [],
   blender: ['redis', 'blender', 'ffmpeg'],
   simulate: [],
+  transfer: ['redis'],
 };
 const packages = needs[name];
 if (packages === undefined) {

@@ -9,6 +9,8 @@ export interface TestStorage {
   bucket: string;
   accessKeyId: string;
   secretAccessKey: string;
+  /** Where it is a process of ours. */
+  pid?: number;
   stop(): Promise<void>;
 }
 
@@ -31,6 +33,7 @@ async function startLocal(): Promise<TestStorage> {
     endpoint: `http://127.0.0.1:${port}`,
     bucket: 'karst',
     ...credentials,
+    pid: child.pid,
     async stop() {
       await child.kill();
       await rm(dir, { recursive: true, force: true });
