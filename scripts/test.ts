@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { ensurePyTorch } from './pytorch.ts';
 import { runCommand } from './run-command.ts';
+import { ensureSeaweedFs } from './seaweedfs.ts';
 import { ensureSystemPackages, setUpOrExit } from './system-packages.ts';
 
 /**
@@ -77,6 +78,7 @@ async function runVitest(args: readonly string[], env: NodeJS.ProcessEnv) {
 async function main(args: readonly string[]): Promise<number> {
   const pytorchBinDir = await setUpOrExit(async () => {
     await ensureSystemPackages(['redis', 'blender', 'ffmpeg', 'povray']);
+    await ensureSeaweedFs();
     return ensurePyTorch();
   });
   const inherited = process.env.PATH ?? '';

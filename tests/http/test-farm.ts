@@ -25,8 +25,8 @@ import { RedisProcess } from './redis-process.ts';
 export const logger: Logger = pino({ level: 'silent' });
 
 /** Storage of the test file's own, with its bucket. */
-export async function startStorage() {
-  const { stop, ...server } = await startObjectStorage();
+export async function startStorage(start = startObjectStorage) {
+  const { stop, ...server } = await start();
   const config = { ...server, region: 'us-east-1' };
   const objects = createObjectStore(config);
   await objects.ensureBucket();

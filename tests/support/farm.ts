@@ -21,6 +21,8 @@ export interface FarmOptions {
   replicas?: number;
   /** Further settings of the orchestrator. */
   env?: Record<string, string>;
+  /** Another store than the local endpoint. */
+  storage?: () => Promise<TestStorage>;
 }
 
 export interface AgentOptions {
@@ -58,7 +60,10 @@ export class Farm {
 
   static async start(options: FarmOptions = {}): Promise<Farm> {
     const dir = await mkdtemp(join(tmpdir(), 'karst-farm-'));
-    const [redis, storage] = await Promise.all([startRedis(), startObjectStorage()]);
+    const [redis, storage] = await Promise.all([
+      startRedis(),
+      (options.storage ?? startObjectStorage)(),
+    ]);
     const farm = new Farm(dir, redis, storage, options);
     for (let i = 0; i < (options.replicas ?? 1); i++) {
       farm.urls.push(`http://127.0.0.1:${await freePort()}`);

@@ -1,0 +1,204 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { text } from 'node:stream/consumers';
+import { createClient } from '@karst/orchestrator/objects/client.ts';
+import { copyObject } from '@karst/orchestrator/objects/copy.ts';
+import { createObjectStore, type ObjectStore } from '@karst/orchestrator/objects/store.ts';
+import { MULTIPART_THRESHOLD_BYTES } from '@karst/shared/protocol/files.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { TestStorage } from '../support/storage.ts';
+import { startStorage } from './test-farm.ts';
+
+/** What the orchestrator does with its bucket, on whatever server `start` starts. */
+export function objectStoreSuite(start: () => Promise<TestStorage>): void {
+  let storage: Awaited<ReturnType<typeof startStorage>>;
+  let objects: ObjectStore;
+  beforeAll(async () => {
+    storage = await startStorage(start);
+    objects = storage.objects;
+  });
+  afterAll(() => storage.close());
+
+  const sha256 = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest('hex');
+  const strangeKey = "studios/x/outputs/a b/ü+%25'(1)*!~/#frame?.exr";
+
+  describe('objects', () => {
+    it('go there and back, whatever is in their names', async () => {
+      await objects.putJson(strangeKey, { frames: [1, 2] });
+      expect(await objects.getJson(strangeKey)).toEqual({ frames: [1, 2] });
+      expect(await objects.head(strangeKey)).toEqual({ key: strangeKey, sizeBytes: 16 });
+      const { items } = await objects.list('studios/x/outputs/');
+      expect(items).toEqual([{ key: strangeKey, sizeBytes: 16 }]);
+      expect(await objects.copy(strangeKey, 'copies/ü 1+1')).toBe(true);
+      expect(await objects.getText('copies/ü 1+1')).toBe('{"frames":[1,2]}');
+      expect(await (await fetch(await objects.presignGet(strangeKey))).json()).toEqual({
+        frames: [1, 2],
+      });
+    });
+
+    it('that are absent answer undefined, false, or nothing to delete', async () => {
+      expect(await objects.getJson('absent')).toBeUndefined();
+      expect(await objects.getStream('absent')).toBeUndefined();
+      expect(await objects.head('absent')).toBeUndefined();
+      expect(await objects.copy('absent', 'elsewhere')).toBe(false);
+      await objects.delete('absent');
+      expect(await objects.deletePrefix('absent/')).toBe(0);
+    });
+
+    it('are read in ranges', async () => {
+      await objects.putText('range', '0123456789');
+      const middle = await objects.getStream('range', { start: 3, end: 5 });
+      expect([middle?.sizeBytes, middle && (await text(middle.stream))]).toEqual([3, '345']);
+      const rest = await objects.getStream('range', { start: 8 });
+      expect(rest && (await text(rest.stream))).toBe('89');
+    });
+
+    it('are listed page by page and deleted by prefix, not beyond it', async () => {
+      for (const name of ['many/a', 'many/b', 'many/c', 'many-more'])
+        await objects.putText(name, 'x');
+      const first = await objects.list('many/', undefined, 2);
+      const second = await objects.list('many/', first.nextCursor, 2);
+      expect([...first.items, ...second.items].map((item) => item.key)).toEqual([
+        'many/a',
+        'many/b',
+        'many/c',
+      ]);
+      expect(second.nextCursor).toBeUndefined();
+      await expect(objects.deletePrefix('many')).rejects.toThrow(/lacks its/);
+      expect(await objects.deletePrefix('many/')).toBe(3);
+      expect(await objects.getText('many-more')).toBe('x');
+    });
+
+    it('are copied in parts when they are too large for one copy', async () => {
+      const bytes = randomBytes(11 * 1024 * 1024);
+      await upload(`large/${sha256(bytes)}`, bytes);
+      const source = { key: `large/${sha256(bytes)}`, sizeBytes: bytes.length };
+      const client = createClient(storage.config);
+      await copyObject(
+        client,
+        storage.config.bucket,
+        source,
+        'large/copy',
+        undefined,
+        1,
+        5 * 1024 * 1024,
+      );
+      client.destroy();
+      const copy = await fetch(await objects.presignGet('large/copy'));
+      expect(sha256(Buffer.from(await copy.arrayBuffer()))).toBe(sha256(bytes));
+    });
+
+    it('are downloaded under the name people know', async () => {
+      await objects.putText('named', 'x');
+      const url = await objects.presignGet('named', { downloadAs: 'Überblick "1".exr' });
+      const { headers } = await fetch(url);
+      expect(headers.get('content-disposition')).toBe(
+        `attachment; filename="_berblick _1_.exr"; filename*=UTF-8''%C3%9Cberblick%20%221%22.exr`,
+      );
+    });
+
+    it('of a storage that is away are an outage, not a bug', async () => {
+      const away = createObjectStore({ ...storage.config, endpoint: 'http://127.0.0.1:9' });
+      const outage = { name: 'ObjectStoreUnavailableError' };
+      await expect(away.head('x')).rejects.toMatchObject(outage);
+      await expect(away.putText('x', 'x')).rejects.toMatchObject(outage);
+      away.close();
+    });
+  });
+
+  async function upload(key: string, bytes: Buffer): Promise<void> {
+    const grant = await objects.createUpload(key, {
+      sha256: sha256(bytes),
+      sizeBytes: bytes.length,
+    });
+    if (grant.kind !== 'single') throw new Error('expected one PUT');
+    const answer = await fetch(grant.url, { method: 'PUT', headers: grant.headers, body: bytes });
+    expect(answer.status).toBe(200);
+  }
+
+  describe('an upload', () => {
+    const good = Buffer.from('what was promised');
+    const grantFor = async (key: string) => {
+      const grant = await objects.createUpload(key, {
+        sha256: sha256(good),
+        sizeBytes: good.length,
+      });
+      if (grant.kind !== 'single') throw new Error('expected one PUT');
+      return grant;
+    };
+    const put = (url: string, headers: Record<string, string>, body: Buffer) =>
+      fetch(url, { method: 'PUT', headers, body });
+
+    it('takes exactly the bytes it was made for', async () => {
+      const { url, headers } = await grantFor('uploads/good');
+      expect((await put(url, headers, good)).status).toBe(200);
+      expect(await objects.getText('uploads/good')).toBe('what was promised');
+    });
+
+    it.each([
+      ['other bytes of the same size', Buffer.from('what was PROMISED'), false],
+      ['the bytes of another checksum', Buffer.from('what was PROMISED'), true],
+      ['more bytes', Buffer.from('what was promised and more'), false],
+    ])('refuses %s', async (_what, body, relabel) => {
+      const { url, headers } = await grantFor('uploads/bad');
+      const sum = createHash('sha256').update(body).digest('base64');
+      const sent = {
+        ...headers,
+        'content-length': String(body.length),
+        ...(relabel ? { 'x-amz-checksum-sha256': sum } : {}),
+      };
+      expect((await put(url, sent, body)).status).toBeGreaterThanOrEqual(400);
+      expect(await objects.head('uploads/bad')).toBeUndefined();
+    });
+
+    it('can not be turned to another object', async () => {
+      const { url, headers } = await grantFor('uploads/mine');
+      const elsewhere = url.replace('uploads/mine', 'uploads/yours');
+      expect((await put(elsewhere, headers, good)).status).toBe(403);
+    });
+
+    it('takes an empty file', async () => {
+      await upload('uploads/empty', Buffer.alloc(0));
+      expect(await objects.head('uploads/empty')).toMatchObject({ sizeBytes: 0 });
+    });
+
+    it('travels in parts above 64 MB, each checked', async () => {
+      const bytes = Buffer.alloc(MULTIPART_THRESHOLD_BYTES + 1000, 'karst');
+      const parts = [
+        bytes.subarray(0, MULTIPART_THRESHOLD_BYTES),
+        bytes.subarray(MULTIPART_THRESHOLD_BYTES),
+      ];
+      const partMd5 = parts.map((part) => createHash('md5').update(part).digest('base64'));
+      const grant = await objects.createUpload('uploads/big', {
+        sha256: sha256(bytes),
+        sizeBytes: bytes.length,
+        partMd5,
+      });
+      if (grant.kind !== 'multipart') throw new Error('expected parts');
+      const send = (index: number, body = parts[index] ?? Buffer.alloc(0)) =>
+        fetch(grant.partUrls[index] ?? '', {
+          method: 'PUT',
+          headers: { 'content-md5': partMd5[index] ?? '' },
+          body,
+        });
+      const corrupted = Buffer.from(parts[1] ?? []);
+      corrupted[0] = 0;
+      expect((await send(1, corrupted)).status).toBe(400);
+      const etags: string[] = [];
+      for (const index of [0, 1]) etags.push((await send(index)).headers.get('etag') ?? '');
+      const complete = (tags: string[]) =>
+        objects.completeUpload('uploads/big', grant.uploadId, tags);
+      expect(await complete(['"nonsense"', '"nonsense"'])).toBe('invalid_parts');
+      expect(await complete(etags)).toBe('completed');
+      // The first answer may have been lost.
+      expect(await complete(etags)).toBe('completed');
+      expect(await objects.head('uploads/big')).toMatchObject({ sizeBytes: bytes.length });
+    });
+
+    it('that nobody started can not be completed', async () => {
+      expect(await objects.completeUpload('uploads/none', 'nonsense', ['"x"'])).toBe(
+        'no_such_upload',
+      );
+      await objects.abortUpload('uploads/none', 'nonsense');
+    });
+  });
+}

@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { jobIdSchema } from '@karst/shared/protocol/ids.ts';
+import { expect, it } from 'vitest';
+import { runCli, testDir } from '../cli/support/run-cli.ts';
+import { startSeaweedFs } from '../support/seaweedfs.ts';
+import { farmForFile } from './support/farm-for-file.ts';
+import { published } from './support/job-state.ts';
+import { StudioView } from './support/studio-view.ts';
+
+const farm = farmForFile({ storage: startSeaweedFs });
+
+const LARGE_BYTES = 65 * 1024 * 1024;
+const parameter = (name: string, dataFlow: 'IN' | 'OUT') => ({
+  name,
+  type: 'PATH',
+  objectType: dataFlow === 'IN' ? 'FILE' : 'DIRECTORY',
+  dataFlow,
+  default: name.toLowerCase(),
+});
+/** One small file a task with what came in, and one that is large enough to travel in parts. */
+const script = [
+  'cat "$1" > "$2/frame $3+é.txt"; echo "$3" >> "$2/frame $3+é.txt"',
+  `if [ "$3" = 1 ]; then head -c ${LARGE_BYTES} /dev/zero > "$2/large.bin"; fi`,
+].join('; ');
+const args = ['-ec', script, 'task', '{{Param.Scene}}', '{{Param.Out}}', '{{Task.Param.N}}'];
+const template = {
+  specificationVersion: 'jobtemplate-2023-09',
+  name: 'on SeaweedFS',
+  parameterDefinitions: [parameter('Scene', 'IN'), parameter('Out', 'OUT')],
+  steps: [
+    {
+      name: 'Render',
+      parameterSpace: { taskParameterDefinitions: [{ name: 'N', type: 'INT', range: '1-3' }] },
+      script: { actions: { onRun: { command: '/bin/sh', args } } },
+    },
+  ],
+};
+
+it('inputs, outputs large and small, the studio’s view and downloads, with SeaweedFS as the store', async () => {
+  const cwd = await testDir();
+  await writeFile(path.join(cwd, 'template.yaml'), JSON.stringify(template));
+  await writeFile(path.join(cwd, 'scene'), 'scene\n');
+  await farm().startAgent({ slots: 2 });
+  const env = {
+    KARST_URL: farm().urls[0] ?? '',
+    KARST_API_KEY_FILE: path.join(farm().dir, 'admin.key'),
+  };
+  const karst = (...words: string[]) => runCli(words, { cwd, env });
+
+  const submitted = await karst('submit', '.', '--download', 'results');
+  expect(submitted.stderr).toContain('Downloaded 4 files');
+  expect(submitted.code).toBe(0);
+  const text = (n: number) => readFile(path.join(cwd, `results/out/frame ${n}+é.txt`), 'utf8');
+  expect(await Promise.all([1, 2, 3].map(text))).toEqual([1, 2, 3].map((n) => `scene\n${n}\n`));
+  const large = createHash('sha256').update(
+    await readFile(path.join(cwd, 'results/out/large.bin')),
+  );
+  expect(large.digest('hex')).toBe(
+    createHash('sha256').update(Buffer.alloc(LARGE_BYTES)).digest('hex'),
+  );
+
+  const job = await published(farm(), jobIdSchema.parse(submitted.stdout.trim()));
+  const view = new StudioView(farm().storage);
+  const keys = await view.keys(`studios/default/outputs/${job.id}/`);
+  expect(keys.map((key) => key.split('/').slice(4).join('/')).sort()).toEqual([
+    ...[1, 2, 3].map((n) => `Render/out/frame ${n}+é.txt`),
+    'Render/out/large.bin',
+  ]);
+});
