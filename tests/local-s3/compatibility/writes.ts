@@ -2,15 +2,22 @@ import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand } from '@aws-sd
 import { expect, it } from 'vitest';
 import { expectRefusal, patterned, type Subject } from './connection.ts';
 
-/** Conditional writes, and writes and reads of one key at the same time. */
-export function writeChecks(subject: Subject): void {
+const requestsOf = (subject: Subject) => {
   const at = (key: string) => ({ Bucket: subject.bucket, Key: key });
-  const put = (key: string, body: string | Buffer, more = {}) =>
-    subject.client.send(new PutObjectCommand({ ...at(key), Body: body, ...more }));
-  const bytesAt = async (key: string) => {
-    const found = await subject.client.send(new GetObjectCommand(at(key)));
-    return Buffer.from((await found.Body?.transformToByteArray()) ?? []);
+  return {
+    at,
+    put: (key: string, body: string | Buffer, more = {}) =>
+      subject.client.send(new PutObjectCommand({ ...at(key), Body: body, ...more })),
+    bytesAt: async (key: string) => {
+      const found = await subject.client.send(new GetObjectCommand(at(key)));
+      return Buffer.from((await found.Body?.transformToByteArray()) ?? []);
+    },
   };
+};
+
+/** Conditional writes. Karst relies on none. */
+export function conditionalWriteChecks(subject: Subject): void {
+  const { put, bytesAt } = requestsOf(subject);
 
   it('creates with If-None-Match: * only what does not exist', async () => {
     await put('once', 'first', { IfNoneMatch: '*' });
@@ -51,6 +58,11 @@ export function writeChecks(subject: Subject): void {
     expect(winners).toHaveLength(1);
     expect((await bytesAt('race-match')).toString()).toBe(`${winners[0]}`);
   });
+}
+
+/** Writes and reads of one key at the same time. */
+export function concurrentWriteChecks(subject: Subject): void {
+  const { at, put } = requestsOf(subject);
 
   it('leaves one whole object behind 200 parallel writes of one key', async () => {
     const sizeOf = (index: number) => 1000 + index * 700;
