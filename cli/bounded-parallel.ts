@@ -3,23 +3,24 @@
  * aborts the signal given to the others, which are waited for, and is thrown.
  */
 export async function boundedParallel<T>(
-  items: Iterable<T>,
+  items: Iterable<T> | AsyncIterable<T>,
   parallelMax: number,
   work: (item: T, signal: AbortSignal) => Promise<void>,
   outer?: AbortSignal,
 ): Promise<void> {
   const failure = new AbortController();
   const signal = outer ? AbortSignal.any([outer, failure.signal]) : failure.signal;
-  const queue = items[Symbol.iterator]();
+  const queue =
+    Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
   const lane = async () => {
-    for (let next = queue.next(); !next.done; next = queue.next()) {
-      signal.throwIfAborted();
-      try {
+    try {
+      for (let next = await queue.next(); !next.done; next = await queue.next()) {
+        signal.throwIfAborted();
         await work(next.value, signal);
-      } catch (error) {
-        failure.abort(error);
-        throw error;
       }
+    } catch (error) {
+      failure.abort(error);
+      throw error;
     }
   };
   const lanes = await Promise.allSettled(Array.from({ length: parallelMax }, lane));

@@ -1,26 +1,27 @@
-import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { createHash, type Hash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import type { OutputDownload } from '@karst/shared/protocol/files.ts';
-import type { Random } from '@karst/shared/random.ts';
 import { NetworkError } from '../api/http.ts';
 import { CliError, errnoCode } from '../failure.ts';
+import { damaged, type FetchWork, fetchPieces, type ObjectLink } from './fetch-pieces.ts';
 import { hashFile } from './hash-file.ts';
-import { storageRequest } from './storage-request.ts';
 
-interface DownloadWork {
-  random: Random;
-  signal: AbortSignal;
+export interface FileContent {
+  sha256: string;
+  sizeBytes: number;
+}
+
+export interface DownloadWork extends FetchWork {
   onBytes: (bytes: number) => void;
 }
+
+const READ_BYTES = 1024 * 1024;
 
 /** Whether `file` holds this content already. */
 export async function holdsContent(
   file: string,
-  content: { sha256: string; sizeBytes: number },
+  content: FileContent,
   signal: AbortSignal,
 ): Promise<boolean> {
   const found = await stat(file).catch((error: unknown) => {
@@ -33,56 +34,98 @@ export async function holdsContent(
 }
 
 /**
- * Streams one output to `file`: into a temporary file beside it, verified, then moved into place, so
- * that `file` is never half written. Throws StorageRefusalError, StorageUnreachableError, CliError.
+ * Fetches one object into `file`, by way of a partial file beside it that is verified and then moved
+ * into place, so that `file` is never half written. A partial file that an earlier download of the
+ * same content left is gone on with. Two downloads that meet write the same bytes to the same places.
+ * Throws StorageRefusalError, StorageUnreachableError, CliError; the partial file stays for next time,
+ * unless it is what was wrong.
  */
 export async function downloadFile(
-  output: OutputDownload,
+  link: ObjectLink,
+  content: FileContent,
   file: string,
   work: DownloadWork,
 ): Promise<void> {
-  const partial = `${file}.${work.random.uuid().slice(0, 8)}.part`;
+  const partial = partialPath(file, content);
   try {
     await mkdir(path.dirname(file), { recursive: true });
-    await storageRequest(
-      {
-        method: 'GET',
-        url: output.url,
-        what: output.path,
-        random: work.random,
-        signal: work.signal,
-      },
-      async (answer) => {
-        const check = contentCheck(output, work.onBytes);
-        await pipeline(answer, check, createWriteStream(partial), { signal: work.signal });
-      },
-    );
-    await rename(partial, file);
+    let fetched = await fetchInto(partial, link, content, work);
+    // What was there before may be what is damaged: one try without it.
+    if (!fetched.isWhole && fetched.resumedBytes > 0) {
+      await rm(partial, { force: true });
+      work.onBytes(-content.sizeBytes);
+      fetched = await fetchInto(partial, link, content, work);
+    }
+    if (!fetched.isWhole) {
+      await rm(partial, { force: true });
+      throw damaged(link.what);
+    }
+    await moveIntoPlace(partial, file, content, work.signal);
   } catch (error) {
-    await rm(partial, { force: true });
     throw explained(error, file);
   }
 }
 
-/** Passes bytes on and fails at the end unless they are the output's. */
-function contentCheck(output: OutputDownload, onBytes: (bytes: number) => void): Transform {
-  const sha256 = createHash('sha256');
-  let bytes = 0;
-  return new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      sha256.update(chunk);
-      bytes += chunk.length;
-      onBytes(chunk.length);
-      done(null, chunk);
-    },
-    flush(done) {
-      if (bytes === output.sizeBytes && sha256.digest('hex') === output.sha256) done();
-      else
-        done(
-          new CliError(`${output.path} arrived damaged: its content does not match its SHA-256.`),
-        );
-    },
-  });
+/** Of a length that fits beside any name, another for each content and each name. */
+function partialPath(file: string, { sha256 }: FileContent): string {
+  const name = createHash('sha256').update(path.basename(file)).digest('hex').slice(0, 8);
+  return path.join(path.dirname(file), `.karst-${sha256.slice(0, 24)}-${name}.part`);
+}
+
+async function fetchInto(
+  partial: string,
+  link: ObjectLink,
+  content: FileContent,
+  work: DownloadWork,
+): Promise<{ isWhole: boolean; resumedBytes: number }> {
+  const handle = await open(partial, constants.O_RDWR | constants.O_CREAT, 0o666);
+  try {
+    const sha256 = createHash('sha256');
+    if ((await handle.stat()).size > content.sizeBytes) await handle.truncate();
+    const resumedBytes = await hashPresent(handle, sha256, work);
+    let position = resumedBytes;
+    if (position < content.sizeBytes || content.sizeBytes === 0) {
+      for await (const chunk of fetchPieces(link, position, work)) {
+        sha256.update(chunk);
+        for (let written = 0; written < chunk.length; ) {
+          const { bytesWritten } = await handle.write(chunk, written, undefined, position);
+          written += bytesWritten;
+          position += bytesWritten;
+        }
+        work.onBytes(chunk.length);
+      }
+    }
+    return { isWhole: sha256.digest('hex') === content.sha256, resumedBytes };
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Hashes what a former download left; answers how many bytes. */
+async function hashPresent(handle: FileHandle, sha256: Hash, work: DownloadWork): Promise<number> {
+  const buffer = Buffer.allocUnsafe(READ_BYTES);
+  for (let position = 0; ; ) {
+    work.signal.throwIfAborted();
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);
+    if (bytesRead === 0) return position;
+    sha256.update(buffer.subarray(0, bytesRead));
+    position += bytesRead;
+    work.onBytes(bytesRead);
+  }
+}
+
+async function moveIntoPlace(
+  partial: string,
+  file: string,
+  content: FileContent,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await rename(partial, file);
+  } catch (error) {
+    // Another download of the same file was a moment earlier.
+    if (errnoCode(error) !== 'ENOENT' || !(await holdsContent(file, content, signal))) throw error;
+  }
 }
 
 function explained(error: unknown, file: string): unknown {

@@ -1,24 +1,19 @@
 import path from 'node:path';
 import { type OutputDownload, treePathSchema } from '@karst/shared/protocol/files.ts';
-import { routes } from '@karst/shared/protocol/routes.ts';
-import { patientRetry } from '../api/backoff.ts';
 import type { ApiClient } from '../api/client.ts';
 import { boundedParallel } from '../bounded-parallel.ts';
 import { relativeInside } from '../bundle/path-values.ts';
 import { CliError } from '../failure.ts';
 import { downloadFile, holdsContent } from './download-file.ts';
-import { StorageRefusalError } from './storage-request.ts';
-import type { TransferMeter } from './transfer-meter.ts';
+import { linkOf, listOutputs, type OutputSelection } from './output-pages.ts';
 
-const FILES_PARALLEL_MAX = 4;
-const PAGE_FILES_MAX = 200;
+/** Files at once. A file that is alone uses as many requests itself. */
+const REQUESTS_MAX = 8;
 
-export interface DownloadRequest {
-  jobId: string;
-  step: string | undefined;
-  /** Where `<dir>/<path>` go. */
-  dir: string;
-  signal: AbortSignal;
+/** Told as bytes and files come. */
+export interface DownloadMeter {
+  addBytes: (bytes: number) => void;
+  addFile: () => void;
 }
 
 export interface DownloadSummary {
@@ -26,88 +21,77 @@ export interface DownloadSummary {
   downloadedBytes: number;
   /** Files that were there already with the same content. */
   presentCount: number;
-  /** Paths that more than one step wrote: the later step's file is the one kept. */
+  /** Paths that more than one task wrote: the file of the one listed last is kept. */
   sharedPaths: Set<string>;
 }
 
-/** Downloads a job's accepted outputs, page by page, skipping what is there already. */
-export async function downloadOutputs(
-  api: ApiClient,
-  request: DownloadRequest,
-  meter: TransferMeter,
-): Promise<DownloadSummary> {
-  const summary: DownloadSummary = {
+/** Brings a job's accepted outputs to `<dir>/<path>`, as often as it is asked to, each once. */
+export class OutputDownloader {
+  readonly summary: DownloadSummary = {
     downloadedCount: 0,
     downloadedBytes: 0,
     presentCount: 0,
     sharedPaths: new Set(),
   };
-  const seen = new Map<string, string>();
-  meter.begin('Downloading');
-  let cursor: string | undefined;
-  do {
-    const page = await fetchPage(api, request, cursor);
-    const outputs = lastOfEachPath(page.items, seen, summary);
-    try {
-      await downloadPage(api, outputs, request, { meter, summary });
-    } catch (error) {
-      // Links live for a while only: on a slow line a page can outlast them. One fresh page is tried.
-      if (!(error instanceof StorageRefusalError) || error.status !== 403) throw error;
-      const fresh = await fetchPage(api, request, cursor);
-      await downloadPage(api, lastOfEachPath(fresh.items, seen, summary), request, {
-        meter,
-        summary,
-      });
-    }
-    cursor = page.nextCursor;
-  } while (cursor !== undefined);
-  return summary;
-}
+  readonly #api: ApiClient;
+  readonly #dir: string;
+  readonly #meter: DownloadMeter;
+  /** By path: which output was brought there. */
+  readonly #brought = new Map<string, string>();
+  /** By path: one file is written by one at a time, in the order of the list. */
+  readonly #writing = new Map<string, Promise<void>>();
 
-function fetchPage(api: ApiClient, request: DownloadRequest, cursor: string | undefined) {
-  const { jobId, step, signal } = request;
-  return api.call(
-    routes.listOutputs,
-    { params: { jobId }, query: { cursor, step, limit: PAGE_FILES_MAX } },
-    { signal, retry: patientRetry },
-  );
-}
-
-function lastOfEachPath(
-  outputs: readonly OutputDownload[],
-  seen: Map<string, string>,
-  summary: DownloadSummary,
-): OutputDownload[] {
-  const last = new Map<string, OutputDownload>();
-  for (const output of outputs) {
-    const writer = `${output.step}/${output.task}`;
-    const earlier = seen.get(output.path);
-    if (earlier !== undefined && earlier !== writer) summary.sharedPaths.add(output.path);
-    seen.set(output.path, writer);
-    last.set(output.path, output);
+  constructor(api: ApiClient, dir: string, meter: DownloadMeter) {
+    this.#api = api;
+    this.#dir = dir;
+    this.#meter = meter;
   }
-  return [...last.values()];
-}
 
-async function downloadPage(
-  api: ApiClient,
-  outputs: readonly OutputDownload[],
-  request: DownloadRequest,
-  work: { meter: TransferMeter; summary: DownloadSummary },
-): Promise<void> {
-  const { meter, summary } = work;
-  const one = async (output: OutputDownload, signal: AbortSignal) => {
-    const file = placeInside(request.dir, output.path);
+  /** Whatever is listed under `selection` and not brought yet. */
+  async bring(selection: OutputSelection, signal: AbortSignal): Promise<void> {
+    const outputs = listOutputs(this.#api, selection, signal);
+    const bring = (output: OutputDownload, at: AbortSignal) =>
+      this.#inTurn(output.path, () => this.#bringOne(selection.jobId, output, at));
+    await boundedParallel(outputs, REQUESTS_MAX, bring, signal);
+  }
+
+  async #inTurn(treePath: string, work: () => Promise<void>): Promise<void> {
+    const before = this.#writing.get(treePath);
+    const done = before === undefined ? work() : before.then(work);
+    this.#writing.set(treePath, done);
+    try {
+      await done;
+    } finally {
+      if (this.#writing.get(treePath) === done) this.#writing.delete(treePath);
+    }
+  }
+
+  async #bringOne(jobId: string, output: OutputDownload, signal: AbortSignal): Promise<void> {
+    const { summary } = this;
+    const writer = `${output.step}/${output.task}`;
+    const source = `${output.sha256} ${writer}`;
+    const earlier = this.#brought.get(output.path);
+    if (earlier !== undefined && !earlier.endsWith(` ${writer}`)) {
+      summary.sharedPaths.add(output.path);
+    }
+    if (earlier === source) return;
+    const file = placeInside(this.#dir, output.path);
     if (await holdsContent(file, output, signal)) {
-      summary.presentCount++;
+      if (earlier === undefined) summary.presentCount++;
     } else {
-      await downloadFile(output, file, { random: api.random, signal, onBytes: meter.addBytes });
+      await downloadFile(linkOf(this.#api, jobId, output), output, file, {
+        random: this.#api.random,
+        signal,
+        onBytes: this.#meter.addBytes,
+        // Those that write are under way; each has its even share of the requests.
+        requestsMax: () => Math.floor(REQUESTS_MAX / Math.max(1, this.#writing.size)),
+      });
       summary.downloadedCount++;
       summary.downloadedBytes += output.sizeBytes;
     }
-    meter.addFile();
-  };
-  await boundedParallel(outputs, FILES_PARALLEL_MAX, one, request.signal);
+    this.#brought.set(output.path, source);
+    this.#meter.addFile();
+  }
 }
 
 /** The API's schema has checked the path already; a file must never land elsewhere, so look again. */

@@ -1,4 +1,5 @@
 import { sleep } from '@karst/shared/clock.ts';
+import type { FarmEvent } from '@karst/shared/protocol/event.ts';
 import { type Job, terminalJobStates } from '@karst/shared/protocol/job.ts';
 import type { ApiClient } from '../api/client.ts';
 import { type CliContext, say } from '../context.ts';
@@ -20,6 +21,17 @@ class WaitTimeoutError extends CliError {
   override name = 'WaitTimeoutError';
 }
 
+/** What goes on beside the waiting, and is told with it. */
+export interface WaitCompany {
+  /** Behind each progress line; empty: nothing. */
+  alsoShown: () => string;
+  onEvent: (event: FarmEvent) => void;
+  /** Runs until the signal aborts it, which the job's end does; its failure ends the waiting. */
+  work: (signal: AbortSignal) => Promise<never>;
+  /** The command with which to come back. */
+  command: string;
+}
+
 export interface WaitOutcome {
   job: Job;
   exitCode: ExitCode;
@@ -34,18 +46,20 @@ export async function waitForJob(
   api: ApiClient,
   jobId: string,
   timeoutMs?: number,
+  company?: WaitCompany,
 ): Promise<WaitOutcome> {
+  const command = company?.command ?? `karst wait ${jobId}`;
   const line = new StatusLine(context.stderr, context.clock);
   try {
     const job = await withInterrupt((signal) =>
-      watchShown(context, api, jobId, { line, signal, timeoutMs }),
+      watchShown(context, api, jobId, { line, signal, timeoutMs, command, company }),
     );
     line.clear();
     return { job, exitCode: await tellEnd(context, api, job) };
   } catch (error) {
     line.clear();
     if (error instanceof InterruptedError) {
-      throw new InterruptedError(`Detached; the job goes on. Come back with: karst wait ${jobId}`);
+      throw new InterruptedError(`Detached; the job goes on. Come back with: ${command}`);
     }
     throw error;
   }
@@ -55,13 +69,15 @@ interface Shown {
   line: StatusLine;
   signal: AbortSignal;
   timeoutMs: number | undefined;
+  command: string;
+  company: WaitCompany | undefined;
 }
 
 async function watchShown(
   context: CliContext,
   api: ApiClient,
   jobId: string,
-  { line, signal, timeoutMs }: Shown,
+  { line, signal, timeoutMs, command, company }: Shown,
 ): Promise<Job> {
   const over = new AbortController();
   const watchSignal = AbortSignal.any([signal, over.signal]);
@@ -79,19 +95,21 @@ async function watchShown(
     const hold = heldText(view.job);
     if (hold !== undefined && hold !== shownHold) line.note(`${hold}.`);
     shownHold = hold;
-    line.update(text.render(view, { barWidth }), { important });
+    line.update(text.render(view, { barWidth }) + (company?.alsoShown() ?? ''), { important });
   };
   const watching = watchJob(jobId, {
     api,
     clock: context.clock,
     signal: watchSignal,
     onChange: show,
+    onEvent: company?.onEvent,
     onContact: (isThere) =>
       line.note(isThere ? 'Connected again.' : 'The orchestrator does not answer; trying again.'),
   });
   const ticking = tick(() => latest && show(latest), watchSignal);
   const timers = [ticking];
-  if (timeoutMs !== undefined) timers.push(timeOut(jobId, timeoutMs, watchSignal));
+  if (timeoutMs !== undefined) timers.push(timeOut(command, timeoutMs, watchSignal));
+  if (company !== undefined) timers.push(company.work(watchSignal));
   try {
     return await Promise.race([watching, ...timers]);
   } finally {
@@ -107,10 +125,10 @@ async function tick(work: () => void, signal: AbortSignal): Promise<never> {
   }
 }
 
-async function timeOut(jobId: string, timeoutMs: number, signal: AbortSignal): Promise<never> {
+async function timeOut(command: string, timeoutMs: number, signal: AbortSignal): Promise<never> {
   await sleep(timeoutMs, signal);
   throw new WaitTimeoutError(
-    `The job is not over after ${formatDuration(timeoutMs)}. It goes on; come back with: karst wait ${jobId}`,
+    `The job is not over after ${formatDuration(timeoutMs)}. It goes on; come back with: ${command}`,
     { exitCode: exitCodes.waitTimeout },
   );
 }

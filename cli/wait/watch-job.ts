@@ -1,5 +1,5 @@
 import { type Clock, sleep } from '@karst/shared/clock.ts';
-import { farmEventSchema } from '@karst/shared/protocol/event.ts';
+import { type FarmEvent, farmEventSchema } from '@karst/shared/protocol/event.ts';
 import { type Job, terminalJobStates } from '@karst/shared/protocol/job.ts';
 import { routes } from '@karst/shared/protocol/routes.ts';
 import { backoffMs } from '../api/backoff.ts';
@@ -23,6 +23,8 @@ export interface WatchOptions {
   clock: Clock;
   signal: AbortSignal;
   onChange: (view: JobView) => void;
+  /** Each event of the job; 'reset' also where some may have been missed: on every connection. */
+  onEvent?: ((event: FarmEvent) => void) | undefined;
   /** Said once when contact breaks, and once when it is back. */
   onContact: (isThere: boolean) => void;
 }
@@ -131,6 +133,7 @@ class Watch {
       },
     );
     await this.#read();
+    this.#options.onEvent?.({ type: 'reset' });
     return this.#events(readServerSentEvents(answer));
   }
 
@@ -144,6 +147,7 @@ class Watch {
       if ('jobId' in event && event.jobId !== this.#jobId) continue;
       yield async () => {
         this.#contact();
+        this.#options.onEvent?.(event);
         if (this.#view.apply(event) === 'read again') await this.#read();
         else this.#changed();
       };

@@ -31,17 +31,19 @@ export class OutputReader {
     this.history = history;
   }
 
-  /** Up to `limit` files from `place` on, up to the end of step `lastStep`. */
+  /** Up to `limit` files from `place` on, up to the end of step `lastStep`, or its task `lastTask`. */
   async page(
     jobId: JobId,
     place: OutputPlace,
     lastStep: number,
     limit: number,
+    lastTask = Number.MAX_SAFE_INTEGER,
   ): Promise<OutputPage> {
     const files: PlacedOutput[] = [];
     let { task, file } = place;
     for (let step = place.step; step <= lastStep; step++) {
-      const count = await this.tasksToLookAt(jobId, step);
+      const there = await this.tasksToLookAt(jobId, step);
+      const count = step === lastStep ? Math.min(there, lastTask + 1) : there;
       while (task < count) {
         const stop = Math.min((pageOf(task) + 1) * PAGE_TASKS, count);
         for (const accepted of await this.tasks(jobId, step, task, stop)) {

@@ -25,7 +25,8 @@ import { taskSchema } from './task.ts';
 
 const jobParams = z.object({ jobId: jobIdSchema });
 const stepParams = jobParams.extend({ step: z.string().min(1).describe("The step's name.") });
-const taskParams = stepParams.extend({ task: z.coerce.number().int().min(0) });
+const taskIndex = z.coerce.number().int().min(0);
+const taskParams = stepParams.extend({ task: taskIndex });
 
 export const jobRoutes = {
   submitJob: route({
@@ -243,7 +244,11 @@ export const fileRoutes = {
     summary: 'Accepted outputs with links to download them.',
     access: read,
     params: jobParams,
-    query: pageQuerySchema.extend({ step: z.string().optional() }),
+    query: pageQuerySchema.extend({
+      step: z.string().optional(),
+      firstTask: taskIndex.optional().describe('With `step`: from this task on, by its index.'),
+      lastTask: taskIndex.optional().describe('With `step`: to this task, itself included.'),
+    }),
     response: pageOf(outputDownloadSchema),
     problems: ['not_found'],
   }),

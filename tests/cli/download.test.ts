@@ -55,6 +55,11 @@ describe('karst download', () => {
     expect((await download()).code).toBe(0);
     expect((await readFile(path.join(out, 'big.exr'))).equals(content)).toBe(true);
     expect(await readdir(out)).toEqual(['big.exr']);
+    const [first, second] = server.seen('GET', place.slice(4));
+    expect(first?.headers.range).toBeUndefined();
+    const from = Number(/^bytes=(\d+)-299999$/.exec(second?.headers.range ?? '')?.[1]);
+    expect(from).toBeGreaterThan(0);
+    expect(from).toBeLessThanOrEqual(100_000);
   });
 
   it('never writes outside the directory, whatever it is told', async () => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { jobIdSchema } from '@karst/shared/protocol/ids.ts';
+import { routes } from '@karst/shared/protocol/routes.ts';
 import { expect, it } from 'vitest';
 import { runCli, testDir } from '../cli/support/run-cli.ts';
 import { startSeaweedFs } from '../support/seaweedfs.ts';
@@ -61,7 +62,19 @@ it('inputs, outputs large and small, the studio’s view and downloads, with Sea
     createHash('sha256').update(Buffer.alloc(LARGE_BYTES)).digest('hex'),
   );
 
-  const job = await published(farm(), jobIdSchema.parse(submitted.stdout.trim()));
+  const params = { jobId: jobIdSchema.parse(submitted.stdout.trim()) };
+  const listed = await farm()
+    .api()
+    .call(routes.listOutputs, { params, query: { step: 'Render', firstTask: 1, lastTask: 1 } });
+  expect(listed.items.map((item) => item.path)).toEqual(['out/frame 2+é.txt']);
+  const stepless = farm()
+    .api()
+    .call(routes.listOutputs, { params, query: { firstTask: 1 } });
+  await expect(stepless).rejects.toMatchObject({
+    problem: { errors: [{ path: ['query', 'step'] }] },
+  });
+
+  const job = await published(farm(), params.jobId);
   const view = new StudioView(farm().storage);
   const keys = await view.keys(`studios/default/outputs/${job.id}/`);
   expect(keys.map((key) => key.split('/').slice(4).join('/')).sort()).toEqual([

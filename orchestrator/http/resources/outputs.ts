@@ -36,7 +36,12 @@ export function outputHandlers(parts: {
       if (query.step !== undefined && only < 0) {
         throw new ProblemError('not_found', `The job has no step "${query.step}".`);
       }
-      const place = { step: Math.max(only, 0), task: 0, file: 0 };
+      if (only < 0 && (query.firstTask ?? query.lastTask) !== undefined) {
+        throw new ProblemError('invalid_request', 'found tasks without their step', [
+          { path: ['query', 'step'], message: 'expected with firstTask and lastTask' },
+        ]);
+      }
+      const place = { step: Math.max(only, 0), task: query.firstTask ?? 0, file: 0 };
       if (query.cursor !== undefined) {
         const [, step, task, file] = CURSOR.exec(query.cursor) ?? [];
         if (step === undefined) {
@@ -47,7 +52,7 @@ export function outputHandlers(parts: {
         Object.assign(place, { step: Number(step), task: Number(task), file: Number(file) });
       }
       const lastStep = only < 0 ? steps.length - 1 : only;
-      const page = await outputs.page(job.id, place, lastStep, query.limit);
+      const page = await outputs.page(job.id, place, lastStep, query.limit, query.lastTask);
       const items: OutputDownload[] = await Promise.all(
         page.files.map(async (file) => ({
           step: steps[file.step]?.name ?? '',

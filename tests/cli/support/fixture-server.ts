@@ -52,6 +52,7 @@ export class FixtureServer {
   readonly #server: http.Server;
   readonly #watchers = new Set<http.ServerResponse>();
   #eventId = 0;
+  #listings = 0;
 
   private constructor() {
     this.#server = http.createServer((request, response) => void this.#serve(request, response));
@@ -204,18 +205,28 @@ export class FixtureServer {
   };
 
   readonly #get: Answer = (request, response) => {
-    const found = this.outputs.get(decodeURIComponent(request.path.slice('/storage/'.length)));
+    const [path = ''] = request.path.split('?');
+    const found = this.outputs.get(decodeURIComponent(path.slice('/storage/'.length)));
     if (found === undefined) sendS3Error(response, 404, 'NoSuchKey', '');
-    else response.writeHead(200).end(found.content);
+    else sendContent(request, response, found.content);
   };
 
   /** Pages of two, so that paging is always part of it. */
   readonly #listOutputs: Answer = (request, response) => {
-    const from = Number(new URL(request.path, this.url).searchParams.get('cursor') ?? 0);
-    const all = [...this.outputs].map(([key, { output }]) => ({
-      ...output,
-      url: `${this.url}/storage/${encodeURIComponent(key)}`,
-    }));
+    const query = new URL(request.path, this.url).searchParams;
+    const from = Number(query.get('cursor') ?? 0);
+    const step = query.get('step');
+    const firstTask = Number(query.get('firstTask') ?? 0);
+    const lastTask = Number(query.get('lastTask') ?? Number.MAX_SAFE_INTEGER);
+    this.#listings++;
+    const all = [...this.outputs]
+      .map(([key, { output }]) => ({
+        ...output,
+        // Another link each time, as a signature is.
+        url: `${this.url}/storage/${encodeURIComponent(key)}?listing=${this.#listings}`,
+      }))
+      .filter((output) => step === null || output.step === step)
+      .filter((output) => output.task >= firstTask && output.task <= lastTask);
     const nextCursor = from + 2 < all.length ? String(from + 2) : undefined;
     sendJson(response, 200, { items: all.slice(from, from + 2), nextCursor });
   };
@@ -225,6 +236,23 @@ export class FixtureServer {
     response.write(': hello\n\n');
     this.#watchers.add(response);
   };
+}
+
+/** The whole, or the range that was asked for, as S3 does. */
+export function sendContent(
+  request: Pick<SeenRequest, 'headers'>,
+  response: http.ServerResponse,
+  content: Buffer,
+): void {
+  const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? [];
+  if (first === undefined) {
+    response.writeHead(200, { 'content-length': content.length }).end(content);
+    return;
+  }
+  const end = last ? Math.min(Number(last), content.length - 1) : content.length - 1;
+  response
+    .writeHead(206, { 'content-range': `bytes ${first}-${end}/${content.length}` })
+    .end(content.subarray(Number(first), end + 1));
 }
 
 export function sendJson(response: http.ServerResponse, status: number, body: unknown): void {
