@@ -49,6 +49,11 @@ export class ApiClient {
     this.#random = options.random;
   }
 
+  /** Where the farm is, for messages and for what is kept about it. */
+  get origin(): string {
+    return this.#url.origin;
+  }
+
   get random(): Random {
     return this.#random;
   }

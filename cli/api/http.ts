@@ -1,6 +1,6 @@
 import http from 'node:http';
 import https from 'node:https';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { errnoCode, messageOf } from '../failure.ts';
 
@@ -20,15 +20,16 @@ export interface HttpRequest {
   url: URL;
   headers?: Record<string, string>;
   /** A stream needs a Content-Length header and is consumed: it can't be sent twice. */
-  body?: string | Readable;
+  body?: string | Buffer | Readable;
   signal?: AbortSignal | undefined;
   /** Fails when nothing moves on the connection for this long. Default: one minute. */
   idleMsMax?: number;
 }
 
+const SOCKETS_MAX = 64;
 // Node leaves idle pooled sockets unreferenced, so they never keep the process alive.
-const httpAgent = new http.Agent({ keepAlive: true, maxSockets: 16 });
-const httpsAgent = new https.Agent({ keepAlive: true, maxSockets: 16 });
+const httpAgent = new http.Agent({ keepAlive: true, maxSockets: SOCKETS_MAX });
+const httpsAgent = new https.Agent({ keepAlive: true, maxSockets: SOCKETS_MAX });
 
 /** Sends one request; resolves with the answer once its head is here. Rejects with NetworkError. */
 export async function sendHttp(request: HttpRequest): Promise<http.IncomingMessage> {
@@ -62,9 +63,9 @@ export async function sendHttp(request: HttpRequest): Promise<http.IncomingMessa
   }
 }
 
-async function sendBody(outgoing: http.ClientRequest, body: string | Readable | undefined) {
-  if (body === undefined || typeof body === 'string') outgoing.end(body);
-  else await pipeline(body, outgoing);
+async function sendBody(outgoing: http.ClientRequest, body: HttpRequest['body']) {
+  if (body instanceof Readable) await pipeline(body, outgoing);
+  else outgoing.end(body);
 }
 
 /** Anything that a request itself fails with is the network's; our own errors carry no code. */

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { createJob } from '@karst/shared/openjd/create-job.ts';
 import type { Problem as TemplateProblem } from '@karst/shared/openjd/problem.ts';
 import type { Job, SubmissionInput } from '@karst/shared/protocol/job.ts';
@@ -17,6 +18,7 @@ import {
   type SuppliedValues,
   supplyValues,
 } from '../bundle/supplied-values.ts';
+import { cacheDir } from '../cache-dir.ts';
 import { type CliContext, say } from '../context.ts';
 import { readPolicy } from '../documents/read-policy.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -24,6 +26,7 @@ import { CliError, InterruptedError } from '../failure.ts';
 import { withInterrupt } from '../interrupt.ts';
 import { sayWarnings } from '../recipes/read-recipe.ts';
 import { count, formatBytes, plainText } from '../terminal/text.ts';
+import { HashCache } from '../transfer/hash-cache.ts';
 import { TransferMeter } from '../transfer/transfer-meter.ts';
 import { uploadInputs } from '../transfer/upload-inputs.ts';
 import { taskTotal } from '../wait/progress-text.ts';
@@ -53,6 +56,7 @@ const optionsSchema = policyOptionsSchema.extend({
   hold: z.array(z.string()).default([]),
   stepSettings: z.array(stepSettingSchema).default([]),
   paused: z.boolean().optional(),
+  hashCache: z.boolean().default(true),
   wait: z.boolean().default(false),
   timeout: z.number().optional(),
   download: z.string().optional(),
@@ -78,6 +82,7 @@ export function addSubmitCommand({ program, context, finish }: CommandLine): voi
       (step: string, before: string[] = []) => [...before, step],
     )
     .option('--paused', 'the job starts paused; karst resume lets it run')
+    .option('--no-hash-cache', 'read every file, whatever is known of it from earlier submits')
     .option('--wait', 'show progress until the job is over; Ctrl-C detaches')
     .option('--timeout <duration>', 'with --wait: stop waiting after this long (exit 6)', duration)
     .option('--download <dir>', 'wait, then download the outputs of a job that succeeded');
@@ -194,7 +199,9 @@ async function prepare(
   if (files.length === 0) return submission;
   const meter = new TransferMeter(context.stderr, context.clock);
   try {
-    const sent = await uploadInputs(api, files, meter, signal);
+    const { clock } = context;
+    const { cache, dir } = openCache(context, options);
+    const sent = await uploadInputs(files, { api, clock, meter, cache, cacheDir: dir, signal });
     meter.clear();
     say(
       context,
@@ -205,6 +212,16 @@ async function prepare(
   } finally {
     meter.clear();
   }
+}
+
+function openCache({ env, clock, random }: CliContext, { hashCache }: SubmitOptions) {
+  const dir = cacheDir(env);
+  const isWanted = hashCache && !env.KARST_NO_HASH_CACHE;
+  const cache =
+    dir === undefined || !isWanted
+      ? undefined
+      : new HashCache(path.join(dir, 'hashes'), clock, random);
+  return { dir, cache };
 }
 
 /** One key for all tries: a submission whose answer got lost makes no second job. */

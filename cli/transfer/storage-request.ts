@@ -29,7 +29,7 @@ export interface StorageRequest {
   url: string;
   headers?: Record<string, string>;
   /** Called for every try: a stream can be sent once. */
-  body?: () => Readable;
+  body?: () => Readable | Buffer;
   /** What it is about, for messages: "scene.blend". */
   what: string;
   random: Random;

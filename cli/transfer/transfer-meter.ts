@@ -1,31 +1,44 @@
 import type { Clock } from '@karst/shared/clock.ts';
 import { StatusLine } from '../terminal/status-line.ts';
-import { formatBytes } from '../terminal/text.ts';
+import { formatBytes, formatDuration } from '../terminal/text.ts';
 
-/** Shows how far a transfer is: files, bytes, and the rate since it began. */
+/** The rate is that of so long: what a person sees now, not what the morning was like. */
+const RATE_WINDOW_MS = 15_000;
+const SAMPLE_EVERY_MS = 500;
+
+/** How much there is to do, where that is known. */
+export interface TransferTotals {
+  files?: number;
+  bytes?: number;
+}
+
+/** Shows how far a transfer is: files, bytes, the rate, and how long it will take. */
 export class TransferMeter {
   readonly #line: StatusLine;
   readonly #clock: Clock;
   #verb = '';
+  #totals: TransferTotals = {};
   #files = 0;
-  #filesTotal = 0;
   #bytes = 0;
   #beganAtMs = 0;
+  #samples: { atMs: number; bytes: number }[] = [];
 
   constructor(stream: NodeJS.WriteStream, clock: Clock) {
     this.#line = new StatusLine(stream, clock);
     this.#clock = clock;
   }
 
-  /** A new phase: "Uploading", of so many files; undefined where that is not known. */
-  begin(verb: string, filesTotal?: number): void {
+  /** A new phase: "Uploading", of so much. */
+  begin(verb: string, totals: TransferTotals = {}): void {
     this.#verb = verb;
+    this.#totals = { ...totals };
     this.#files = 0;
-    this.#filesTotal = filesTotal ?? 0;
     this.#bytes = 0;
     this.#beganAtMs = this.#clock.monotonicMs();
+    this.#samples = [{ atMs: this.#beganAtMs, bytes: 0 }];
   }
 
+  /** Negative where bytes have to go again. */
   addBytes = (bytes: number): void => {
     this.#bytes += bytes;
     this.#show();
@@ -36,16 +49,39 @@ export class TransferMeter {
     this.#show();
   };
 
+  /** Bytes that need not go: they were there. */
+  skipBytes = (bytes: number): void => {
+    if (this.#totals.bytes !== undefined) this.#totals.bytes -= bytes;
+  };
+
   clear(): void {
     this.#line.clear();
   }
 
   #show(): void {
-    const seconds = (this.#clock.monotonicMs() - this.#beganAtMs) / 1000;
+    const nowMs = this.#clock.monotonicMs();
     // Nothing that is over at once needs saying; the summary does.
-    if (seconds < 0.5) return;
-    const files = this.#filesTotal > 0 ? `${this.#files}/${this.#filesTotal}` : `${this.#files}`;
-    const rate = formatBytes(this.#bytes / seconds);
-    this.#line.update(`${this.#verb} ${files} files, ${formatBytes(this.#bytes)}, ${rate}/s`);
+    if (nowMs - this.#beganAtMs < 500) return;
+    const { files, bytes } = this.#totals;
+    const rate = this.#bytesPerSecond(nowMs);
+    const said = [
+      `${this.#verb} ${this.#files}${files === undefined ? '' : `/${files}`} files`,
+      `${formatBytes(this.#bytes)}${bytes === undefined ? '' : ` of ${formatBytes(bytes)}`}`,
+      `${formatBytes(rate)}/s`,
+    ];
+    const leftBytes = (bytes ?? 0) - this.#bytes;
+    if (leftBytes > 0 && rate > 0) said.push(`${formatDuration((leftBytes / rate) * 1000)} left`);
+    this.#line.update(said.join(', '));
+  }
+
+  #bytesPerSecond(nowMs: number): number {
+    const last = this.#samples.at(-1);
+    if (last === undefined || nowMs - last.atMs >= SAMPLE_EVERY_MS) {
+      this.#samples.push({ atMs: nowMs, bytes: this.#bytes });
+      while ((this.#samples[1]?.atMs ?? nowMs) < nowMs - RATE_WINDOW_MS) this.#samples.shift();
+    }
+    const first = this.#samples[0];
+    if (first === undefined || nowMs === first.atMs) return 0;
+    return Math.max(0, (this.#bytes - first.bytes) / ((nowMs - first.atMs) / 1000));
   }
 }

@@ -1,18 +1,24 @@
-import type { InputFile } from '@karst/shared/protocol/files.ts';
-import { routes } from '@karst/shared/protocol/routes.ts';
-import { patientRetry } from '../api/backoff.ts';
+import type { Clock } from '@karst/shared/clock.ts';
+import { type InputFile, MULTIPART_THRESHOLD_BYTES } from '@karst/shared/protocol/files.ts';
 import type { ApiClient } from '../api/client.ts';
+import { isTransient } from '../api/client.ts';
+import { ProblemResponseError } from '../api/problem-error.ts';
 import { boundedParallel } from '../bounded-parallel.ts';
 import type { InputSource } from '../bundle/collect-inputs.ts';
-import { type HashedFile, hashFile } from './hash-file.ts';
+import { FileChangedError } from './file-stamp.ts';
+import type { HashCache } from './hash-cache.ts';
+import { type HashedFile, hashInputs } from './hash-inputs.ts';
+import { HashPool } from './hash-pool.ts';
+import { findMissing, type MissingContents } from './missing-contents.ts';
 import { StorageRefusalError } from './storage-request.ts';
 import type { TransferMeter } from './transfer-meter.ts';
-import { uploadFile } from './upload-file.ts';
+import { SMALL_FILE_BYTES, uploadFile } from './upload-file.ts';
+import { uploadParts } from './upload-parts.ts';
+import { removeOldStates } from './upload-state.ts';
 
-const FILES_PARALLEL_MAX = 4;
-const BATCH_FILES_MAX = 500;
-/** Bounds the size of one request: large files bring a line for each part. */
-const BATCH_PARTS_MAX = 20_000;
+/** By size: small files wait for answers, others for the line, and each holds memory. */
+const SMALL_AT_ONCE = 32;
+const MEDIUM_AT_ONCE = 6;
 
 export interface UploadSummary {
   inputs: InputFile[];
@@ -22,113 +28,122 @@ export interface UploadSummary {
   presentCount: number;
 }
 
+export interface UploadOptions {
+  api: ApiClient;
+  clock: Clock;
+  meter: TransferMeter;
+  /** Without: every file is read. */
+  cache: HashCache | undefined;
+  /** Where uploads that are cut are remembered. */
+  cacheDir: string | undefined;
+  signal: AbortSignal;
+}
+
 /** Hashes every input and uploads the contents that the studio does not have yet. */
 export async function uploadInputs(
-  api: ApiClient,
   sources: readonly InputSource[],
-  meter: TransferMeter,
-  signal: AbortSignal,
+  options: UploadOptions,
 ): Promise<UploadSummary> {
-  const inputs: InputFile[] = [];
-  const contents = new Map<string, HashedFile>();
-  meter.begin('Reading', sources.length);
-  const hash = async (source: InputSource, at: AbortSignal) => {
-    const hashed = await hashFile(source.absolutePath, { signal: at, onBytes: meter.addBytes });
-    contents.set(hashed.sha256, hashed);
-    const { sha256, sizeBytes } = hashed;
-    inputs.push({ path: source.treePath, sha256, sizeBytes, executable: source.executable });
-    meter.addFile();
-  };
-  await boundedParallel(sources, FILES_PARALLEL_MAX, hash, signal);
-  inputs.sort((a, b) => (a.path < b.path ? -1 : 1));
-
-  meter.begin('Uploading', contents.size);
-  const summary: UploadSummary = { inputs, uploadedCount: 0, uploadedBytes: 0, presentCount: 0 };
-  for (const batch of batches([...contents.values()])) {
-    await uploadBatch(api, batch, { meter, signal, summary });
-  }
-  return summary;
-}
-
-function* batches(files: readonly HashedFile[]): Generator<HashedFile[]> {
-  let batch: HashedFile[] = [];
-  let parts = 0;
-  for (const file of files) {
-    const own = file.partMd5?.length ?? 0;
-    if (batch.length === BATCH_FILES_MAX || (batch.length > 0 && parts + own > BATCH_PARTS_MAX)) {
-      yield batch;
-      batch = [];
-      parts = 0;
+  const pool = new HashPool();
+  try {
+    const hashed = await hashInputs(sources, { ...options, pool });
+    const contents = new Map([...hashed.values()].map((file) => [file.sha256, file]));
+    const work = { ...options, pool };
+    const sent = await sendMissing([...contents.values()], work);
+    const inputs = sources.map(({ treePath, absolutePath, executable }): InputFile => {
+      const { sha256 = '', sizeBytes = 0 } = hashed.get(absolutePath) ?? {};
+      return { path: treePath, sha256, sizeBytes, executable };
+    });
+    inputs.sort((a, b) => (a.path < b.path ? -1 : 1));
+    return { inputs, ...sent, presentCount: contents.size - sent.uploadedCount };
+  } catch (error) {
+    // What the cache says of it may be wrong: the next submit reads it.
+    if (error instanceof FileChangedError) {
+      await options.cache?.forget(error.file);
+      await options.cache?.flush();
     }
-    batch.push(file);
-    parts += own;
+    throw error;
+  } finally {
+    await pool.close();
   }
-  if (batch.length > 0) yield batch;
 }
 
-interface BatchWork {
-  meter: TransferMeter;
-  signal: AbortSignal;
-  summary: UploadSummary;
+interface SendWork extends UploadOptions {
+  pool: HashPool;
 }
 
-async function uploadBatch(api: ApiClient, batch: readonly HashedFile[], work: BatchWork) {
-  const wanted = await requestUploads(api, batch, work.signal);
-  const send = async (file: HashedFile, signal: AbortSignal) => {
-    const upload = wanted.get(file.sha256);
-    if (upload === undefined) {
-      work.summary.presentCount++;
-    } else {
-      await sendOnce(api, file, upload, { meter: work.meter, signal });
-      work.summary.uploadedCount++;
-      work.summary.uploadedBytes += file.sizeBytes;
-    }
-    work.meter.addFile();
-  };
-  await boundedParallel(batch, FILES_PARALLEL_MAX, send, work.signal);
+interface Waiting {
+  file: HashedFile;
+  group: MissingContents;
 }
 
-type WantedUpload = Parameters<typeof uploadFile>[1];
-
-/** Links to upload with, for those contents that are not there yet. */
-async function requestUploads(
-  api: ApiClient,
-  files: readonly HashedFile[],
-  signal: AbortSignal,
-): Promise<Map<string, WantedUpload>> {
-  const answer = await api.call(
-    routes.createAssetUploads,
-    {
-      body: {
-        files: files.map(({ sha256, sizeBytes, partMd5 }) => ({ sha256, sizeBytes, partMd5 })),
-      },
-    },
-    { signal, retry: patientRetry },
+async function sendMissing(contents: readonly HashedFile[], work: SendWork) {
+  const groups = await findMissing(work, contents);
+  const waiting = groups.flatMap((group) =>
+    [...group.waiting.values()].map((file): Waiting => ({ file, group })),
   );
-  const wanted = new Map<string, WantedUpload>();
-  for (const { sha256, upload } of answer.uploads) if (upload !== null) wanted.set(sha256, upload);
-  return wanted;
+  const bytes = waiting.reduce((sum, { file }) => sum + file.sizeBytes, 0);
+  work.meter.begin('Uploading', { files: waiting.length, bytes });
+  const sent = { uploadedCount: 0, uploadedBytes: 0 };
+  const send = async ({ file, group }: Waiting, signal: AbortSignal) => {
+    const sentBytes =
+      file.sizeBytes > MULTIPART_THRESHOLD_BYTES
+        ? await sendInParts(file, group, { ...work, signal })
+        : await sendWhole(file, group, { ...work, signal });
+    group.done(file);
+    work.meter.addFile();
+    if (sentBytes === undefined) return;
+    sent.uploadedCount++;
+    sent.uploadedBytes += sentBytes;
+  };
+  const between = (above: number, upTo: number) =>
+    waiting.filter(({ file }) => file.sizeBytes > above && file.sizeBytes <= upTo);
+  await boundedParallel(between(-1, SMALL_FILE_BYTES), SMALL_AT_ONCE, send, work.signal);
+  const medium = between(SMALL_FILE_BYTES, MULTIPART_THRESHOLD_BYTES);
+  await boundedParallel(medium, MEDIUM_AT_ONCE, send, work.signal);
+  const large = between(MULTIPART_THRESHOLD_BYTES, Number.POSITIVE_INFINITY);
+  if (large.length > 0 && work.cacheDir) await removeOldStates(work.cacheDir, work.clock);
+  await boundedParallel(large, 1, send, work.signal);
+  return sent;
 }
 
-/** A link may have expired while others were uploaded: then one new link is asked for. */
-async function sendOnce(
-  api: ApiClient,
-  file: HashedFile,
-  upload: WantedUpload,
-  work: { meter: TransferMeter; signal: AbortSignal },
-): Promise<void> {
-  const { signal } = work;
+/** Answers the bytes it sent; undefined where somebody else has uploaded the content meanwhile. */
+async function sendWhole(file: HashedFile, group: MissingContents, work: SendWork) {
   let sentBytes = 0;
   const onBytes = (bytes: number) => {
     sentBytes += bytes;
     work.meter.addBytes(bytes);
   };
+  const { signal } = work;
+  const { random } = work.api;
+  const upload = await group.uploadOf(file);
+  if (upload?.kind !== 'single') return undefined;
   try {
-    await uploadFile(file, upload, { api, signal, onBytes });
+    await uploadFile(file, upload, { random, signal, onBytes });
   } catch (error) {
+    // A link that expired while it waited: a fresh one is asked for, once.
     if (!(error instanceof StorageRefusalError) || error.status !== 403) throw error;
-    const again = (await requestUploads(api, [file], signal)).get(file.sha256);
     work.meter.addBytes(-sentBytes);
-    if (again !== undefined) await uploadFile(file, again, { api, signal, onBytes });
+    const fresh = await group.freshUploadOf(file);
+    if (fresh?.kind !== 'single') return undefined;
+    await uploadFile(file, fresh, { random, signal, onBytes });
+  }
+  return file.sizeBytes;
+}
+
+/** An upload that is gone (completed by another submit, aborted, forgotten) is begun anew, once. */
+async function sendInParts(file: HashedFile, group: MissingContents, work: SendWork) {
+  try {
+    return await uploadParts(file, work);
+  } catch (error) {
+    if (!isUploadGone(error)) throw error;
+    if ((await group.freshUploadOf(file)) === undefined) return undefined;
+    return await uploadParts(file, work);
   }
 }
+
+const isUploadGone = (error: unknown): boolean =>
+  (error instanceof StorageRefusalError && error.status === 404) ||
+  (error instanceof ProblemResponseError &&
+    error.problem.code === 'conflict' &&
+    !isTransient(error));

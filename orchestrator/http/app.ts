@@ -18,7 +18,6 @@ const bodyBytesMax: Partial<Record<OperationId, number>> = {
   submitJob: 32 * MEBIBYTE,
   syncNode: 8 * MEBIBYTE,
   // 1,000 files with the MD5 sums of their parts.
-  createAssetUploads: 8 * MEBIBYTE,
   createLeaseUploads: 8 * MEBIBYTE,
 };
 

@@ -8,8 +8,6 @@ import { ProblemError } from '../http/handler.ts';
 import { objectKeys } from '../objects/keys.ts';
 import type { ObjectStore } from '../objects/store.ts';
 
-/** HEAD requests under way at once while a submission's inputs are checked. */
-const HEADS_AT_ONCE = 32;
 const ERRORS_LISTED_MAX = 50;
 
 const flows = (parameter: ResolvedParameter) => (parameter.dataFlow ?? 'NONE') !== 'NONE';
@@ -87,20 +85,18 @@ export async function checkInputs(
 ): Promise<void> {
   const places = new Set([...Object.values(locations), ...assets]);
   const errors = [...unplaced(inputs, places), ...empty(job, inputs, locations)];
-  const pending = [...inputs.entries()];
-  const lane = async () => {
-    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-      const [index, file] = next;
-      const object = await objects.head(objectKeys.asset(studio, file.sha256));
-      if (object === undefined) {
-        errors.push({ path: ['inputs', index], message: `${file.path} has not been uploaded` });
-      } else if (object.sizeBytes !== file.sizeBytes) {
-        const message = `${file.path}: found ${object.sizeBytes} bytes in storage, expected ${file.sizeBytes}`;
-        errors.push({ path: ['inputs', index, 'sizeBytes'], message });
-      }
+  const hashes = inputs.map(({ sha256 }) => sha256);
+  const sizes = await objects.sizesBelow(objectKeys.assetPrefix(studio), hashes);
+  for (const [index, { path, sha256, sizeBytes }] of inputs.entries()) {
+    const stored = sizes.get(sha256);
+    if (stored === sizeBytes) continue;
+    if (stored === undefined) {
+      errors.push({ path: ['inputs', index], message: `${path} has not been uploaded` });
+    } else {
+      const message = `${path}: found ${stored} bytes in storage, expected ${sizeBytes}`;
+      errors.push({ path: ['inputs', index, 'sizeBytes'], message });
     }
-  };
-  await Promise.all(Array.from({ length: HEADS_AT_ONCE }, lane));
+  }
   const [first] = errors;
   if (first === undefined) return;
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';

@@ -22,6 +22,7 @@ export const objectKeys = {
   studios: 'studios/',
   studioJobs: (id: StudioId) => studio(id, 'jobs/'),
   studioPrefix: (id: StudioId) => studio(id, ''),
+  assetPrefix: (id: StudioId) => studio(id, 'assets/'),
   asset: (id: StudioId, sha256: string) => studio(id, `assets/${sha256}`),
 
   jobPrefix: (id: StudioId, jobId: JobId) => job(id, jobId, ''),

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '@karst/shared/clock.ts';
 import { type BucketOperations, bucketOperations } from './bucket.ts';
 import { createClient, type ObjectStoreConfig } from './client.ts';
+import { type PresenceOperations, presenceOperations } from './presence.ts';
 import { createPresign, escapeUri, type Presign } from './presign.ts';
 import { type ReadOperations, readOperations } from './reading.ts';
 import { type Uploads, uploadOperations } from './uploads.ts';
@@ -18,7 +19,12 @@ export interface PresignGetOptions {
  * The farm's bucket. Absent objects answer undefined; outages throw ObjectStoreUnavailableError,
  * anything else the SDK's error.
  */
-export interface ObjectStore extends ReadOperations, WriteOperations, BucketOperations, Uploads {
+export interface ObjectStore
+  extends ReadOperations,
+    PresenceOperations,
+    WriteOperations,
+    BucketOperations,
+    Uploads {
   /** A URL with which anybody can read `key` for an hour, unless told otherwise. */
   presignGet(key: string, options?: PresignGetOptions): Promise<string>;
 }
@@ -35,6 +41,7 @@ export function createObjectStore(
   const reading = readOperations(bucket);
   return {
     ...reading,
+    ...presenceOperations(bucket, reading),
     ...writeOperations(bucket, reading),
     ...bucketOperations(bucket),
     ...uploadOperations(bucket, presign),

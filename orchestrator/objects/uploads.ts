@@ -1,7 +1,6 @@
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
-  CreateMultipartUploadCommand,
   HeadObjectCommand,
 } from '@aws-sdk/client-s3';
 import {
@@ -11,6 +10,7 @@ import {
 } from '@karst/shared/protocol/files.ts';
 import type { Bucket } from './bucket.ts';
 import { attempt, classify, isS3Error } from './errors.ts';
+import { type PartUploads, partUploads } from './part-uploads.ts';
 import type { Presign } from './presign.ts';
 
 export interface UploadFile {
@@ -26,12 +26,16 @@ export interface UploadFile {
  */
 export type CompleteResult = 'completed' | 'no_such_upload' | 'invalid_parts';
 
-export interface Uploads {
+export interface Uploads extends PartUploads {
+  /** How the holder of the answer PUTs exactly this file to `key`, within an hour. */
+  singleUpload(key: string, file: UploadFile): Promise<SingleUpload>;
   /** How the holder of the answer uploads exactly this file to `key`, within an hour. */
   createUpload(key: string, file: UploadFile): Promise<Upload>;
   completeUpload(key: string, uploadId: string, etags: readonly string[]): Promise<CompleteResult>;
   abortUpload(key: string, uploadId: string): Promise<void>;
 }
+
+type SingleUpload = Extract<Upload, { kind: 'single' }>;
 
 const UPLOAD_LIFETIME_SECONDS = 3600;
 /** Parts of big files are uploaded one after the other: the last may start hours later. */
@@ -41,7 +45,14 @@ const MULTIPART_LIFETIME_SECONDS = 24 * 3600;
 export const partCount = (sizeBytes: number): number =>
   sizeBytes <= MULTIPART_THRESHOLD_BYTES ? 1 : Math.ceil(sizeBytes / partSizeBytes(sizeBytes));
 
+/** How many bytes part `number` (from 1) of a file that travels in parts has. */
+export function bytesOfPart(sizeBytes: number, number: number): number {
+  const size = partSizeBytes(sizeBytes);
+  return Math.min(size, sizeBytes - (number - 1) * size);
+}
+
 export function uploadOperations(bucket: Bucket, presign: Presign): Uploads {
+  const parts = partUploads(bucket, presign);
   const guarded = async <T>(operation: string, run: Promise<T>): Promise<T> => {
     try {
       return await run;
@@ -50,12 +61,14 @@ export function uploadOperations(bucket: Bucket, presign: Presign): Uploads {
     }
   };
   return {
+    ...parts,
+    singleUpload: (key, file) => createSingle(presign, key, file),
     createUpload: (key, file) =>
       guarded(
         'create upload',
         partCount(file.sizeBytes) === 1
           ? createSingle(presign, key, file)
-          : createMultipart(bucket, presign, key, file),
+          : createMultipart(parts, key, file),
       ),
     completeUpload: (key, uploadId, etags) =>
       guarded('complete upload', complete(bucket, key, uploadId, etags)),
@@ -63,7 +76,11 @@ export function uploadOperations(bucket: Bucket, presign: Presign): Uploads {
   };
 }
 
-async function createSingle(presign: Presign, key: string, file: UploadFile): Promise<Upload> {
+async function createSingle(
+  presign: Presign,
+  key: string,
+  file: UploadFile,
+): Promise<SingleUpload> {
   const headers = {
     'content-length': String(file.sizeBytes),
     'x-amz-checksum-sha256': Buffer.from(file.sha256, 'hex').toString('base64'),
@@ -74,8 +91,7 @@ async function createSingle(presign: Presign, key: string, file: UploadFile): Pr
 }
 
 async function createMultipart(
-  { client, name }: Bucket,
-  presign: Presign,
+  uploads: PartUploads,
   key: string,
   file: UploadFile,
 ): Promise<Upload> {
@@ -84,26 +100,15 @@ async function createMultipart(
   if (md5s.length !== parts) {
     throw new RangeError(`${parts} parts need as many MD5 sums, found ${md5s.length}`);
   }
-  const { UploadId } = await client.send(
-    new CreateMultipartUploadCommand({ Bucket: name, Key: key }),
-  );
-  if (UploadId === undefined) throw new Error('storage started an upload without an id');
-  const size = partSizeBytes(file.sizeBytes);
+  const uploadId = await uploads.beginUpload(key);
   const partUrls = await Promise.all(
-    md5s.map((md5, index) =>
-      presign({
-        method: 'PUT',
-        key,
-        query: { partNumber: String(index + 1), uploadId: UploadId },
-        headers: {
-          'content-length': String(Math.min(size, file.sizeBytes - index * size)),
-          'content-md5': md5,
-        },
-        expiresInSeconds: MULTIPART_LIFETIME_SECONDS,
-      }),
-    ),
+    md5s.map((md5, index) => {
+      const part = { number: index + 1, sizeBytes: bytesOfPart(file.sizeBytes, index + 1), md5 };
+      return uploads.partUrl(key, uploadId, part, MULTIPART_LIFETIME_SECONDS);
+    }),
   );
-  return { kind: 'multipart', uploadId: UploadId, partSizeBytes: size, partUrls };
+  const size = partSizeBytes(file.sizeBytes);
+  return { kind: 'multipart', uploadId, partSizeBytes: size, partUrls };
 }
 
 async function complete(

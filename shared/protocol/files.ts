@@ -56,6 +56,13 @@ export const outputFileSchema = z
   .meta({ id: 'OutputFile' });
 export type OutputFile = z.infer<typeof outputFileSchema>;
 
+/** PUT the bytes to `url` with exactly `headers`. */
+export const singleUploadSchema = z.object({
+  kind: z.literal('single'),
+  url: z.url(),
+  headers: z.record(z.string(), z.string()),
+});
+
 /**
  * How to send one object to storage. `single`: PUT the bytes to `url` with exactly `headers`.
  * `multipart`: PUT part i (of `partSizeBytes`, the last shorter) to `partUrls[i]` with the part's
@@ -63,11 +70,7 @@ export type OutputFile = z.infer<typeof outputFileSchema>;
  */
 export const uploadSchema = z
   .discriminatedUnion('kind', [
-    z.object({
-      kind: z.literal('single'),
-      url: z.url(),
-      headers: z.record(z.string(), z.string()),
-    }),
+    singleUploadSchema,
     z.object({
       kind: z.literal('multipart'),
       uploadId: z.string(),
@@ -80,26 +83,6 @@ export type Upload = z.infer<typeof uploadSchema>;
 
 /** Base64 MD5 of each part, in order, for files above MULTIPART_THRESHOLD_BYTES: storage checks them. */
 const partMd5 = z.array(z.string().length(24)).max(UPLOAD_PARTS_MAX).optional();
-
-export const assetUploadRequestSchema = z.strictObject({
-  files: z
-    .array(z.strictObject({ sha256: sha256Schema, sizeBytes, partMd5 }))
-    .min(1)
-    .max(1000),
-});
-export const assetUploadResponseSchema = z.object({
-  uploads: z.array(
-    z.object({
-      sha256: sha256Schema,
-      upload: uploadSchema.nullable().describe('null: the studio has this content already.'),
-    }),
-  ),
-});
-export const assetUploadCompleteSchema = z.strictObject({
-  sha256: sha256Schema,
-  uploadId: z.string().min(1).max(2000),
-  etags: z.array(z.string().min(1).max(200)).min(1).max(UPLOAD_PARTS_MAX),
-});
 
 export const attemptObjectKindSchema = z.enum(['output', 'log']);
 

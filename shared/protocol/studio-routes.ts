@@ -1,13 +1,17 @@
 import { z } from 'zod';
 import { done, read, submit } from './access-kinds.ts';
 import { addedTasksSchema, addTasksSchema } from './added-tasks.ts';
-import { jobExplanationSchema } from './explain.ts';
 import {
+  assetMultipartRequestSchema,
+  assetMultipartSchema,
+  assetPartsRequestSchema,
+  assetPartsSchema,
   assetUploadCompleteSchema,
   assetUploadRequestSchema,
   assetUploadResponseSchema,
-  outputDownloadSchema,
-} from './files.ts';
+} from './asset-uploads.ts';
+import { jobExplanationSchema } from './explain.ts';
+import { outputDownloadSchema } from './files.ts';
 import { jobIdSchema } from './ids.ts';
 import {
   jobRetryResultSchema,
@@ -226,6 +230,25 @@ export const fileRoutes = {
     access: submit,
     body: assetUploadRequestSchema,
     response: assetUploadResponseSchema,
+  }),
+  beginAssetUpload: route({
+    method: 'post',
+    path: '/v1/assets/uploads/multipart',
+    tag: 'files',
+    summary:
+      'Begin the upload of a large input file, or go on with one: tells the parts that are there.',
+    access: submit,
+    body: assetMultipartRequestSchema,
+    response: assetMultipartSchema,
+  }),
+  linkAssetParts: route({
+    method: 'post',
+    path: '/v1/assets/uploads/parts',
+    tag: 'files',
+    summary: 'Links to upload parts of a large input file with.',
+    access: submit,
+    body: assetPartsRequestSchema,
+    response: assetPartsSchema,
   }),
   completeAssetUpload: route({
     method: 'post',

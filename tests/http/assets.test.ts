@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
+import { mapConcurrently } from '@karst/orchestrator/http/concurrency.ts';
 import {
+  assetMultipartSchema,
+  assetPartsSchema,
   assetUploadResponseSchema,
-  MULTIPART_THRESHOLD_BYTES,
-} from '@karst/shared/protocol/files.ts';
+} from '@karst/shared/protocol/asset-uploads.ts';
+import { MULTIPART_THRESHOLD_BYTES } from '@karst/shared/protocol/files.ts';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { call, problemIn } from './call.ts';
 import { startFarm, type TestFarm } from './test-farm.ts';
@@ -54,15 +57,86 @@ it('asks a thousand times at once without trouble', async () => {
   expect(await uploadsOf(files)).toHaveLength(1000);
 });
 
-it('wants the MD5 sum of every part of a large file', async () => {
+it('takes a large file in parts, and tells those it has when the upload is gone on with', async () => {
+  const content = Buffer.alloc(MULTIPART_THRESHOLD_BYTES + 10, 'k');
+  const large = {
+    sha256: createHash('sha256').update(content).digest('hex'),
+    sizeBytes: content.length,
+  };
+  const post = (path: string, body: object, as = key) =>
+    call(farm.url, 'POST', `/v1/assets/uploads${path}`, { key: as, body });
+  const begin = async (uploadId?: string, as = key) =>
+    assetMultipartSchema.parse((await post('/multipart', { ...large, uploadId }, as)).body);
+  const [asked] = await uploadsOf([large]);
+  expect(asked?.upload).toEqual({ kind: 'parts', partSizeBytes: MULTIPART_THRESHOLD_BYTES });
+  const { uploadId, partSizeBytes, uploaded } = await begin();
+  expect(uploaded).toEqual([]);
+  const etags: string[] = [];
+  for (const number of [1, 2]) {
+    const part = content.subarray((number - 1) * partSizeBytes, number * partSizeBytes);
+    const md5 = createHash('md5').update(part).digest('base64');
+    const linked = await post('/parts', { ...large, uploadId, parts: [{ number, md5 }] });
+    const [url = ''] = assetPartsSchema.parse(linked.body).urls;
+    const put = await fetch(url, {
+      method: 'PUT',
+      headers: { 'content-md5': md5 },
+      body: new Uint8Array(part),
+    });
+    expect(put.status).toBe(200);
+    etags.push(put.headers.get('etag') ?? '');
+    expect(await begin(uploadId)).toMatchObject({
+      uploadId,
+      uploaded: etags.map((etag, index) => ({ number: index + 1, etag })),
+    });
+  }
+  const other = await farm.keyOf('submit', 'frames');
+  const foreign = await begin(uploadId, other);
+  expect(foreign).toMatchObject({ uploaded: [] });
+  expect(foreign.uploadId).not.toBe(uploadId);
+  const body = { sha256: large.sha256, uploadId, etags };
+  expect((await post('/complete', body)).status).toBe(200);
+  expect((await uploadsOf([large]))[0]?.upload).toBeNull();
+  expect((await uploadsOf([large], other))[0]?.upload).not.toBeNull();
+  expect((await begin(uploadId)).uploadId).not.toBe(uploadId);
+});
+
+it('refuses parts of a file that travels whole, and parts that a file does not have', async () => {
+  const post = async (path: string, body: object) =>
+    problemIn(await call(farm.url, 'POST', `/v1/assets/uploads/${path}`, { key, body }));
+  expect(await post('multipart', file('scene'))).toMatchObject({
+    status: 400,
+    errors: [{ path: ['body', 'sizeBytes'] }],
+  });
   const large = { sha256: sha256('x'), sizeBytes: MULTIPART_THRESHOLD_BYTES + 1 };
-  const { errors } = problemIn(await ask([file('scene'), large]));
-  expect(errors).toEqual([
-    {
-      path: ['body', 'files', 1, 'partMd5'],
-      message: `found 0 MD5 sums, expected 2: one for each part of ${large.sizeBytes} bytes`,
-    },
-  ]);
+  const parts = [1, 3].map((number) => ({ number, md5: '1B2M2Y8AsgTpgAmY7PhCfg==' }));
+  expect(await post('parts', { ...large, uploadId: 'x', parts })).toMatchObject({
+    status: 400,
+    errors: [{ path: ['body', 'parts', 1, 'number'], message: 'found 3, the file has 2 parts' }],
+  });
+});
+
+it('knows what is there whether few or many are asked for, among few or many', async () => {
+  const there = Array.from({ length: 60 }, (_, i) => file(`there ${i}`));
+  await Promise.all(
+    there.map(({ sha256: name }, i) =>
+      farm.objects.putText(`studios/pixels/assets/${name}`, `there ${i}`),
+    ),
+  );
+  // Neighbours that nobody asks for, so that a page of the list holds few of those asked for.
+  const crowd = Array.from(
+    { length: 1050 },
+    (_, i) => `studios/pixels/assets/${i.toString(16).padStart(4, '0')}`,
+  );
+  const absent = Array.from({ length: 60 }, (_, i) => file(`absent ${i}`));
+  const check = async (count: number) => {
+    const asked = [...there.slice(0, count), ...absent.slice(0, count)];
+    const uploads = await uploadsOf(asked);
+    expect(uploads.map(({ sha256: name }) => name)).toEqual(asked.map(({ sha256: name }) => name));
+    expect(uploads.map(({ upload }) => upload === null)).toEqual(asked.map((_, i) => i < count));
+  };
+  for (const count of [1, 60]) await check(count);
+  await mapConcurrently(crowd, 16, (name) => farm.objects.putText(name, ''));
+  for (const count of [1, 60]) await check(count);
 });
 
 it('says conflict when an upload can not be completed', async () => {

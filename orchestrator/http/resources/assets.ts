@@ -1,31 +1,60 @@
+import type { AssetUpload } from '@karst/shared/protocol/asset-uploads.ts';
+import { partSizeBytes } from '@karst/shared/protocol/files.ts';
 import type { StudioId } from '@karst/shared/protocol/ids.ts';
 import { objectKeys } from '../../objects/keys.ts';
 import type { ObjectStore } from '../../objects/store.ts';
-import type { UploadFile } from '../../objects/uploads.ts';
+import { bytesOfPart, partCount, type UploadFile } from '../../objects/uploads.ts';
 import { mapConcurrently } from '../concurrency.ts';
-import type { Handlers } from '../handler.ts';
-import { incompleteUpload, requirePartMd5 } from '../upload-request.ts';
+import { type Handlers, ProblemError } from '../handler.ts';
+import { incompleteUpload } from '../upload-request.ts';
 
-type AssetHandlers = Pick<Handlers, 'createAssetUploads' | 'completeAssetUpload'>;
+type AssetHandlers = Pick<
+  Handlers,
+  'createAssetUploads' | 'beginAssetUpload' | 'linkAssetParts' | 'completeAssetUpload'
+>;
 
-/** One request asks storage about at most this many files at once. */
-const HEADS_MAX = 32;
+/** Links are signed without a call to anybody: this bounds what waits for the CPU at once. */
+const LINKS_AT_ONCE = 32;
 
 export function assetHandlers(objects: ObjectStore): AssetHandlers {
-  /** null: the studio has this content. An object of another size is no whole asset. */
-  const uploadOf = async (studio: StudioId, file: UploadFile) => {
-    const key = objectKeys.asset(studio, file.sha256);
-    const present = await objects.head(key);
-    return present?.sizeBytes === file.sizeBytes ? null : await objects.createUpload(key, file);
-  };
+  const uploadOf = async (studio: StudioId, file: UploadFile): Promise<AssetUpload> =>
+    partCount(file.sizeBytes) === 1
+      ? await objects.singleUpload(objectKeys.asset(studio, file.sha256), file)
+      : { kind: 'parts', partSizeBytes: partSizeBytes(file.sizeBytes) };
   return {
     async createAssetUploads({ body }, { principal }) {
-      requirePartMd5(body.files);
-      const uploads = await mapConcurrently(body.files, HEADS_MAX, async (file) => ({
-        sha256: file.sha256,
-        upload: await uploadOf(principal.studio, file),
-      }));
+      const { studio } = principal;
+      const names = body.files.map(({ sha256 }) => sha256);
+      const sizes = await objects.sizesBelow(objectKeys.assetPrefix(studio), names);
+      const uploads = await mapConcurrently(body.files, LINKS_AT_ONCE, async (file) => {
+        // An object of another size is no whole asset.
+        const isPresent = sizes.get(file.sha256) === file.sizeBytes;
+        return { sha256: file.sha256, upload: isPresent ? null : await uploadOf(studio, file) };
+      });
       return { uploads };
+    },
+    async beginAssetUpload({ body }, { principal }) {
+      requireParts(body.sizeBytes);
+      const key = objectKeys.asset(principal.studio, body.sha256);
+      const size = partSizeBytes(body.sizeBytes);
+      const uploaded =
+        body.uploadId === undefined ? undefined : await objects.uploadedParts(key, body.uploadId);
+      if (body.uploadId !== undefined && uploaded !== undefined) {
+        return { uploadId: body.uploadId, partSizeBytes: size, uploaded };
+      }
+      return { uploadId: await objects.beginUpload(key), partSizeBytes: size, uploaded: [] };
+    },
+    async linkAssetParts({ body }, { principal }) {
+      const { sha256, sizeBytes, uploadId, parts } = body;
+      requireParts(
+        sizeBytes,
+        parts.map(({ number }) => number),
+      );
+      const key = objectKeys.asset(principal.studio, sha256);
+      const urls = await mapConcurrently(parts, LINKS_AT_ONCE, ({ number, md5 }) =>
+        objects.partUrl(key, uploadId, { number, md5, sizeBytes: bytesOfPart(sizeBytes, number) }),
+      );
+      return { urls };
     },
     async completeAssetUpload({ body }, { principal }) {
       const key = objectKeys.asset(principal.studio, body.sha256);
@@ -34,4 +63,19 @@ export function assetHandlers(objects: ObjectStore): AssetHandlers {
       return {};
     },
   };
+}
+
+/** Throws ProblemError invalid_request unless a file of this size travels in parts and has these. */
+function requireParts(sizeBytes: number, numbers: readonly number[] = []): void {
+  const parts = partCount(sizeBytes);
+  const refuse = (path: (string | number)[], message: string) => {
+    throw new ProblemError('invalid_request', `${path.join('.')}: ${message}`, [{ path, message }]);
+  };
+  if (parts === 1) {
+    refuse(['body', 'sizeBytes'], `found ${sizeBytes} bytes, which travel in one PUT`);
+  }
+  for (const [index, number] of numbers.entries()) {
+    if (number <= parts) continue;
+    refuse(['body', 'parts', index, 'number'], `found ${number}, the file has ${parts} parts`);
+  }
 }

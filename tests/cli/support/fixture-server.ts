@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import http from 'node:http';
-import { assetUploadRequestSchema, type OutputDownload } from '@karst/shared/protocol/files.ts';
+import { assetUploadRequestSchema } from '@karst/shared/protocol/asset-uploads.ts';
+import type { OutputDownload } from '@karst/shared/protocol/files.ts';
 import type { Job, Step } from '@karst/shared/protocol/job.ts';
 import { jobSchema, stepSchema } from '@karst/shared/protocol/job.ts';
 import { type ProblemCode, problemCatalogue } from '@karst/shared/protocol/problem.ts';
