@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { systemClock } from '@karst/shared/clock.ts';
 import { systemRandom } from '@karst/shared/random.ts';
 import { pino } from 'pino';
@@ -14,6 +15,8 @@ async function main(): Promise<void> {
     random: systemRandom,
   });
   process.stdout.write(`${JSON.stringify({ event: 'listening', url: orchestrator.url })}\n`);
+  // Now, not at the end: a server is killed as often as it ends.
+  flushCompileCache();
 
   let stopping = false;
   const stop = () => {

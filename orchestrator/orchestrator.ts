@@ -50,8 +50,8 @@ export async function startOrchestrator(
   });
   await bus.start((wake) => dispatcher.receive(wake));
   const server = await startServer(app, listenConfig(config), shutdown, around.logger);
-  for (const pass of [...services.passes(), idleThriftPass(() => dispatcher.waitingCalls)])
-    driver.start(pass);
+  const thrift = idleThriftPass(() => dispatcher.waitingCalls, around.clock);
+  for (const pass of [...services.passes(), thrift]) driver.start(pass);
   return {
     url: server.url,
     async stop() {

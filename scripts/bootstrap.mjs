@@ -106,7 +106,12 @@ function stripsTypes(version) {
 function run(node, script, args) {
   const child = spawn(node, [script, ...args], {
     stdio: 'inherit',
-    env: { ...process.env, PATH: `${binDir}${path.delimiter}${systemPath()}` },
+    env: {
+      // Compiled code is kept from one process to the next, as bin/karst does it.
+      NODE_COMPILE_CACHE: path.join(rootDir, '.karst', 'compiled'),
+      ...process.env,
+      PATH: `${binDir}${path.delimiter}${systemPath()}`,
+    },
   });
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
     process.on(signal, () => {

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { systemClock } from '@karst/shared/clock.ts';
 import type { NodeId } from '@karst/shared/protocol/ids.ts';
 import { systemRandom } from '@karst/shared/random.ts';
@@ -90,6 +91,7 @@ async function serve(config: AgentConfig, logger: Logger, stopping: Stopping): P
 
 const announce = (nodeId: NodeId) => {
   process.stdout.write(`${JSON.stringify({ event: 'ready', nodeId })}\n`);
+  flushCompileCache();
 };
 
 function exitCode(end: AgentEnd, dir: string): ExitCode {

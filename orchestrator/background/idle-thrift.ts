@@ -1,10 +1,15 @@
 import { performance } from 'node:perf_hooks';
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import type { Clock } from '@karst/shared/clock.ts';
 import type { Pass } from './pass.ts';
 
 /** Above this share of the event loop's time a replica counts as busy. */
 const BUSY = 0.4;
+/** Load is judged over this long, ms. */
+const LOAD_WINDOW_MS = 5000;
+/** A full collection stands in the way of every call for up to a second: one in this time at most, ms. */
+const COLLECT_PERIOD_MS = 60_000;
 /** With fewer calls that wait there is little to spare, and collections are in the way of submissions. */
 const WAITING_MIN = 2000;
 /** How far the heap may grow between full collections while idle, percent. */
@@ -18,24 +23,51 @@ const YOUNG_BYTES = 6 * 1024 * 1024;
  * one of a hundred megabytes. When load ends, all is collected once; while so many calls wait idly, V8
  * collects before the heap has grown by a fifth. Under load that would cost a third of the throughput.
  */
-export function idleThriftPass(waitingCalls: () => number): Pass {
-  let before = performance.eventLoopUtilization();
-  let wasBusy = true;
+export function idleThriftPass(waitingCalls: () => number, clock: Clock): Pass {
+  const load = new Load(clock);
+  let collectedMs = Number.NEGATIVE_INFINITY;
+  let mustCollect = true;
   return {
     name: 'idle-thrift',
-    periodMs: 5000,
+    // The young generation doubles within a second or two.
+    periodMs: 1000,
     async runOnce() {
-      const now = performance.eventLoopUtilization();
-      const isBusy = performance.eventLoopUtilization(now, before).utilization > BUSY;
-      before = now;
+      const isBusy = load.isBusy();
+      if (isBusy) mustCollect = true;
       const isThrifty = !isBusy && waitingCalls() >= WAITING_MIN;
       setFlagsFromString(`--heap-growing-percent=${isThrifty ? THRIFTY_PERCENT : 0}`);
-      if (wasBusy && !isBusy) await collect();
+      if (mustCollect && !isBusy && clock.monotonicMs() - collectedMs >= COLLECT_PERIOD_MS) {
+        await collect();
+        collectedMs = clock.monotonicMs();
+        mustCollect = false;
+      }
       const mayGrow = !isThrifty || youngBytes() < YOUNG_BYTES;
       setFlagsFromString(`--semi-space-growth-factor=${mayGrow ? 2 : 1}`);
-      wasBusy = isBusy;
     },
   };
+}
+
+/** Whether the event loop was busy over the last whole window. */
+class Load {
+  private readonly clock: Clock;
+  private before = performance.eventLoopUtilization();
+  private sinceMs: number;
+  private wasBusy = true;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+    this.sinceMs = clock.monotonicMs();
+  }
+
+  isBusy(): boolean {
+    const nowMs = this.clock.monotonicMs();
+    if (nowMs - this.sinceMs < LOAD_WINDOW_MS) return this.wasBusy;
+    const now = performance.eventLoopUtilization();
+    this.wasBusy = performance.eventLoopUtilization(now, this.before).utilization > BUSY;
+    this.before = now;
+    this.sinceMs = nowMs;
+    return this.wasBusy;
+  }
 }
 
 const youngBytes = (): number =>

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { systemClock } from '@karst/shared/clock.ts';
 import { systemRandom } from '@karst/shared/random.ts';
 import { createLocalS3 } from './server.ts';
@@ -50,6 +51,7 @@ if (process.env.KARST_EXIT_WITH_PARENT === '1') {
 try {
   const port = await endpoint.listen(portOf(process.env.KARST_S3_PORT ?? '0'));
   process.stdout.write(`${JSON.stringify({ event: 'listening', port })}\n`);
+  flushCompileCache();
 } catch (error) {
   process.stderr.write(`the local S3 endpoint could not start: ${String(error)}\n`);
   if (error instanceof Error && error.cause) process.stderr.write(`${String(error.cause)}\n`);

@@ -19,7 +19,12 @@ export class Child {
     cwd?: string,
   ) {
     this.name = name;
-    this.process = spawn(command, args, { env, cwd, stdio: ['pipe', 'pipe', 'pipe'] });
+    const compiled = { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE };
+    this.process = spawn(command, args, {
+      env: { ...compiled, ...env },
+      cwd,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     this.process.stdin?.on('error', () => undefined);
     this.process.stderr?.on('data', (data: Buffer) => {
       this.errors = (this.errors + data.toString()).slice(-200_000);

@@ -20,7 +20,12 @@ export class AgentProcess {
   private constructor(dir: string, env: Record<string, string>) {
     this.dir = dir;
     this.#child = spawn(process.execPath, [mainPath], {
-      env: { PATH: process.env.PATH ?? '', KARST_AGENT_DIR: dir, ...env },
+      env: {
+        PATH: process.env.PATH ?? '',
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+        KARST_AGENT_DIR: dir,
+        ...env,
+      },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     this.#child.stdout?.on('data', (chunk: Buffer) => {

@@ -16,7 +16,7 @@ export interface CliOptions {
   under?: readonly string[];
 }
 
-/** A running `karst`, a real process with nothing of our environment but the PATH. */
+/** A running `karst`, a real process with nothing of our environment but the PATH and compiled code. */
 export class Cli {
   stdout = '';
   stderr = '';
@@ -29,7 +29,11 @@ export class Cli {
     const inner = options.under === undefined ? [] : [process.execPath];
     this.#process = spawn(program, [...before, ...inner, cliEntry, ...args], {
       cwd: options.cwd,
-      env: { PATH: process.env.PATH, ...options.env },
+      env: {
+        PATH: process.env.PATH,
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+        ...options.env,
+      },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     this.#process.stdin.on('error', () => undefined);
