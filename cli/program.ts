@@ -13,6 +13,7 @@ import { addLogsCommand } from './commands/logs.ts';
 import { addNodeCommand } from './commands/node.ts';
 import { addPoolCommand } from './commands/pool.ts';
 import { addRunCommand } from './commands/run.ts';
+import { addScanCommand } from './commands/scan.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addSetCommand } from './commands/set.ts';
 import { addShareCommand } from './commands/share.ts';
@@ -36,6 +37,7 @@ const commands = [
   addServeCommand,
   addAgentCommand,
   addCheckCommand,
+  addScanCommand,
   addSummaryCommand,
   addExpandCommand,
   addRunCommand,

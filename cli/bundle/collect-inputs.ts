@@ -34,34 +34,52 @@ export interface CollectedInputs {
   outside: OutsideTree | undefined;
 }
 
+/** A file or directory that travels because a scene names it. */
+export interface SceneInput {
+  absolutePath: string;
+  objectType: 'FILE' | 'DIRECTORY';
+}
+
 const INPUTS_MAX = 200_000;
 const ASSETS_AT_ONCE = 32;
 
 /**
- * Finds every file that the job's PATH parameters and asset references bring along. Refuses what is
- * missing or leaves.
+ * Finds every file that the job's PATH parameters, asset references and scenes bring along. Refuses
+ * what is missing or leaves.
  */
 export async function collectInputs(
   bundle: Bundle,
   supplied: SuppliedValues,
   cwd: string,
+  sceneInputs: readonly SceneInput[] = [],
 ): Promise<CollectedInputs> {
-  const assets = await readAssetPaths(bundle);
+  const ofScenes = sceneInputs.map(({ absolutePath, objectType }): AssetPath => {
+    const inBundle = relativeInside(bundle.rootDir, absolutePath);
+    return { absolutePath, objectType, direction: 'in', inBundle };
+  });
+  const assets = [...(await readAssetPaths(bundle)), ...ofScenes];
   const { values, absentDirs } = await presentValues(readPathValues(bundle, supplied, cwd), assets);
   const bundleName = path.basename(bundle.rootDir) || 'bundle';
-  const outside = treeOutside(values, assets, bundleName);
-  const locations = chooseLocations(values, bundleName, outside);
-  const placed = assets.map((asset) => ({ asset, place: placeOf(asset, bundleName, outside) }));
+  const together = ofScenes.length > 0 && [...values, ...assets].some(isOutsideInput);
+  const standing = <T extends Placed>(thing: T): T => (together ? asOutside(thing) : thing);
+  const standingValues = values.map(standing);
+  const outside = treeOutside(standingValues, assets.map(standing), bundleName);
+  const locations = chooseLocations(standingValues, bundleName, outside);
+  const placed = assets.map((asset) => ({
+    asset,
+    place: placeOf(standing(asset), bundleName, outside),
+  }));
   const found = new FoundFiles(await realpath(bundle.rootDir));
   for (const value of values) {
     const location = locations.get(value.name);
     if (value.direction === 'out' || value.direction === 'mentioned') continue;
     if (location !== undefined) await found.addValue(value, location);
   }
+  const scenes = new Set(ofScenes);
   // A submitter may list each of thousands of textures.
   const brought = placed.filter(({ asset }) => asset.direction === 'in');
   await boundedParallel(brought, ASSETS_AT_ONCE, ({ asset, place }) =>
-    found.addAsset(asset, place),
+    found.addAsset(asset, place, scenes.has(asset)),
   );
   dropUnfounded(locations, values, found.files);
   const places = (direction: AssetPath['direction']) =>
@@ -76,6 +94,18 @@ export async function collectInputs(
     outside,
   };
 }
+
+type Placed = Pick<AssetPath, 'inBundle'> & { direction: PathValue['direction'] };
+
+const isOutsideInput = ({ direction, inBundle }: Placed): boolean =>
+  direction === 'in' && inBundle === undefined;
+
+/**
+ * A scene in the bundle that names a texture above it: inputs stand where they do relative to each
+ * other, so those of the bundle move into the tree of what lies outside. Outputs stay where they are.
+ */
+const asOutside = <T extends Placed>(thing: T): T =>
+  thing.direction === 'in' ? { ...thing, inBundle: undefined } : thing;
 
 /** The values that have a place: without what is absent and may be, and mentions of other paths. */
 async function presentValues(all: readonly PathValue[], assets: readonly AssetPath[]) {
@@ -162,13 +192,15 @@ class FoundFiles {
     });
   }
 
-  async addAsset({ absolutePath, objectType, inBundle }: AssetPath, place: string): Promise<void> {
+  async addAsset(asset: AssetPath, place: string, isOfScene: boolean): Promise<void> {
+    const { absolutePath, objectType, inBundle } = asset;
     await this.#add(place, {
       absolutePath,
       objectType,
       eitherType: false,
-      mustStayInBundle: inBundle !== undefined,
-      told: 'Asset references',
+      // Other tools list the files of a bundle; a scene is the person's own.
+      mustStayInBundle: inBundle !== undefined && !isOfScene,
+      told: isOfScene ? 'The scene' : 'Asset references',
     });
   }
 

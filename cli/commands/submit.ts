@@ -25,6 +25,9 @@ import { exitCodes } from '../exit-codes.ts';
 import { CliError, InterruptedError } from '../failure.ts';
 import { withInterrupt } from '../interrupt.ts';
 import { sayWarnings } from '../recipes/read-recipe.ts';
+import { jobScanOptionsSchema, scanJob } from '../scan/scan-job.ts';
+import { addScanOptions } from '../scan/scan-options.ts';
+import { sceneInputs, sceneRules } from '../scan/scene-inputs.ts';
 import { count, formatBytes, plainText } from '../terminal/text.ts';
 import { HashCache } from '../transfer/hash-cache.ts';
 import { TransferMeter } from '../transfer/transfer-meter.ts';
@@ -47,6 +50,7 @@ import { addPolicyOptions, changeOf, policyOptionsSchema } from './policy-option
 import { addStepOptions, stepSettingSchema } from './step-options.ts';
 
 const optionsSchema = policyOptionsSchema.extend({
+  ...jobScanOptionsSchema.shape,
   param: givenValuesSchema,
   recipes: z.array(z.string()).default([]),
   project: z.string().optional(),
@@ -86,6 +90,11 @@ export function addSubmitCommand({ program, context, finish }: CommandLine): voi
     .option('--wait', 'show progress until the job is over; Ctrl-C detaches')
     .option('--timeout <duration>', 'with --wait: stop waiting after this long (exit 6)', duration)
     .option('--download <dir>', 'wait, then download the outputs of a job that succeeded');
+  command
+    .option('--scan', 'have Blender list what the .blend files of the job need (recipes: always)')
+    .option('--no-scan', 'do not look what the scene of a recipe needs')
+    .option('--allow-missing', 'submit although files are missing that a scene needs');
+  addScanOptions(command, context.cwd);
   addPolicyOptions(command);
   addStepOptions(command);
   addParamOption(command, context.cwd);
@@ -181,7 +190,12 @@ async function prepare(
   checkParameters(bundle, supplied);
   const whole = await readPolicy(options.policy, policyMapSchema, context.cwd);
   const policy = jobPolicy(bundle, { ...options, whole, further: changeOf(options) });
-  const collected = await collectInputs(bundle, supplied, context.cwd);
+  const own = await collectInputs(bundle, supplied, context.cwd);
+  const scenes = await scanJob(context, { bundle, supplied, collected: own, options, signal });
+  const found = sceneInputs(scenes, own);
+  const collected =
+    found.length === 0 ? own : await collectInputs(bundle, supplied, context.cwd, found);
+  const pathMapping = sceneRules(scenes, collected);
   sayCollected(context, bundle, collected);
   const { files, locations, assets, outputs } = collected;
   const { project } = options;
@@ -193,6 +207,7 @@ async function prepare(
     policy,
     ...(assets.length === 0 ? {} : { assets }),
     ...(outputs.length === 0 ? {} : { outputs }),
+    ...(pathMapping.length === 0 ? {} : { pathMapping }),
     ...(paused ? { paused } : {}),
     ...(project === undefined ? {} : { project }),
   };

@@ -102,11 +102,16 @@ export async function storeSubmission(
 ): Promise<Job> {
   const existing = await parts.jobs.read(jobId);
   const createdAtMs = existing ? Date.parse(existing.createdAt) : parts.clock.nowMs();
-  const { project, inputs, paused } = submission;
+  const { project, inputs, pathMapping, paused } = submission;
   // What a person has changed since stands.
   const policy = existing?.policy ?? submission.policy;
   const stored = existing && (await parts.jobs.readDefinition(jobId))?.definition;
-  const definition = stored ?? { job, locations, inputCount: inputs.length };
+  const definition = stored ?? {
+    job,
+    locations,
+    ...(pathMapping.length === 0 ? {} : { pathMapping }),
+    inputCount: inputs.length,
+  };
   const record = { id: jobId, studio, project, policy, definition, createdAtMs };
   await Promise.all([
     putJobFile(parts.objects, record),

@@ -1,5 +1,5 @@
 import { resolvedJobSchema } from '@karst/shared/openjd/resolved-job.ts';
-import { treePathSchema } from '@karst/shared/protocol/files.ts';
+import { sourceRuleSchema, treePathSchema } from '@karst/shared/protocol/files.ts';
 import { jobIdSchema, studioIdSchema } from '@karst/shared/protocol/ids.ts';
 import {
   type Job,
@@ -83,6 +83,7 @@ export type StepRecord = z.infer<typeof stepHashSchema>;
 export const jobDefinitionSchema = z.object({
   job: resolvedJobSchema,
   locations: z.record(z.string(), treePathSchema),
+  pathMapping: z.array(sourceRuleSchema).optional(),
   inputCount: z.int().min(0),
 });
 export type JobDefinition = z.infer<typeof jobDefinitionSchema>;

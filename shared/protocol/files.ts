@@ -37,6 +37,34 @@ export const treePathSchema = z
   })
   .meta({ id: 'TreePath', description: "A file's place in a job's file tree, relative." });
 
+/** Of an absolute path: with a drive or a server's name it is one of Windows. */
+export function pathFormat(path: string): 'POSIX' | 'WINDOWS' | undefined {
+  if (/^(?:[A-Za-z]:(?:[\\/]|$)|\\\\)/.test(path)) return 'WINDOWS';
+  return path.startsWith('/') ? 'POSIX' : undefined;
+}
+
+/**
+ * Where a directory of the submitter's machine stands in the job's file tree. On a node it is a path
+ * mapping rule of OpenJD, whose destination is that place in the session's tree.
+ */
+export const sourceRuleSchema = z
+  .strictObject({
+    sourcePathFormat: z.enum(['POSIX', 'WINDOWS']),
+    sourcePath: z
+      .string()
+      .min(1)
+      .max(4096)
+      .refine((path) => !hasControlCharacter(path), 'expected a path without control characters')
+      .describe('Absolute: /show, Z:\\show, \\\\server\\share.'),
+    location: treePathSchema.optional().describe("Absent: the job's file tree itself."),
+  })
+  .refine(({ sourcePathFormat, sourcePath }) => sourcePathFormat === pathFormat(sourcePath), {
+    path: ['sourcePath'],
+    message: 'expected an absolute path of its format',
+  })
+  .meta({ id: 'SourceRule' });
+export type SourceRule = z.infer<typeof sourceRuleSchema>;
+
 const sizeBytes = z.int().min(0);
 
 /** One entry of a job's input manifest. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { failureRulesSchema } from './failure-rules.ts';
-import { inputFileSchema, treePathSchema } from './files.ts';
+import { inputFileSchema, sourceRuleSchema, treePathSchema } from './files.ts';
 import { jobIdSchema, studioIdSchema } from './ids.ts';
 import { placementSchema } from './placement.ts';
 
@@ -213,6 +213,11 @@ export const submissionSchema = z
       .max(1000)
       .default([])
       .describe('Directories whose new files are outputs, beside those of PATH parameters.'),
+    pathMapping: z
+      .array(sourceRuleSchema)
+      .max(10_000)
+      .default([])
+      .describe("Where the job's files were when it was submitted, beside its PATH parameters."),
     paused: z.boolean().default(false).describe('The job starts paused: resume it to let it run.'),
   })
   .meta({ id: 'Submission' });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { resolvedJobSchema } from '../openjd/resolved-job.ts';
 import { failureRuleNameSchema, failureSignSchema } from './failure-rules.ts';
-import { outputFileSchema, treePathSchema } from './files.ts';
+import { outputFileSchema, sourceRuleSchema, treePathSchema } from './files.ts';
 import { jobIdSchema, leaseIdSchema } from './ids.ts';
 import { failureKindSchema } from './task.ts';
 
@@ -133,6 +133,10 @@ export const leaseDefinitionSchema = z
     locations: z
       .record(z.string(), treePathSchema)
       .describe('PATH parameters that live in the job file tree, and where.'),
+    pathMapping: z
+      .array(sourceRuleSchema)
+      .optional()
+      .describe('Rules of the submission, beside those that the locations make.'),
     hasInputs: z.boolean().describe('Whether the lease has input files to fetch.'),
     revision: definitionRevision,
     failureRules: z.array(failureSignSchema).optional(),

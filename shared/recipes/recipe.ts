@@ -12,8 +12,17 @@ export interface RecipeJob {
    * folder of the recipe file. A relative one is relative to that folder.
    */
   readonly parameters: Readonly<Record<string, string>>;
+  /** Of a job that renders with Blender. */
+  readonly blender?: BlenderScene;
   /** What no template can hold of its steps, by their names. */
   readonly stepPolicies?: NonNullable<PolicyValues['steps']>;
+}
+
+/** Parameters that tell what Blender opens. */
+export interface BlenderScene {
+  /** Their values, joined, are the path of the .blend file. */
+  readonly scene: readonly string[];
+  readonly program: string;
 }
 
 /** Where a recipe reports. Paths are those of the document. */

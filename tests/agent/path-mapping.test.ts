@@ -1,6 +1,7 @@
+import { mapPath } from '@karst/shared/openjd/map-path.ts';
 import type { PathMappingRule } from '@karst/shared/openjd/path-mapping-rules.ts';
 import { describe, expect, it } from 'vitest';
-import { mapPath, treeRules } from '../../worker-agent/session/path-mapping.ts';
+import { treeRules } from '../../worker-agent/session/path-mapping.ts';
 
 const posix = (source: string, destination: string): PathMappingRule => ({
   source_path_format: 'POSIX',
@@ -51,5 +52,18 @@ describe('path mapping', () => {
       posix('/show/a.blend', '/session/files/in/a.blend'),
       windows('Z:\\tex', '/session/files/in/tex'),
     ]);
+  });
+
+  it('of a job on a farm leads directories of the submission there as well', () => {
+    const pathMapping = [
+      { sourcePathFormat: 'WINDOWS' as const, sourcePath: '\\\\nas\\lib', location: 'show/lib' },
+      { sourcePathFormat: 'POSIX' as const, sourcePath: '/Volumes/show' },
+    ];
+    const rules = treeRules({ parameters: {}, locations: {}, pathMapping }, '/session/files');
+    expect(rules).toEqual([
+      windows('\\\\nas\\lib', '/session/files/show/lib'),
+      posix('/Volumes/show', '/session/files'),
+    ]);
+    expect(mapPath(rules, '\\\\NAS/lib\\a.blend')).toBe('/session/files/show/lib/a.blend');
   });
 });

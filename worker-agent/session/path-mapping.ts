@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { PathMappingRule } from '@karst/shared/openjd/path-mapping-rules.ts';
+import { pathFormat } from '@karst/shared/protocol/files.ts';
 import type { LeaseDefinition } from '@karst/shared/protocol/lease.ts';
 
 /** The text of the file that `Session.PathMappingRulesFile` names. */
@@ -8,53 +9,33 @@ export const pathMappingText = (rules: readonly PathMappingRule[]): string =>
 
 /**
  * The rules of a job whose files are in a tree on this node: PATH parameters given as absolute paths,
- * and what lies below them, are found at their place in it.
+ * directories that its submission tells of, and what lies below them, are found at their place in it.
  */
 export function treeRules(
-  { parameters, locations }: Pick<LeaseDefinition, 'parameters' | 'locations'>,
+  {
+    parameters,
+    locations,
+    pathMapping = [],
+  }: Pick<LeaseDefinition, 'parameters' | 'locations' | 'pathMapping'>,
   filesDir: string,
 ): PathMappingRule[] {
   const rules: PathMappingRule[] = [];
   for (const [name, at] of Object.entries(locations)) {
     const value = parameters[name]?.value ?? '';
-    const windows = /^(?:[A-Za-z]:[\\/]|\\\\)/.test(value);
-    if (!windows && !value.startsWith('/')) continue;
+    const format = pathFormat(value);
+    if (format === undefined) continue;
     rules.push({
-      source_path_format: windows ? 'WINDOWS' : 'POSIX',
+      source_path_format: format,
       source_path: value,
       destination_path: join(filesDir, at),
     });
   }
-  return rules;
-}
-
-/** A path as the first rule that matches maps it, longest source first; else as it is. */
-export function mapPath(rules: readonly PathMappingRule[], path: string): string {
-  const ordered = rules.toSorted((a, b) => b.source_path.length - a.source_path.length);
-  for (const rule of ordered) {
-    const mapped = applyRule(rule, path);
-    if (mapped !== undefined) return mapped;
+  for (const { sourcePathFormat, sourcePath, location = '' } of pathMapping) {
+    rules.push({
+      source_path_format: sourcePathFormat,
+      source_path: sourcePath,
+      destination_path: join(filesDir, location),
+    });
   }
-  return path;
-}
-
-/**
- * Sources match whole path components, on Windows in any case and with either slash. A slash at the
- * path's end stays.
- */
-function applyRule(rule: PathMappingRule, path: string): string | undefined {
-  const windows = rule.source_path_format === 'WINDOWS';
-  const split = (text: string) => text.split(windows ? /[\\/]+/ : /\/+/);
-  const same = (a: string | undefined, b: string) =>
-    windows ? a?.toLowerCase() === b.toLowerCase() : a === b;
-  const source = split(rule.source_path);
-  if (source.at(-1) === '') source.pop();
-  const parts = split(path);
-  if (!source.every((part, at) => same(parts[at], part))) return undefined;
-  const rest = parts.slice(source.length).filter((part) => part !== '');
-  const isOpen = parts.length > 1 && parts.at(-1) === '';
-  if (rest.length === 0 && !isOpen) return rule.destination_path;
-  const separator = /^[A-Za-z]:|\\/.test(rule.destination_path) ? '\\' : '/';
-  const base = rule.destination_path.replace(/[\\/]+$/, '');
-  return [base, ...rest, ...(isOpen ? [''] : [])].join(separator);
+  return rules;
 }

@@ -5,6 +5,7 @@ import {
   resolveEnvironmentFiles,
   resolveEnvironmentVariables,
 } from '@karst/shared/openjd/environments.ts';
+import { mapPath } from '@karst/shared/openjd/map-path.ts';
 import type { PathMappingRule } from '@karst/shared/openjd/path-mapping-rules.ts';
 import type {
   ResolvedAction,
@@ -19,7 +20,7 @@ import type {
 } from '@karst/shared/openjd/resolved-job.ts';
 import type { EnvironmentActionName } from '@karst/shared/openjd/types.ts';
 import { FileTree } from '../inputs/file-tree.ts';
-import { mapPath, pathMappingText, treeRules } from './path-mapping.ts';
+import { pathMappingText, treeRules } from './path-mapping.ts';
 import { Secrets } from './secrets.ts';
 import type { SessionDefinition } from './session-definition.ts';
 import { outputLocations } from './session-outputs.ts';

@@ -76,7 +76,7 @@ export function leaseHandlers(parts: LeaseParts): LeaseHandlers {
   return {
     async getLeaseDefinition({ params }, { principal }) {
       const lease = await open(principal.nodeId, params.leaseId);
-      const { job, locations, inputCount } = lease.definition;
+      const { job, locations, pathMapping, inputCount } = lease.definition;
       const definition = job.steps[lease.step];
       if (definition === undefined) throw lost();
       const { policy, revision } = await parts.jobs.leasePolicy(lease.jobId);
@@ -94,6 +94,7 @@ export function leaseHandlers(parts: LeaseParts): LeaseHandlers {
           ? {}
           : { silence: { seconds: policy.silentSeconds, ends: policy.onSilent === 'retry' } }),
         locations,
+        ...(pathMapping === undefined ? {} : { pathMapping }),
         hasInputs: inputCount > 0 || definition.dependsOn.length > 0,
         ...(revision === undefined ? {} : { revision }),
       };

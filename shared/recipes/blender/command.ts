@@ -41,6 +41,8 @@ export function blenderCommand(
       '--python',
     ],
     settings: [
+      '--path-mapping',
+      '{{Session.PathMappingRulesFile}}',
       ...(fields.engine === undefined ? [] : ['--engine', engineName(fields.engine)]),
       ...number('--samples', 'Samples', fields.samples, 'Samples a pixel.'),
       ...(fields.denoise === undefined ? [] : ['--denoise', String(fields.denoise)]),

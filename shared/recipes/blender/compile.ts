@@ -124,6 +124,10 @@ function build(
       steps,
     },
     parameters: parts.values,
+    blender: {
+      scene: fields.folder === undefined ? ['Scene'] : ['Folder', 'Scene'],
+      program: 'Blender',
+    },
     ...heldSteps(fields.preview, steps),
   };
 }

@@ -1,3 +1,5 @@
+import { scenePathsScript } from './scene-paths-script.ts';
+
 /**
  * What Blender runs: renders frames of the open scene, or waits on a pipe for frames to render.
  * An OpenJD format string resolves it, so it must hold no double braces.
@@ -7,13 +9,33 @@ export const renderScript = String.raw`# Run by Blender, which has the scene ope
 #   --frames 1-10:2,15       what to render; without it, --serve DIR waits for requests
 #   --tile 3x2:2,1           only the tile in column 2, row 1 (from 0, top left) of 3 x 2;
 #                            the name gets _r1_c2
+#   --path-mapping FILE      path mapping rules: where paths of the scene are on this machine
 #   --engine --samples --width --height --percentage --format --denoise   override the scene
 import ctypes
-import os
-import re
 import sys
 
-import bpy
+${scenePathsScript}
+
+def apply_path_mapping(file):
+    """Leads every path that the scene names to where the rules say, if there is anything there."""
+    rules = []
+    if os.path.exists(file):
+        with open(file, encoding="utf-8") as text:
+            rules = json.load(text)["path_mapping_rules"]
+    for reference, (_, _, missing) in move_libraries(rules):
+        say_missing(reference, missing)
+    for reference in list(references()):
+        home = home_of(reference.block)
+        place, files, missing = locate(reference, home, rules)
+        if place is not None and not leads(reference.path, home, place):
+            reference.move(place, files)
+        if reference.needed:
+            say_missing(reference, missing)
+
+
+def say_missing(reference, missing):
+    for path in missing:
+        say("Not on this node: %s (%s %s)" % (path, reference.kind, reference.block.name))
 
 
 def read_options(words):
@@ -172,6 +194,8 @@ if not bpy.data.filepath:
     fail("Blender could not read the scene")
 
 options = read_options(sys.argv[sys.argv.index("--") + 1 :])
+if "path-mapping" in options:
+    apply_path_mapping(options["path-mapping"])
 apply_options(bpy.context.scene, options)
 if "serve" in options:
     serve(options["serve"], options)

@@ -1,0 +1,261 @@
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { ensureSystemPackages } from '../../scripts/system-packages.ts';
+import { FixtureServer } from './support/fixture-server.ts';
+import { runCli, testDir } from './support/run-cli.ts';
+import { makeFilm } from './support/scenes.ts';
+
+beforeAll(() => ensureSystemPackages(['blender']), 600_000);
+
+/** A film in a directory of the test's own, and what Blender and the file system say of it. */
+async function start() {
+  const dir = await testDir();
+  const scene = await makeFilm(dir);
+  const at = (...names: string[]) => path.join(dir, ...names);
+  const karst = (...args: string[]) => runCli(args, { cwd: dir });
+  return { dir, scene, at, karst };
+}
+
+describe('karst scan', { timeout: 60_000 }, () => {
+  it('lists all that a scene and its libraries need, and what of it is missing', async () => {
+    const { scene, at, karst } = await start();
+    const map = ['--path-map', 'Z:\\show=mnt'];
+    const found = await karst('scan', scene, ...map, '-o', 'json');
+    expect(found.stderr).toBe('');
+    expect(found.code).toBe(1);
+    const tile = (number: number) => at('film/tex', `tile.${number}.png`);
+    const image = { kind: 'image', pattern: 'file', blend: scene, missing: [] };
+    const library = { ...image, kind: 'library' };
+    expect(JSON.parse(found.stdout)).toEqual([
+      {
+        scene,
+        blender: expect.stringMatching(/^\d+\.\d+/),
+        files: [
+          {
+            ...image,
+            path: '//../plates/p_0001.png',
+            pattern: 'sequence',
+            source: at('film/plates/p_0001.png'),
+            found: at('film/plates/p_0001.png'),
+            usedBy: ['Material Plate'],
+            files: [1, 2, 3].map((n) => at(`film/plates/p_000${n}.png`)),
+          },
+          {
+            // Saved on Windows, where names differ in case in nothing.
+            ...image,
+            path: '//../tex/Wood.png',
+            source: at('film/tex/Wood.png'),
+            found: at('film/tex/wood.png'),
+            usedBy: ['Material Wood'],
+            files: [at('film/tex/wood.png')],
+          },
+          {
+            ...image,
+            path: '//../tex/gone.png',
+            source: at('film/tex/gone.png'),
+            found: null,
+            usedBy: ['Material Gone'],
+            files: [],
+            missing: [at('film/tex/gone.png')],
+          },
+          {
+            ...image,
+            path: '//../tex/tile.<UDIM>.png',
+            pattern: 'udim',
+            source: at('film/tex/tile.<UDIM>.png'),
+            found: at('film/tex/tile.<UDIM>.png'),
+            usedBy: ['Material Tiled'],
+            files: [tile(1001), tile(1002)],
+            missing: [tile(1003)],
+          },
+          {
+            ...image,
+            path: '//bulb.png',
+            blend: at('mnt/lib/lamp.blend'),
+            source: at('mnt/lib/bulb.png'),
+            found: at('mnt/lib/bulb.png'),
+            usedBy: ['Material Bulb'],
+            files: [at('mnt/lib/bulb.png')],
+          },
+          {
+            ...image,
+            path: '//leg.png',
+            blend: at('film/lib/leg.blend'),
+            source: at('film/lib/leg.png'),
+            found: at('film/lib/leg.png'),
+            usedBy: ['Material Leg'],
+            files: [at('film/lib/leg.png')],
+          },
+          {
+            ...image,
+            path: '//seat.png',
+            blend: at('film/lib/chair.blend'),
+            source: at('film/lib/seat.png'),
+            found: at('film/lib/seat.png'),
+            usedBy: ['Material Seat'],
+            files: [at('film/lib/seat.png')],
+          },
+          {
+            ...image,
+            path: at('film/tex/abs.png'),
+            source: at('film/tex/abs.png'),
+            found: at('film/tex/abs.png'),
+            usedBy: ['Material Abs'],
+            files: [at('film/tex/abs.png')],
+          },
+          {
+            ...image,
+            path: 'z:/Show/tex/win.png',
+            source: 'z:/Show/tex/win.png',
+            found: at('mnt/tex/Win.png'),
+            usedBy: ['Material Win'],
+            files: [at('mnt/tex/Win.png')],
+          },
+          {
+            ...library,
+            path: '//../lib/chair.blend',
+            source: at('film/lib/chair.blend'),
+            found: at('film/lib/chair.blend'),
+            usedBy: ['Image Seat', 'Material Seat', 'Mesh Plane', 'Object Seat'],
+            files: [at('film/lib/chair.blend')],
+          },
+          {
+            ...library,
+            path: '//../lib/leg.blend',
+            source: at('film/lib/leg.blend'),
+            found: at('film/lib/leg.blend'),
+            usedBy: ['Library chair.blend'],
+            files: [at('film/lib/leg.blend')],
+          },
+          {
+            ...library,
+            path: 'Z:/show/lib/lamp.blend',
+            source: 'Z:/show/lib/lamp.blend',
+            found: at('mnt/lib/lamp.blend'),
+            usedBy: ['Image Bulb', 'Material Bulb', 'Mesh Plane', 'Object Bulb'],
+            files: [at('mnt/lib/lamp.blend')],
+          },
+          {
+            ...image,
+            kind: 'strip',
+            path: '//../plates/p_0002.png',
+            pattern: 'list',
+            source: at('film/plates/p_0002.png'),
+            found: at('film/plates'),
+            usedBy: ['Scene Scene'],
+            files: [at('film/plates/p_0002.png'), at('film/plates/p_0003.png')],
+          },
+        ],
+      },
+    ]);
+  });
+
+  it('says plainly what it can’t read, and that there is no Blender', async () => {
+    const dir = await testDir();
+    await writeFile(path.join(dir, 'a.blend'), 'no scene');
+    const karst = (...args: string[]) => runCli(['scan', ...args], { cwd: dir });
+    const bad = await karst('a.blend');
+    expect(bad.code).toBe(1);
+    expect(bad.stderr).toMatch(
+      /^karst: Blender could not open every scene\.\n {2}.*a\.blend: .*not/,
+    );
+    const none = await karst('a.blend', '--blender', path.join(dir, 'blender-9'));
+    expect(none.code).toBe(1);
+    expect(none.stderr).toBe(
+      `karst: There is no ${path.join(dir, 'blender-9')} on this machine.\n`,
+    );
+    expect((await karst('b.blend')).stderr).toContain('b.blend is no file.');
+    expect((await karst('a.blend', '--path-map', 'show=.')).stderr).toContain('absolute source');
+    expect((await karst('a.blend', '--path-map', 'Z:\\=gone')).stderr).toContain('no directory');
+
+    const program = path.join(dir, 'crashes');
+    await writeFile(program, '#!/bin/sh\necho last words\nkill -SEGV $$\n', { mode: 0o700 });
+    const crashed = await karst('a.blend', '--blender', program);
+    expect(crashed.code).toBe(1);
+    expect(crashed.stderr).toMatch(
+      /ended \(SIGSEGV\) before .*a\.blend needs\.\n {2}last words\n$/,
+    );
+    await writeFile(program, '#!/bin/sh\nexec sleep 60\n', { mode: 0o700 });
+    const late = await karst('a.blend', '--blender', program, '--scan-timeout', '200ms');
+    expect(late.stderr).toMatch(/did not tell what .*a\.blend needs within 0\.2 s/);
+  });
+});
+
+describe('karst submit of a scene', { timeout: 60_000 }, () => {
+  it('refuses with all that is missing before a byte travels; else brings what the scene needs', async () => {
+    const { dir, scene, at } = await start();
+    const server = await FixtureServer.start();
+    await writeFile(at('film/scenes/shot.yaml'), 'render: {scene: shot.blend}\n');
+    const submit = (...args: string[]) =>
+      runCli(['submit', 'film/scenes/shot.yaml', ...args], { cwd: dir, env: server.env });
+    const refused = await submit();
+    expect(refused.code).toBe(1);
+    expect(refused.stdout).toBe('');
+    expect(refused.stderr).toBe(
+      [
+        'karst: The scene needs what is not there. Nothing was uploaded.',
+        `  image //../tex/gone.png (${at('film/tex/gone.png')}), used by Material Gone in ${scene}`,
+        `  image //../tex/tile.<UDIM>.png (${at('film/tex/tile.1003.png')}), used by Material Tiled in ${scene}`,
+        `  image z:/Show/tex/win.png, used by Material Win in ${scene}`,
+        `  library Z:/show/lib/lamp.blend, used by Object Bulb in ${scene}`,
+        "  --path-map 'z:\\Show=DIR' tells where z:\\Show is on this machine.",
+        '  --allow-missing submits all the same, --no-scan without looking.',
+        '',
+      ].join('\n'),
+    );
+    expect(server.requests).toEqual([]);
+
+    const sent = await submit('--allow-missing', '--path-map', 'Z:\\show=mnt');
+    expect(sent.stderr).toContain('missing: image //../tex/gone.png');
+    expect(sent.code).toBe(0);
+    const name = path.basename(dir);
+    const [post] = server.seen('POST', '/v1/jobs');
+    const submission = JSON.parse(post?.body.toString() ?? '');
+    expect(submission.inputs.map(({ path: place }: { path: string }) => place)).toEqual(
+      [
+        'film/lib/chair.blend',
+        'film/lib/leg.blend',
+        'film/lib/leg.png',
+        'film/lib/seat.png',
+        ...[1, 2, 3].map((n) => `film/plates/p_000${n}.png`),
+        'film/scenes/shot.blend',
+        'film/tex/abs.png',
+        'film/tex/tile.1001.png',
+        'film/tex/tile.1002.png',
+        'film/tex/wood.png',
+        'mnt/lib/bulb.png',
+        'mnt/lib/lamp.blend',
+        'mnt/tex/Win.png',
+      ].map((place) => `${name}/${place}`),
+    );
+    expect(submission.locations).toEqual({
+      Scene: `${name}/film/scenes/shot.blend`,
+      OutputDir: 'frames',
+    });
+    expect(submission.pathMapping).toEqual([
+      { sourcePathFormat: 'POSIX', sourcePath: dir, location: name },
+      { sourcePathFormat: 'WINDOWS', sourcePath: 'z:/Show', location: `${name}/mnt` },
+    ]);
+
+    // The scene alone, where nobody is to look or nothing can.
+    const alone = (...args: string[]) => {
+      server.requests.length = 0;
+      return submit(...args);
+    };
+    const places = () =>
+      JSON.parse(server.seen('POST', '/v1/jobs')[0]?.body.toString() ?? '').inputs.map(
+        (input: { path: string }) => input.path,
+      );
+    expect((await alone('--no-scan')).stderr).not.toContain('blender');
+    expect(places()).toEqual(['shot.blend']);
+    const nowhere = ['--blender', at('none')];
+    expect((await alone(...nowhere)).stderr).toContain(
+      `There is no ${at('none')} on this machine. What shot.blend needs was not looked for.`,
+    );
+    expect(places()).toEqual(['shot.blend']);
+    const asked = await alone('--scan', ...nowhere);
+    expect(asked.code).toBe(1);
+    expect(server.requests).toEqual([]);
+  });
+});
