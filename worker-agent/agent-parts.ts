@@ -8,6 +8,7 @@ import type { IdleGuard } from './hardware/idle-guard.ts';
 import type { Connections } from './http/exchange.ts';
 import type { OrchestratorClient } from './http/orchestrator-client.ts';
 import type { AssetCache } from './inputs/asset-cache.ts';
+import type { FilePlacer } from './inputs/placing.ts';
 import type { Leftovers } from './process/leftovers.ts';
 import type { TaskSpawner } from './process/task-spawner.ts';
 import type { FailureJudge } from './session/failure.ts';
@@ -22,6 +23,7 @@ export interface AgentParts {
   connections: Connections;
   definitions: Definitions;
   cache: AssetCache;
+  placer: FilePlacer;
   disk: DiskGuard;
   /** Of a node that works only while nobody uses the machine. */
   idle?: IdleGuard;

@@ -24,6 +24,7 @@ const environmentSchema = z.object({
   KARST_NODE_NAME: nodeNameSchema.optional(),
   KARST_SLOTS: whole(1, 4096).default(1),
   KARST_CACHE_MIB: whole(0, 2 ** 31).default(10_240),
+  KARST_LINK_INPUTS: z.enum(['auto', '0', '1']).default('auto'),
   KARST_DISK_MIN_MIB: whole(0, 2 ** 31).default(512),
   KARST_SESSION_IDLE_S: whole(0, 86_400).default(60),
   ...toldVariables,
@@ -48,6 +49,8 @@ export interface AgentConfig {
   nodeName: string;
   slots: number;
   cacheBytesMax: number;
+  /** Whether large inputs may be links to the cache, where the file system makes no reference copies. */
+  linkInputs: boolean;
   diskFreeMibMin: number;
   /** How long a session without tasks is kept; 0: not at all. */
   sessionIdleMs: number;
@@ -69,7 +72,10 @@ function tellIssue(issue: z.core.$ZodIssue): string {
 }
 
 /** Reads the agent's settings. Throws an Error that names every variable that is wrong. */
-export function readConfig(environment: Record<string, string | undefined>): AgentConfig {
+export function readConfig(
+  environment: Record<string, string | undefined>,
+  uid = process.geteuid?.(),
+): AgentConfig {
   const parsed = environmentSchema.safeParse(environment);
   if (!parsed.success) {
     throw new Error(parsed.error.issues.map(tellIssue).join('; '));
@@ -92,6 +98,7 @@ export function readConfig(environment: Record<string, string | undefined>): Age
     nodeName: values.KARST_NODE_NAME ?? nameFromHost(hostname()),
     slots: values.KARST_SLOTS,
     cacheBytesMax: values.KARST_CACHE_MIB * mebibyte,
+    linkInputs: linksInputs(values.KARST_LINK_INPUTS, uid),
     diskFreeMibMin: values.KARST_DISK_MIN_MIB,
     sessionIdleMs: 1000 * values.KARST_SESSION_IDLE_S,
     taskPath: values.KARST_TASK_PATH ?? values.PATH,
@@ -103,6 +110,10 @@ export function readConfig(environment: Record<string, string | undefined>): Age
     ...(values.KARST_IDLE_ONLY === '1' ? { idleOnly: idleOptions(values) } : {}),
   };
 }
+
+/** Root's tasks are not bound by permissions, so no links unless an operator says so. */
+const linksInputs = (told: 'auto' | '0' | '1', uid: number | undefined): boolean =>
+  told === 'auto' ? uid !== 0 : told === '1';
 
 function idleOptions(values: z.output<typeof environmentSchema>): IdleOptions {
   const { KARST_IDLE_COMMAND, DISPLAY } = values;

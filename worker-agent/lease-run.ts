@@ -15,6 +15,7 @@ import { leaseHost } from './session/lease-host.ts';
 import { LiveSession } from './session/live-session.ts';
 import { Session } from './session/session.ts';
 import { sessionKey } from './session/session-key.ts';
+import { writtenLocations } from './session/session-outputs.ts';
 import type { SessionStep } from './session/session-step.ts';
 import type { HostEnvironment } from './session/task-environment.ts';
 import { runTask, type TaskSurroundings } from './session/task-run.ts';
@@ -216,14 +217,16 @@ export class LeaseRun {
   /** The outputs of steps that this one depends on may have changed since its last lease. */
   async #bringInputs(
     session: Session,
-    { definition, hasInputs }: LeaseDefinition,
+    leased: LeaseDefinition,
   ): Promise<Result<null, InputsFailure>> {
+    const { definition, hasInputs } = leased;
     const { step } = this.grant;
     if (session.step === step && definition.dependsOn.length === 0) return ok(null);
     session.step = undefined;
     let brought: Result<null, InputsFailure> = ok(null);
     if (hasInputs) {
-      brought = await materializeInputs(this.#parts, this.grant, session.tree, this.#interrupted);
+      const places = { tree: session.tree, written: writtenLocations(leased) };
+      brought = await materializeInputs(this.#parts, this.grant, places, this.#interrupted);
     } else {
       await session.tree.prepare(new Map(), step);
     }

@@ -82,7 +82,7 @@ async function serve(config: AgentConfig, logger: Logger, stopping: Stopping): P
     });
     stopping.attach(agent);
     const end = await agent.run();
-    close();
+    await close();
     return exitCode(end, directory.path);
   } finally {
     await directory.release();

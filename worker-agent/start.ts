@@ -18,6 +18,7 @@ import { NodeToken } from './identity/node-token.ts';
 import { ServerClock } from './identity/server-clock.ts';
 import type { StateDirectory } from './identity/state-directory.ts';
 import { AssetCache } from './inputs/asset-cache.ts';
+import { FilePlacer } from './inputs/placing.ts';
 import { Leftovers } from './process/leftovers.ts';
 import { TaskSpawner } from './process/task-spawner.ts';
 import { FailureJudge } from './session/failure.ts';
@@ -40,8 +41,8 @@ export interface StartOptions {
 
 export interface StartedAgent {
   agent: Agent;
-  /** Drops kept connections, so that the process can end. */
-  close(): void;
+  /** Writes down what the cache holds and drops kept connections, so that the process can end. */
+  close(): Promise<void>;
 }
 
 /** Puts an agent together: clean directory, identity, inventory. */
@@ -58,7 +59,8 @@ export async function startAgent(options: StartOptions): Promise<StartedAgent> {
   const who = { random, logger, signal };
   const nodeId = await enrolledNodeId(config, directory.path, key, client, who);
   client.actAs(nodeId, new NodeToken(nodeId, key.privateKey, serverClock));
-  const cache = new AssetCache(directory.cacheDir, config.cacheBytesMax, connections, random);
+  const cacheParts = { connections, random, clock, logger };
+  const cache = new AssetCache(directory.cacheDir, config.cacheBytesMax, cacheParts);
   await cache.open();
   const disk = new DiskGuard(directory.path, config.diskFreeMibMin, clock);
   await disk.isFull();
@@ -78,6 +80,7 @@ export async function startAgent(options: StartOptions): Promise<StartedAgent> {
     connections,
     definitions: new Definitions(client, random),
     cache,
+    placer: new FilePlacer(config.linkInputs),
     disk,
     ...(idle === undefined ? {} : { idle }),
     leftovers,
@@ -112,5 +115,9 @@ export async function startAgent(options: StartOptions): Promise<StartedAgent> {
   const { logsDir } = directory;
   const onReady = () => options.onReady(nodeId);
   const agent = new Agent({ slots, inventory, boot, logsDir, onReady }, makeParts);
-  return { agent, close: () => connections.close() };
+  const close = async () => {
+    await cache.close();
+    connections.close();
+  };
+  return { agent, close };
 }

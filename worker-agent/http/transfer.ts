@@ -59,14 +59,25 @@ export async function putFile(
   }
 }
 
-/** GETs a presigned URL. The caller reads the stream; a refusal is a value. */
+/**
+ * GETs a presigned URL, or bytes `start` up to `end` of it: some storage answers all of it even then,
+ * with 200. The caller reads the stream; a refusal is a value.
+ */
 export async function openDownload(
   connections: Connections,
   url: string,
   signal: AbortSignal,
+  range?: { start: number; end: number },
 ): Promise<Result<IncomingMessage, TransferFailure>> {
   try {
-    const request = connections.open(new URL(url), { method: 'GET', timeout: stallMs, signal });
+    const request = connections.open(new URL(url), {
+      method: 'GET',
+      timeout: stallMs,
+      signal,
+      ...(range === undefined
+        ? {}
+        : { headers: { range: `bytes=${range.start}-${range.end - 1}` } }),
+    });
     request.on('timeout', () => request.destroy(new Error(`stalled for ${stallMs} ms`)));
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       request.once('response', resolve);
@@ -74,7 +85,7 @@ export async function openDownload(
       request.end();
     });
     const status = response.statusCode ?? 0;
-    if (status === 200) return ok(response);
+    if (status === 200 || status === 206) return ok(response);
     const body = await readBody(response, errorBodyBytesMax);
     return err({ status, message: `storage answered ${status} ${storageError(body)}` });
   } catch (error) {

@@ -1,11 +1,9 @@
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { startTicks } from '../process/process-table.ts';
-import { errorCode } from '../session/failure.ts';
 import { writeFileAtomic } from './atomic-file.ts';
+import { holdLock, readJson, releaseLock } from './lock-file.ts';
 
-const lockSchema = z.object({ pid: z.int(), startTicks: z.string().optional() });
 const bootSchema = z.object({ bootedAtMs: z.number() });
 
 /** The agent's directory on this node, used by one agent process at a time. */
@@ -32,7 +30,7 @@ export class StateDirectory {
   static async open(path: string): Promise<StateDirectory> {
     const directory = new StateDirectory(resolve(path));
     await mkdir(directory.path, { recursive: true, mode: 0o700 });
-    await directory.#lock();
+    await holdLock(directory.#lockPath, directory.path);
     return directory;
   }
 
@@ -57,39 +55,10 @@ export class StateDirectory {
   }
 
   async release(): Promise<void> {
-    await rm(join(this.path, 'agent.lock'), { force: true });
+    await releaseLock(this.#lockPath);
   }
 
-  async #lock(): Promise<void> {
-    const path = join(this.path, 'agent.lock');
-    for (let attempt = 0; attempt < 2; attempt++) {
-      try {
-        const file = await open(path, 'wx', 0o600);
-        await file.writeFile(
-          JSON.stringify({ pid: process.pid, startTicks: startTicks(process.pid) }),
-        );
-        await file.close();
-        return;
-      } catch (error) {
-        if (errorCode(error) !== 'EEXIST') throw error;
-      }
-      const holder = lockSchema.safeParse(await readJson(path));
-      const alive = holder.success && startTicks(holder.data.pid) === holder.data.startTicks;
-      if (alive && holder.data.pid !== process.pid) {
-        throw new Error(`another agent (process ${holder.data.pid}) uses ${this.path}`);
-      }
-      await rm(path, { force: true });
-    }
-    throw new Error(`${path} keeps coming back: another agent is starting in ${this.path}`);
-  }
-}
-
-/** A file's JSON, or undefined when there is none that can be read. */
-async function readJson(path: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8'));
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
-    throw error;
+  get #lockPath(): string {
+    return join(this.path, 'agent.lock');
   }
 }

@@ -1,155 +1,283 @@
-import { createHash } from 'node:crypto';
-import { createWriteStream, rmSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { renameSync } from 'node:fs';
+import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { type Clock, sleep } from '@karst/shared/clock.ts';
 import type { Random } from '@karst/shared/random.ts';
 import { err, ok, type Result } from '@karst/shared/result.ts';
+import type { Logger } from 'pino';
 import type { Connections } from '../http/exchange.ts';
 import type { InputDownload } from '../http/orchestrator-client.ts';
-import { openDownload } from '../http/transfer.ts';
+import { holdLock, releaseLock } from '../identity/lock-file.ts';
 import { errorCode } from '../session/failure.ts';
+import { AssetFetcher } from './asset-fetcher.ts';
+import { CacheIndex, type KnownAsset, machineBootId } from './cache-index.ts';
+import { contentStampAt } from './content-stamp.ts';
+import type { FetchFailure } from './fetch-failure.ts';
+import { FileHasher } from './file-hasher.ts';
 
-/** Why an input could not be had. `passing`: trying again may help. */
-export interface FetchFailure {
-  passing: boolean;
-  message: string;
+export interface CacheParts {
+  connections: Connections;
+  random: Random;
+  clock: Clock;
+  logger: Logger;
 }
 
 interface Entry {
   sizeBytes: number;
-  /** Files being copied from: not to be evicted. */
+  /** Leases that are bringing the file to a session: not to be evicted. */
   users: number;
+  /** Of the file when its content was last seen to be right; undefined: not seen by this process. */
+  stamp?: string;
+  verifiedAtMs: number;
+  /** Under way. */
+  check?: Promise<boolean>;
 }
 
+/** Content not read through for so long is, when it is next used: disks forget. */
+const verifiedAgeMaxMs = 7 * 24 * 3_600_000;
+const saveEveryMs = 30_000;
+
 /**
- * Input files by content, `<dir>/<aa>/<sha256>`, bounded, least recently used out first. A file is
- * there whole and verified or not at all.
+ * Input files by content, `<dir>/<aa>/<sha256>`, shared by all leases of the agent and bounded, least
+ * recently used out first. Under its name a file is whole or not there: it is completed in `incoming/`.
+ * Whether it still has its content is looked at with each use, by its size, inode and time of change;
+ * what looks touched, and what the index does not vouch for, is read through, and fetched anew where
+ * it is not what it was. One process has it at a time.
  */
 export class AssetCache {
   readonly #dir: string;
   readonly #bytesMax: number;
-  readonly #connections: Connections;
-  readonly #random: Random;
+  readonly #parts: CacheParts;
+  readonly #hasher = new FileHasher();
   /** In order of use: a Map keeps the order of insertion. */
   readonly #entries = new Map<string, Entry>();
-  readonly #flights = new Map<string, Promise<Result<null, FetchFailure>>>();
+  readonly #fetcher: AssetFetcher;
+  readonly #madeDirs = new Set<string>();
+  readonly #over = new AbortController();
+  #index: CacheIndex | undefined;
+  /** Of entries; downloads count too, see AssetFetcher. */
   #sizeBytes = 0;
+  #isChanged = false;
+  #corrupted = 0;
 
-  constructor(dir: string, bytesMax: number, connections: Connections, random: Random) {
+  constructor(dir: string, bytesMax: number, parts: CacheParts) {
     this.#dir = dir;
     this.#bytesMax = bytesMax;
-    this.#connections = connections;
-    this.#random = random;
+    this.#parts = parts;
+    this.#fetcher = new AssetFetcher(this.#incoming, {
+      ...parts,
+      hasher: this.#hasher,
+      grows: () => this.#evict(),
+      landed: (input, path) => this.#take(input, path),
+    });
   }
 
-  /** Finds what former starts left; half-finished downloads are removed. */
+  /** How many files were found to be other than they were, since the start. */
+  get corrupted(): number {
+    return this.#corrupted;
+  }
+
+  get bytesMax(): number {
+    return this.#bytesMax;
+  }
+
+  /** Finds what former starts left; half-finished downloads are removed. Throws when it is in use. */
   async open(): Promise<void> {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
-    await rm(join(this.#dir, 'incoming'), { recursive: true, force: true });
-    await mkdir(join(this.#dir, 'incoming'), { mode: 0o700 });
-    const found: { sha256: string; sizeBytes: number; usedAtMs: number }[] = [];
-    for (const name of await readdir(this.#dir, { recursive: true })) {
-      const sha256 = /^[0-9a-f]{2}\/([0-9a-f]{64})$/.exec(name)?.[1];
-      if (sha256 === undefined) continue;
-      const { size, mtimeMs } = await stat(join(this.#dir, name));
-      found.push({ sha256, sizeBytes: size, usedAtMs: mtimeMs });
+    await holdLock(join(this.#dir, 'lock'), this.#dir);
+    await rm(this.#incoming, { recursive: true, force: true });
+    await mkdir(this.#incoming, { mode: 0o700 });
+    this.#index = new CacheIndex(join(this.#dir, 'index'), await machineBootId());
+    const { trusted, assets } = await this.#index.read();
+    const there = await this.#listFiles();
+    const known = assets.filter(({ sha256 }) => there.delete(sha256));
+    // Not in the index: the newest, as it was written before them.
+    for (const { sha256, sizeBytes, stamp, verifiedAtMs } of known) {
+      this.#add(sha256, { sizeBytes, users: 0, verifiedAtMs, ...(trusted ? { stamp } : {}) });
     }
-    found.sort((one, other) => one.usedAtMs - other.usedAtMs);
-    for (const { sha256, sizeBytes } of found) this.#add(sha256, sizeBytes);
+    for (const sha256 of there) {
+      const { size } = await lstat(this.#path(sha256));
+      this.#add(sha256, { sizeBytes: size, users: 0, verifiedAtMs: 0 });
+    }
     this.#evict();
+    void this.#saveNowAndThen();
+  }
+
+  /** Writes the index. Nothing may be under way. */
+  async close(): Promise<void> {
+    this.#over.abort();
+    this.#fetcher.stop();
+    await this.#hasher.close();
+    await this.#save().catch((error: unknown) => this.#parts.logger.warn({ error }, 'cache index'));
+    await releaseLock(join(this.#dir, 'lock'));
+  }
+
+  has(sha256: string): boolean {
+    return this.#entries.has(sha256);
   }
 
   /** Calls `use` with the path of the verified content, downloading it if need be. */
-  async with<T>(
+  async use<T>(
     input: InputDownload,
     signal: AbortSignal,
     use: (path: string) => Promise<T>,
   ): Promise<Result<T, FetchFailure>> {
-    for (;;) {
-      const entry = this.#entries.get(input.sha256);
+    for (let round = 0; round < 3; round++) {
+      let entry = this.#entries.get(input.sha256);
       if (entry === undefined) {
-        const flight = this.#flights.get(input.sha256) ?? this.#fly(input, signal);
-        const landed = await flight;
+        const landed = await this.#fetcher.fetch(input, true, signal);
         if (!landed.ok) return landed;
-        continue;
+        entry = this.#entries.get(input.sha256);
+        // Evicted in the same moment.
+        if (entry === undefined) continue;
       }
       entry.users += 1;
       this.#entries.delete(input.sha256);
       this.#entries.set(input.sha256, entry);
+      this.#isChanged = true;
       try {
-        return ok(await use(this.#path(input.sha256)));
+        if (await this.#isSound(input.sha256, entry))
+          return ok(await use(this.#path(input.sha256)));
       } finally {
         entry.users -= 1;
         this.#evict();
       }
+      this.#drop(input.sha256, entry);
     }
+    return err({ passing: true, message: `${input.path} does not last in the node's cache` });
   }
 
-  #fly(input: InputDownload, signal: AbortSignal): Promise<Result<null, FetchFailure>> {
-    const flight = this.#download(input, signal).finally(() => this.#flights.delete(input.sha256));
-    this.#flights.set(input.sha256, flight);
-    return flight;
+  /** Has it in the cache for later use, behind what leases wait for. */
+  async prefetch(input: InputDownload, signal: AbortSignal): Promise<Result<null, FetchFailure>> {
+    if (this.#entries.has(input.sha256)) return ok(null);
+    return await this.#fetcher.fetch(input, false, signal);
   }
 
-  async #download(input: InputDownload, signal: AbortSignal): Promise<Result<null, FetchFailure>> {
-    const opened = await openDownload(this.#connections, input.url, signal);
-    if (!opened.ok) {
-      return err({ passing: true, message: `${input.path}: ${opened.error.message}` });
-    }
-    const temporary = join(this.#dir, 'incoming', this.#random.uuid());
-    const hash = createHash('sha256');
-    let sizeBytes = 0;
-    const measure = new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        hash.update(chunk);
-        sizeBytes += chunk.length;
-        done(null, chunk);
-      },
+  /** A download has come whole to `path`. */
+  async #take({ sha256, sizeBytes }: InputDownload, path: string): Promise<void> {
+    await this.#directory(sha256);
+    const stamp = await contentStampAt(path);
+    if (stamp === undefined) throw new Error('a download vanished');
+    await rename(path, this.#path(sha256));
+    const verifiedAtMs = this.#parts.clock.nowMs();
+    this.#add(sha256, { sizeBytes, users: 0, stamp, verifiedAtMs });
+  }
+
+  async #isSound(sha256: string, entry: Entry): Promise<boolean> {
+    const stamp = await contentStampAt(this.#path(sha256));
+    const isOld = this.#parts.clock.nowMs() - entry.verifiedAtMs > verifiedAgeMaxMs;
+    if (stamp !== undefined && stamp === entry.stamp && !isOld) return true;
+    entry.check ??= this.#readThrough(sha256, entry).finally(() => {
+      delete entry.check;
     });
-    try {
-      await pipeline(opened.value, measure, createWriteStream(temporary, { mode: 0o600 }), {
-        signal,
-      });
-      const sha256 = hash.digest('hex');
-      if (sha256 !== input.sha256 || sizeBytes !== input.sizeBytes) {
-        await rm(temporary, { force: true });
-        const message = `${input.path} arrived with SHA-256 ${sha256} and ${sizeBytes} bytes; expected ${input.sha256} and ${input.sizeBytes} bytes`;
-        return err({ passing: false, message });
-      }
-      await mkdir(join(this.#dir, sha256.slice(0, 2)), { recursive: true, mode: 0o700 });
-      await rename(temporary, this.#path(sha256));
-      this.#add(sha256, sizeBytes);
-      return ok(null);
-    } catch (error) {
-      await rm(temporary, { force: true });
-      if (diskErrorCodes.has(errorCode(error) ?? '')) throw error;
-      const message = error instanceof Error ? error.message : String(error);
-      return err({ passing: true, message: `${input.path}: ${message}` });
-    }
+    return await entry.check;
   }
 
-  #add(sha256: string, sizeBytes: number): void {
-    this.#entries.set(sha256, { sizeBytes, users: 0 });
-    this.#sizeBytes += sizeBytes;
+  async #readThrough(sha256: string, entry: Entry): Promise<boolean> {
+    const path = this.#path(sha256);
+    const stamp = await contentStampAt(path);
+    if (stamp === undefined) return false;
+    const found = await this.#hasher.hash(path).catch((error: unknown) => {
+      if (errorCode(error) === 'ENOENT') return undefined;
+      // A disk that can't read it (EIO) may take it anew elsewhere.
+      this.#parts.logger.warn({ error, sha256 }, 'a cached input can not be read');
+      return undefined;
+    });
+    if (found?.sha256 !== sha256) return false;
+    entry.stamp = stamp;
+    entry.verifiedAtMs = this.#parts.clock.nowMs();
+    this.#sizeBytes += found.sizeBytes - entry.sizeBytes;
+    entry.sizeBytes = found.sizeBytes;
+    return true;
+  }
+
+  /** Its file is not what it should be; found by one or by several at once. */
+  #drop(sha256: string, entry: Entry): void {
+    if (this.#entries.get(sha256) !== entry) return;
+    this.#corrupted += 1;
+    this.#parts.logger.warn(
+      { sha256, found: this.#corrupted },
+      'a cached input was damaged: fetching it again',
+    );
+    this.#entries.delete(sha256);
+    this.#sizeBytes -= entry.sizeBytes;
+    // Where others look at it too, it keeps its name until the new one replaces it.
+    if (entry.users === 0) this.#remove(sha256);
+  }
+
+  #add(sha256: string, entry: Entry): void {
+    this.#entries.set(sha256, entry);
+    this.#sizeBytes += entry.sizeBytes;
+    this.#isChanged = true;
   }
 
   #evict(): void {
     for (const [sha256, entry] of this.#entries) {
-      if (this.#sizeBytes <= this.#bytesMax) return;
+      if (this.#sizeBytes + this.#fetcher.sizeBytes <= this.#bytesMax) return;
       if (entry.users > 0) continue;
       this.#entries.delete(sha256);
       this.#sizeBytes -= entry.sizeBytes;
-      // Synchronous: a download of the same content must not finish in between.
-      rmSync(this.#path(sha256), { force: true });
+      this.#isChanged = true;
+      this.#remove(sha256);
     }
+  }
+
+  #remove(sha256: string): void {
+    const aside = join(this.#incoming, this.#parts.random.uuid());
+    try {
+      // Synchronous: a download of the same content must not finish in between.
+      renameSync(this.#path(sha256), aside);
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw error;
+      return;
+    }
+    rm(aside, { force: true }).catch((error: unknown) => {
+      this.#parts.logger.warn({ error }, 'an evicted input was left');
+    });
+  }
+
+  async #saveNowAndThen(): Promise<void> {
+    while (!this.#over.signal.aborted) {
+      await sleep(saveEveryMs, this.#over.signal).catch(() => undefined);
+      if (this.#over.signal.aborted || !this.#isChanged) continue;
+      await this.#save().catch((error: unknown) =>
+        this.#parts.logger.warn({ error }, 'cache index'),
+      );
+    }
+  }
+
+  async #save(): Promise<void> {
+    this.#isChanged = false;
+    await this.#index?.write(this.#vouchedFor());
+  }
+
+  *#vouchedFor(): Generator<KnownAsset> {
+    for (const [sha256, { sizeBytes, stamp = '', verifiedAtMs }] of this.#entries) {
+      yield { sha256, sizeBytes, stamp, verifiedAtMs };
+    }
+  }
+
+  async #listFiles(): Promise<Set<string>> {
+    const found = new Set<string>();
+    for (const name of await readdir(this.#dir, { recursive: true })) {
+      const sha256 = /^[0-9a-f]{2}\/([0-9a-f]{64})$/.exec(name)?.[1];
+      if (sha256 !== undefined) found.add(sha256);
+    }
+    return found;
+  }
+
+  async #directory(sha256: string): Promise<void> {
+    const name = sha256.slice(0, 2);
+    if (this.#madeDirs.has(name)) return;
+    await mkdir(join(this.#dir, name), { recursive: true, mode: 0o700 });
+    this.#madeDirs.add(name);
+  }
+
+  get #incoming(): string {
+    return join(this.#dir, 'incoming');
   }
 
   #path(sha256: string): string {
     return join(this.#dir, sha256.slice(0, 2), sha256);
   }
 }
-
-/** Errors of this node's disk; anything else that breaks a download is the connection's. */
-const diskErrorCodes = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EACCES', 'ENOENT', 'EMFILE']);

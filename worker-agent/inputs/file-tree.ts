@@ -1,9 +1,10 @@
-import { constants } from 'node:fs';
-import { chmod, copyFile, lstat, mkdir, rename, rm } from 'node:fs/promises';
+import { chmod, lstat, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { InputFile } from '@karst/shared/protocol/files.ts';
 import { stampOf } from '../outputs/output-watch.ts';
 import { errorCode } from '../session/failure.ts';
+import { contentStampOf } from './content-stamp.ts';
+import { type FilePlacer, modeOf, type Placing } from './placing.ts';
 
 /** What a file must be. */
 export type WantedFile = Pick<InputFile, 'sha256' | 'executable'>;
@@ -15,6 +16,8 @@ interface KnownFile {
   stamp: string;
   /** An environment has changed it as it was entered. */
   isAdapted: boolean;
+  /** It is the cache's own file, for reading only: links to it, made elsewhere, move its ctime. */
+  isLinked?: true;
   /** The step whose task wrote it; absent: it was brought. */
   step?: number;
 }
@@ -64,19 +67,30 @@ export class FileTree {
     return lacking;
   }
 
-  /** Copies a file here (by reference where the file system can), so that tasks may change it. */
-  async place(path: string, file: WantedFile, source: string): Promise<void> {
+  /** Brings a file of the cache here, see FilePlacer. */
+  async place(
+    path: string,
+    file: WantedFile & Placing,
+    source: string,
+    placer: FilePlacer,
+  ): Promise<void> {
     await this.#directory(dirname(path));
-    if (this.#placed === 0) await mkdir(this.#incomingDir, { recursive: true, mode: 0o700 });
-    this.#placed += 1;
-    const incoming = join(this.#incomingDir, String(this.#placed));
-    await copyFile(source, incoming, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
-    await chmod(incoming, modeOf(file));
-    // Who has the former file open keeps it.
-    await rename(incoming, join(this.dir, path));
-    const stamp = await this.#stamp(path);
-    if (stamp !== undefined)
-      this.#known.set(path, { sha256: file.sha256, stamp, isAdapted: false });
+    const target = join(this.dir, path);
+    let how: 'copied' | 'linked';
+    try {
+      how = await placer.place(source, target, file);
+    } catch (error) {
+      if (errorCode(error) !== 'EEXIST') throw error;
+      const incoming = await this.#incoming();
+      how = await placer.place(source, incoming, file);
+      // Who has the former file open keeps it.
+      await rename(incoming, target);
+    }
+    const isLinked = how === 'linked';
+    const stamp = await this.#stamp(path, isLinked);
+    if (stamp === undefined) return;
+    const linked = isLinked ? { isLinked } : {};
+    this.#known.set(path, { sha256: file.sha256, stamp, isAdapted: false, ...linked });
   }
 
   /** A task of `step` wrote these and they are in storage. */
@@ -89,7 +103,7 @@ export class FileTree {
   /** The environments were entered: what they changed is as it should be from here on. */
   async adapt(): Promise<void> {
     await severalAtOnce([...this.#known], async ([path, known]) => {
-      const stamp = (await this.#stamp(path)) ?? 'gone';
+      const stamp = (await this.#stamp(path, known.isLinked)) ?? 'gone';
       if (stamp !== known.stamp) this.#known.set(path, { ...known, stamp, isAdapted: true });
     });
   }
@@ -98,20 +112,28 @@ export class FileTree {
     const known = this.#known.get(path);
     if (known === undefined) return false;
     const stats = await this.#look(path);
-    const stamp = stats === undefined ? 'gone' : stampOf(stats);
+    const stamp = stats === undefined ? 'gone' : stampBy(known.isLinked)(stats);
     if (known.sha256 !== file.sha256 || known.stamp !== stamp) {
       if (!known.isAdapted) return false;
       throw new Error(`${path} must be brought anew, and an environment had changed it`);
     }
+    // A link is a file of all: it gets no other mode, but is made a copy.
+    if (known.isLinked) return known.isAdapted || !file.executable;
     if (known.isAdapted || (Number(stats?.mode) & 0o777) === modeOf(file)) return true;
     await chmod(join(this.dir, path), modeOf(file));
     this.#known.set(path, { ...known, stamp: (await this.#stamp(path)) ?? 'gone' });
     return true;
   }
 
-  async #stamp(path: string): Promise<string | undefined> {
+  async #incoming(): Promise<string> {
+    if (this.#placed === 0) await mkdir(this.#incomingDir, { recursive: true, mode: 0o700 });
+    this.#placed += 1;
+    return join(this.#incomingDir, String(this.#placed));
+  }
+
+  async #stamp(path: string, isLinked?: boolean): Promise<string | undefined> {
     const stats = await this.#look(path);
-    return stats === undefined ? undefined : stampOf(stats);
+    return stats === undefined ? undefined : stampBy(isLinked)(stats);
   }
 
   async #look(path: string) {
@@ -140,7 +162,7 @@ export class FileTree {
   }
 }
 
-const modeOf = ({ executable }: WantedFile): number => (executable ? 0o755 : 0o644);
+const stampBy = (isLinked: boolean | undefined) => (isLinked ? contentStampOf : stampOf);
 
 async function severalAtOnce<T>(items: readonly T[], look: (item: T) => Promise<void>) {
   for (let from = 0; from < items.length; from += looksAtOnce) {

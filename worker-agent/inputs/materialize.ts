@@ -6,21 +6,32 @@ import { Backoff } from '../http/backoff.ts';
 import type { InputDownload, OrchestratorClient } from '../http/orchestrator-client.ts';
 import { type GivenUp, persist } from '../http/persist.ts';
 import type { Failure } from '../session/failure.ts';
-import type { AssetCache, FetchFailure } from './asset-cache.ts';
+import type { AssetCache } from './asset-cache.ts';
+import type { FetchFailure } from './fetch-failure.ts';
 import type { FileTree, WantedFile } from './file-tree.ts';
+import type { FilePlacer } from './placing.ts';
 
 export type InputsFailure = Failure | { kind: 'aborted'; message: string };
 
 export interface InputSources {
   client: OrchestratorClient;
   cache: AssetCache;
+  placer: FilePlacer;
   random: Random;
   clock: Clock;
 }
 
-const filesAtOnce = 6;
+/** As many as TransferGate lets through. */
+const filesAtOnce = 16;
 /** Storage that stays away this long fails the span as the farm's fault. */
 const storageAwayMaxMs = 10 * 60_000;
+
+/** What of the file tree is where, and where tasks write. */
+export interface TreePlaces {
+  tree: FileTree;
+  /** Locations with dataFlow OUT or INOUT. */
+  written: readonly string[];
+}
 
 /**
  * Makes a session's file tree what a lease's step finds there: brings what is new or was changed since,
@@ -30,10 +41,11 @@ const storageAwayMaxMs = 10 * 60_000;
 export async function materializeInputs(
   sources: InputSources,
   { leaseId, step }: Pick<Grant, 'leaseId' | 'step'>,
-  tree: FileTree,
+  places: TreePlaces,
   ended: AbortSignal,
 ): Promise<Result<null, InputsFailure>> {
   const { client, random } = sources;
+  const { tree } = places;
   const list = (cursor: string | undefined) =>
     persist(() => client.inputs(leaseId, cursor, ended), random, ended);
   let lacking: ReadonlySet<string> | undefined;
@@ -46,17 +58,20 @@ export async function materializeInputs(
     if (lacking.size === 0) return ok(null);
   }
   let cursor: string | undefined;
+  let coming = list(undefined);
   do {
     const at = cursor;
-    const page = await list(at);
+    const page = await coming;
     if (!page.ok) return err(refused(page.error));
-    const { items } = page.value;
-    const done = await bringAll(sources, toBring(items, lacking), tree, ended, async () => {
+    const { items, nextCursor } = page.value;
+    // Listed while these are brought.
+    if (nextCursor !== undefined) coming = list(nextCursor);
+    const done = await bringAll(sources, toBring(items, lacking), places, ended, async () => {
       const again = await list(at);
       return again.ok ? toBring(again.value.items, lacking) : [];
     });
     if (!done.ok) return done;
-    cursor = page.value.nextCursor;
+    cursor = nextCursor;
   } while (cursor !== undefined);
   return ok(null);
 }
@@ -91,9 +106,9 @@ function toBring(
 
 /** Brings one page of files; those that fail in passing are tried again with fresh URLs. */
 async function bringAll(
-  { cache, random, clock }: InputSources,
+  { cache, placer, random, clock }: InputSources,
   items: readonly InputDownload[],
-  tree: FileTree,
+  { tree, written }: TreePlaces,
   ended: AbortSignal,
   listAgain: () => Promise<readonly InputDownload[]>,
 ): Promise<Result<null, InputsFailure>> {
@@ -106,8 +121,9 @@ async function bringAll(
     const lane = async () => {
       for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
         const input = item;
-        const brought = await cache.with(input, ended, (source) =>
-          tree.place(input.path, input, source),
+        const isReadOnly = !written.some((location) => isAt(input.path, location));
+        const brought = await cache.use(input, ended, (source) =>
+          tree.place(input.path, { ...input, isReadOnly }, source, placer),
         );
         if (!brought.ok) failures.set(input.path, brought.error);
       }
@@ -125,6 +141,9 @@ async function bringAll(
     if (left.length === 0) return err({ kind: 'aborted', message: 'the lease has ended' });
   }
 }
+
+const isAt = (path: string, location: string): boolean =>
+  path === location || path.startsWith(`${location}/`);
 
 function refused(error: GivenUp): InputsFailure {
   if (error.kind === 'problem' && error.code !== 'lease_lost') {

@@ -31,3 +31,13 @@ export function outputLocations(
   }
   return locations;
 }
+
+/** Places of the file tree where tasks of the job write, or change what they find. */
+export const writtenLocations = ({
+  locations,
+  parameters,
+}: Pick<SessionDefinition, 'locations' | 'parameters'>): string[] =>
+  Object.entries(locations).flatMap(([parameter, location]) => {
+    const dataFlow = parameters[parameter]?.dataFlow;
+    return dataFlow === 'OUT' || dataFlow === 'INOUT' ? [location] : [];
+  });

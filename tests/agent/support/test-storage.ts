@@ -11,6 +11,10 @@ export class TestStorage {
   readonly objects = new Map<string, Buffer>();
   /** Answers this status to uploads, while set. */
   status: number | undefined;
+  /** Answers to downloads stand still behind so many bytes, while set. */
+  sendsAtMost: number | undefined;
+  /** How many do. */
+  stalled = 0;
   readonly #url: () => string;
 
   constructor(url: () => string) {
@@ -50,7 +54,13 @@ export class TestStorage {
     if (request.method === 'GET') {
       const content = this.objects.get(key);
       response.statusCode = content === undefined ? 404 : 200;
-      response.end(content);
+      if (content === undefined || this.sendsAtMost === undefined) response.end(content);
+      else {
+        response.setHeader('content-length', content.length);
+        response.write(content.subarray(0, this.sendsAtMost), () => {
+          this.stalled += 1;
+        });
+      }
     } else if (this.status !== undefined) {
       response.statusCode = this.status;
       response.end('<Error><Code>SlowDown</Code><Message>later</Message></Error>');

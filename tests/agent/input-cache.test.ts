@@ -1,0 +1,58 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { AgentProcess } from './support/agent-process.ts';
+import { startAgent, startOrchestrator } from './support/farm.ts';
+import { shell } from './support/steps.ts';
+
+const mebibyte = 1024 * 1024;
+
+it('an agent killed in the middle of a download leaves nothing that counts', async () => {
+  const orchestrator = await startOrchestrator();
+  const content = randomBytes(20 * mebibyte);
+  const asset = orchestrator.asset(content);
+  const { storage } = orchestrator;
+  storage.sendsAtMost = 5 * mebibyte;
+  const killed = await AgentProcess.start(orchestrator.url);
+  const inputs = [{ path: 'a.bin', ...asset, executable: false }];
+  const lease = orchestrator.lease({ step: shell('sha256sum < a.bin'), inputs });
+  const incoming = join(killed.dir, 'cache', 'incoming');
+  await orchestrator.changes.until(() => storage.stalled > 0 || undefined);
+  expect(await readdir(incoming)).toHaveLength(1);
+  killed.killWithHelper();
+  await killed.ended();
+  orchestrator.lose(lease);
+
+  storage.sendsAtMost = undefined;
+  const { dir } = killed;
+  await startAgent(orchestrator.url, {}, { dir });
+  expect(await readdir(incoming)).toEqual([]);
+  const path = join(dir, 'cache', asset.sha256.slice(0, 2), asset.sha256);
+  expect(existsSync(path)).toBe(false);
+  const again = orchestrator.lease({ step: shell('sha256sum < files/a.bin'), inputs });
+  expect(await orchestrator.finished(again)).toMatchObject([{ outcome: 'succeeded' }]);
+  const log = orchestrator.object(again, 0, 'log', 'task.log')?.toString();
+  expect(log).toContain(createHash('sha256').update(content).digest('hex'));
+});
+
+it('two agents do not share a cache', async () => {
+  const orchestrator = await startOrchestrator();
+  const shared = await mkdtemp(join(tmpdir(), 'karst-cache-'));
+  const first = await mkdtemp(join(tmpdir(), 'karst-agent-'));
+  const second = await mkdtemp(join(tmpdir(), 'karst-agent-'));
+  await mkdir(shared, { recursive: true });
+  for (const dir of [first, second]) await symlink(shared, join(dir, 'cache'));
+  await startAgent(orchestrator.url, {}, { dir: first });
+  orchestrator.tokens.add('another-token');
+  const refused = await startAgent(
+    orchestrator.url,
+    { KARST_ENROLLMENT_TOKEN: 'another-token' },
+    { dir: second, ready: false },
+  );
+  expect(await refused.ended()).toMatchObject({ code: 1 });
+  expect(refused.stderr).toMatch(/another agent \(process \d+\) uses .*cache/);
+  await rm(shared, { recursive: true });
+});
