@@ -36,6 +36,19 @@ export interface Surroundings {
 
 export type Stores = Awaited<ReturnType<typeof buildStores>>;
 
+/** S3 refuses what is signed 15 minutes off. We sign by its clock; other users of it may not. */
+const SKEW_MS_MAX = 60_000;
+
+function warnOfSkew(offsetMs: number, logger: Surroundings['logger']): void {
+  if (Math.abs(offsetMs) < SKEW_MS_MAX) return;
+  const minutes = Math.round(Math.abs(offsetMs) / 60_000);
+  const how = offsetMs > 0 ? 'ahead of' : 'behind';
+  logger.warn(
+    { offsetMs },
+    `storage's clock is ${minutes} min ${how} this machine's: set one right`,
+  );
+}
+
 /**
  * Connects, and builds everything that talks to Redis or S3. Three Redis connections: commands,
  * BullMQ's, and the subscriber (BullMQ adds one that it keeps for blocking reads).
@@ -59,6 +72,7 @@ export async function buildStores(config: Config, around: Surroundings) {
   );
   await Promise.all([redis, queueRedis, subscriber].map(connect));
   await objects.ensureBucket();
+  warnOfSkew(objects.clockOffsetMs(), logger);
   const queue = new SpanQueue(queueRedis, clock, logger);
   const eventBus = createEventBus(redis, subscriber, logger);
   const logs = new LiveLogs(redis);

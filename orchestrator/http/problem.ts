@@ -32,6 +32,9 @@ export function isStoreOutage(error: unknown): boolean {
 
 function toProblemError(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
+  if (error instanceof ObjectStoreUnavailableError && error.isFull) {
+    return new ProblemError('store_unavailable', 'Object storage is full.');
+  }
   if (isStoreOutage(error)) {
     return new ProblemError('store_unavailable', 'Redis or object storage does not answer.');
   }

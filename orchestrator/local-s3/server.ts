@@ -113,6 +113,7 @@ function createHttpServer(
   const serve = async (message: IncomingMessage, response: ServerResponse, waits: boolean) => {
     const requestId = store.random.uuid();
     response.setHeader('x-amz-request-id', requestId);
+    response.setHeader('date', new Date(store.clock.nowMs()).toUTCString());
     try {
       const request = parseRequest(message, () => waits && response.writeContinue());
       const payload = authenticate(request, credentials, store.clock.nowMs());
@@ -148,7 +149,7 @@ function sendError(
     return;
   }
   for (const name of response.getHeaderNames()) {
-    if (name !== 'x-amz-request-id') response.removeHeader(name);
+    if (name !== 'x-amz-request-id' && name !== 'date') response.removeHeader(name);
   }
   for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value);
   // A client still sending must be heard out, or it sees a reset instead of this answer.

@@ -1,6 +1,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { CreateBucketCommand, HeadBucketCommand } from '@aws-sdk/client-s3';
 import { attempt, classify, isS3Error } from './errors.ts';
+import { StorageSetupError, startFailure } from './start-failure.ts';
 
 /** What every operation needs to know. */
 export interface Bucket {
@@ -9,35 +10,51 @@ export interface Bucket {
 }
 
 export interface BucketOperations {
-  /** Makes the bucket when it is missing. */
+  /** Makes the bucket when it is missing. Throws StorageSetupError, which says what is wrong. */
   ensureBucket(): Promise<void>;
   /** Throws unless the bucket is there and storage answers. */
   ping(signal?: AbortSignal): Promise<void>;
+  /** How far storage's clock is ahead of ours, ms, by its last answer; to about a second. */
+  clockOffsetMs(): number;
   close(): void;
 }
 
 export const abortOptions = (signal: AbortSignal | undefined) =>
   signal === undefined ? {} : { abortSignal: signal };
 
-export const bucketOperations = ({ client, name }: Bucket): BucketOperations => {
+export const bucketOperations = (bucket: Bucket, endpoint: string): BucketOperations => {
+  const { client, name } = bucket;
   const head = (signal?: AbortSignal) =>
     attempt('head bucket', () =>
       client.send(new HeadBucketCommand({ Bucket: name }), abortOptions(signal)),
     );
+  const create = async () => {
+    try {
+      await client.send(new CreateBucketCommand({ Bucket: name }));
+    } catch (error) {
+      // Another replica was faster.
+      if (isS3Error(error, 'BucketAlreadyOwnedByYou', 'BucketAlreadyExists')) return;
+      if (!isS3Error(error, 'AccessDenied')) throw classify('create bucket', error);
+      throw new StorageSetupError(
+        `storage at ${endpoint}: the bucket "${name}" does not exist, and the access key may not make it`,
+        { cause: error },
+      );
+    }
+  };
   return {
     async ensureBucket() {
-      if ((await head()) !== undefined) return;
       try {
-        await client.send(new CreateBucketCommand({ Bucket: name }));
+        if ((await head()) === undefined) await create();
       } catch (error) {
-        // Another replica was faster.
-        if (isS3Error(error, 'BucketAlreadyOwnedByYou', 'BucketAlreadyExists')) return;
-        throw classify('create bucket', error);
+        throw error instanceof StorageSetupError
+          ? error
+          : await startFailure(bucket, endpoint, error);
       }
     },
     async ping(signal) {
       if ((await head(signal)) === undefined) throw new Error(`bucket "${name}" does not exist`);
     },
+    clockOffsetMs: () => client.config.systemClockOffset,
     close: () => client.destroy(),
   };
 };

@@ -1,13 +1,22 @@
 import { S3ServiceException } from '@aws-sdk/client-s3';
 import { networkCodes } from '../store/network-codes.ts';
 
-/** Storage can't be reached or is failing: the same call may succeed later. */
+/** Storage can't be reached, is failing or full: the same call may succeed later. */
 export class ObjectStoreUnavailableError extends Error {
+  readonly isFull: boolean;
+
   constructor(operation: string, cause: unknown) {
-    super(`object storage is unavailable (${operation})`, { cause });
+    const isFull = cause instanceof Error && isFullStore(cause);
+    super(`object storage is ${isFull ? 'full' : 'unavailable'} (${operation})`, { cause });
     this.name = 'ObjectStoreUnavailableError';
+    this.isFull = isFull;
   }
 }
+
+/** MinIO and the local endpoint say 507; Ceph and those who sell by the bucket have a quota. */
+const isFullStore = (error: Error): boolean =>
+  ['QuotaExceeded', 'XMinioStorageFull', 'InsufficientStorage'].includes(error.name) ||
+  (error instanceof S3ServiceException && error.$metadata.httpStatusCode === 507);
 
 const passingNames = new Set([
   'TimeoutError',
@@ -20,7 +29,7 @@ const passingNames = new Set([
 ]);
 
 function isPassing(error: Error): boolean {
-  if (passingNames.has(error.name)) return true;
+  if (passingNames.has(error.name) || isFullStore(error)) return true;
   if (error instanceof S3ServiceException) return (error.$metadata.httpStatusCode ?? 0) >= 500;
   return 'code' in error && typeof error.code === 'string' && networkCodes.has(error.code);
 }

@@ -43,7 +43,7 @@ export function createObjectStore(
     ...reading,
     ...presenceOperations(bucket, reading),
     ...writeOperations(bucket, reading),
-    ...bucketOperations(bucket),
+    ...bucketOperations(bucket, config.endpoint),
     ...uploadOperations(bucket, presign),
     presignGet: (key, options = {}) => presignGet(presign, key, options),
   };

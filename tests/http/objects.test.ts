@@ -1,10 +1,34 @@
 import { keySegment, objectKeys } from '@karst/orchestrator/objects/keys.ts';
+import { createObjectStore } from '@karst/orchestrator/objects/store.ts';
+import { systemClock } from '@karst/shared/clock.ts';
 import { jobIdSchema, studioIdSchema } from '@karst/shared/protocol/ids.ts';
 import { describe, expect, it } from 'vitest';
+import { credentials, startLocalS3 } from '../local-s3/endpoint.ts';
 import { startObjectStorage } from '../support/storage.ts';
 import { objectStoreSuite } from './objects.suite.ts';
 
 describe('the object store', () => objectStoreSuite(startObjectStorage));
+
+it.each([2, -2])(
+  'storage whose clock is %i hours off gets requests and links by its own time',
+  async (hours) => {
+    const aheadMs = hours * 3_600_000;
+    const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs };
+    const { endpoint, stop } = await startLocalS3({ clock });
+    const objects = createObjectStore({
+      endpoint,
+      bucket: 'karst',
+      region: 'us-east-1',
+      ...credentials,
+    });
+    await objects.ensureBucket();
+    expect(Math.abs(objects.clockOffsetMs() - aheadMs)).toBeLessThan(60_000);
+    await objects.putText('a', 'here');
+    expect(await (await fetch(await objects.presignGet('a'))).text()).toBe('here');
+    objects.close();
+    await stop();
+  },
+);
 
 describe('names', () => {
   const studio = studioIdSchema.parse('a'.repeat(63));
