@@ -5,7 +5,7 @@ import type { Grant, LeaseDefinition, TaskResult } from '@karst/shared/protocol/
 import { ok, type Result } from '@karst/shared/result.ts';
 import type { AgentParts } from './agent-parts.ts';
 import { type InputsFailure, materializeInputs } from './inputs/materialize.ts';
-import { OutputWatch } from './outputs/output-watch.ts';
+import { type OutputPolicy, OutputWatch } from './outputs/output-watch.ts';
 import { Publisher } from './outputs/publisher.ts';
 import { StopWithin } from './process/supervise.ts';
 import type { TaskLog } from './process/task-log.ts';
@@ -56,6 +56,8 @@ export class LeaseRun {
   #giveBack: string = returnedBecause.draining;
   #signs = new FailureSigns([]);
   #silence: LeaseDefinition['silence'];
+  #checks: LeaseDefinition['outputChecks'];
+  #locations: LeaseDefinition['locations'] = {};
   /** The first task without a result. */
   #next: number;
   /** The span is one chunk, with one result. */
@@ -135,6 +137,8 @@ export class LeaseRun {
     this.#isChunk = adaptiveChunks(definition.definition.parameterSpace) !== undefined;
     this.#signs = new FailureSigns(definition.failureRules ?? []);
     this.#silence = definition.silence;
+    this.#checks = definition.outputChecks;
+    this.#locations = definition.locations;
     const key = sessionKey(this.grant, definition);
     let live = await sessions.enter(key, this.grant.step);
     try {
@@ -260,7 +264,7 @@ export class LeaseRun {
       live,
       step,
       log,
-      outputs: new OutputWatch(step.outputs),
+      outputs: new OutputWatch(step.outputs, this.#outputPolicy(live.session)),
       publisher: new Publisher(client, connections, leaseId, this.#kill.signal, this.#parts),
       host: this.#host,
       leftovers,
@@ -273,6 +277,16 @@ export class LeaseRun {
       clock,
       stop: this.#stop.signal,
       kill: this.#kill.signal,
+    };
+  }
+
+  #outputPolicy({ job, tree }: Session): OutputPolicy {
+    return {
+      checks: this.#checks ?? [],
+      job: { parameters: job.parameters, locations: this.#locations },
+      filesDir: tree.dir,
+      searchPath: this.#host.path,
+      ended: this.#kill.signal,
     };
   }
 

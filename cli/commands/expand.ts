@@ -72,7 +72,7 @@ function submitFlags({ parameters, policy }: ReadRecipe): string[] {
   if (maxRetriesPerTask !== undefined) flags.push('--max-retries', `${maxRetriesPerTask}`);
   if (maxFailedTasks !== undefined) flags.push('--max-failed', `${maxFailedTasks}`);
   for (const name of heldNames(steps)) flags.push('--hold', shellWord(name));
-  const named = namedFrames(steps);
+  const named = unflagged(steps);
   const whole = { ...rest, ...(Object.keys(named).length === 0 ? {} : { steps: named }) };
   const beside =
     Object.keys(whole).length === 0 ? [] : ['--policy', shellWord(JSON.stringify(whole))];
@@ -86,11 +86,16 @@ type Frames = NonNullable<StepPolicies[string]['frameDependencies']>;
 const areNamed = (frames: Frames): boolean =>
   frames.some(({ parameter, on }) => parameter !== undefined || on !== undefined);
 
-const namedFrames = (steps: StepPolicies): StepPolicies =>
+/** What no flag of its own can say of steps. */
+const unflagged = (steps: StepPolicies): StepPolicies =>
   Object.fromEntries(
-    Object.entries(steps).flatMap(([name, { frameDependencies = [] }]) =>
-      areNamed(frameDependencies) ? [[name, { frameDependencies }]] : [],
-    ),
+    Object.entries(steps).flatMap(([name, { frameDependencies = [], outputs }]) => {
+      const policy = {
+        ...(areNamed(frameDependencies) ? { frameDependencies } : {}),
+        ...(outputs === undefined ? {} : { outputs }),
+      };
+      return Object.keys(policy).length === 0 ? [] : [[name, policy]];
+    }),
   );
 
 const stepFlags = (steps: StepPolicies): string[] =>

@@ -3,6 +3,7 @@ import { createJob } from '@karst/shared/openjd/create-job.ts';
 import { parseTemplate, validateTemplate } from '@karst/shared/openjd/parse-template.ts';
 import type { Problem, RawProblem } from '@karst/shared/openjd/problem.ts';
 import type { ResolvedJob } from '@karst/shared/openjd/resolved-job.ts';
+import { outputCheckProblems } from '@karst/shared/outputs/check-problems.ts';
 import { unknownRuleSteps } from '@karst/shared/protocol/failure-rules.ts';
 import { wholeDependencies } from '@karst/shared/protocol/frame-dependencies.ts';
 import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
@@ -86,8 +87,10 @@ export async function checkSubmission(
   ]);
   await checkPolicy(parts, studio, submission.policy, ['policy']);
   const locations = locate(created.value, submission);
+  const whole = withOutputs(created.value, locations, submission);
+  refuseSteps(outputCheckProblems(whole, steps));
   await checkInputs(parts.objects, studio, created.value, locations, submission);
-  return { submission, ...withOutputs(created.value, locations, submission) };
+  return { submission, ...whole };
 }
 
 /**

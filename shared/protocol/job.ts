@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { failureRulesSchema } from './failure-rules.ts';
 import { inputFileSchema, sourceRuleSchema, treePathSchema } from './files.ts';
 import { jobIdSchema, studioIdSchema } from './ids.ts';
+import { outputCheckSchema } from './output-checks.ts';
 import { placementSchema } from './placement.ts';
 
 const timestamp = z.iso.datetime();
@@ -104,6 +105,12 @@ export const stepPolicySchema = z
       .max(16)
       .optional()
       .describe("Of the step's dependencies, those whose tasks are waited for one by one."),
+    outputs: z
+      .array(outputCheckSchema)
+      .min(1)
+      .max(16)
+      .optional()
+      .describe('What each of its tasks has to write. A task that fails one of them has failed.'),
   })
   .meta({ id: 'StepPolicy' });
 export type StepPolicy = z.infer<typeof stepPolicySchema>;

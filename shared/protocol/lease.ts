@@ -3,6 +3,7 @@ import { resolvedJobSchema } from '../openjd/resolved-job.ts';
 import { failureRuleNameSchema, failureSignSchema } from './failure-rules.ts';
 import { outputFileSchema, sourceRuleSchema, treePathSchema } from './files.ts';
 import { jobIdSchema, leaseIdSchema } from './ids.ts';
+import { outputCheckSchema } from './output-checks.ts';
 import { failureKindSchema } from './task.ts';
 
 const index = z.int().min(0);
@@ -140,6 +141,10 @@ export const leaseDefinitionSchema = z
     hasInputs: z.boolean().describe('Whether the lease has input files to fetch.'),
     revision: definitionRevision,
     failureRules: z.array(failureSignSchema).optional(),
+    outputChecks: z
+      .array(outputCheckSchema)
+      .optional()
+      .describe('What has to be true of the files of a task that ended well, before it succeeds.'),
     silence: z
       .object({ seconds: z.int().min(1), ends: z.boolean() })
       .optional()

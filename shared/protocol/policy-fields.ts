@@ -16,6 +16,7 @@ export const stepPolicyFields = {
   order: said(step.order),
   scout: step.scout,
   frameDependencies: step.frameDependencies,
+  outputs: step.outputs,
 } satisfies Record<keyof StepPolicy, z.ZodType>;
 
 /**

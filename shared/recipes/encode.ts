@@ -57,5 +57,6 @@ export function compileEncode(
       steps: [step],
     },
     parameters: parts.values,
+    stepPolicies: { Encode: { outputs: [{ files: '{{Param.Movie}}' }] } },
   };
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type IntRange, nthInRange, parseIntRange, printIntRange } from '../openjd/int-range.ts';
+import type { OutputCheck } from '../protocol/output-checks.ts';
 import { fieldMap } from './field-problems.ts';
 import {
   framesField,
@@ -12,6 +13,7 @@ import {
   timeoutField,
 } from './field-schemas.ts';
 import { movieStep } from './movie-step.ts';
+import { checkedSteps, filmCheck, pictureCheck } from './output-checks.ts';
 import { baseName, type OutputPattern, readOutputPattern } from './output-pattern.ts';
 import { hasNegative, heldSteps, isWithin, noPreview, splitPreview } from './preview-frames.ts';
 import { readFrames } from './read-frames.ts';
@@ -133,9 +135,12 @@ function build(
     animation === undefined
       ? [povrayStep({ name: 'Render', command, fields })]
       : animationSteps(fields, animation, command, parts, request);
+  const picture = pictureCheck('{{Param.OutputDir}}', pattern);
+  const checks: Record<string, OutputCheck> = { Preview: picture, Render: picture };
   if (fields.movie !== undefined) {
     const { fps, crf, output } = fields.movie;
     const movie = output ?? `${baseName(fields.scene)}.mp4`;
+    checks.Movie = filmCheck('{{Param.OutputDir}}', movie);
     steps.push(
       movieStep({
         name: 'Movie',
@@ -158,7 +163,7 @@ function build(
       steps,
     },
     parameters: parts.values,
-    ...heldSteps(fields.preview, steps),
+    ...checkedSteps(heldSteps(fields.preview, steps).stepPolicies, steps, checks),
   };
 }
 

@@ -92,6 +92,7 @@ describe('karst submit of a recipe file', () => {
       failureRules: rules,
       placement: { ...placement, regions: ['us'], sites: ['attic'] },
       priority: 4,
+      steps: { Render: { outputs: [{ files: '{{Param.OutputDir}}/a.png' }] } },
     });
   });
 

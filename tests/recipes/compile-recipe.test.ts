@@ -2,6 +2,7 @@ import { createJob } from '@karst/shared/openjd/create-job.ts';
 import { chunkParameters, taskParameters } from '@karst/shared/openjd/parameter-space.ts';
 import { validateTemplate } from '@karst/shared/openjd/parse-template.ts';
 import { printPath } from '@karst/shared/openjd/problem.ts';
+import { outputCheckProblems } from '@karst/shared/outputs/check-problems.ts';
 import { compileRecipe, isRecipe } from '@karst/shared/recipes/compile-recipe.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -82,19 +83,19 @@ describe('render with Blender', () => {
   it('holds the rest for approval when asked to, in either renderer', () => {
     for (const scene of ['a.blend', 'a.pov']) {
       const held = compiled(`render: {scene: ${scene}, frames: 1-24, preview: hold, movie: true}`);
-      expect(held.policy).toEqual({ steps: { Render: { hold: true } } });
+      expect(held.policy.steps?.Render?.hold).toBe(true);
       // The template stays what it is without.
       const plain = compiled(
         `render: {scene: ${scene}, frames: 1-24, preview: go on, movie: true}`,
       );
       expect(held.template).toEqual(plain.template);
-      expect(plain.policy).toEqual({});
+      expect(plain.policy.steps?.Render?.hold).toBeUndefined();
     }
   });
 
   it('holds nothing where there is no preview to look at', () => {
     const few = compiled('render: {scene: a.blend, frames: 1-3, preview: hold}');
-    expect(few.policy).toEqual({});
+    expect(few.policy.steps?.Render?.hold).toBeUndefined();
     expect(few.warnings[0]?.message).toContain('nothing is held');
   });
 
@@ -181,11 +182,65 @@ describe('render with POV-Ray', () => {
   });
 });
 
+describe('what tasks of a recipe have to write', () => {
+  const checksOf = (source: string) => {
+    const { template, policy } = compiled(source);
+    const job = recipeJob(source);
+    expect(validateTemplate(template).ok).toBe(true);
+    const locations = { OutputDir: 'frames', Movie: 'a.mp4', Pictures: 'frames' };
+    const problems = outputCheckProblems({ job, locations }, policy.steps ?? {});
+    expect(problems).toEqual([]);
+    return Object.fromEntries(
+      Object.entries(policy.steps ?? {}).map(([name, { outputs }]) => [
+        name,
+        outputs?.map(({ files }) => files),
+      ]),
+    );
+  };
+
+  it('is every picture and the film', () => {
+    const source = 'render: {scene: a.blend, frames: 1-24, preview: true, movie: true}';
+    expect(checksOf(source)).toEqual({
+      Preview: ['{{Param.OutputDir}}/a_####.png'],
+      Render: ['{{Param.OutputDir}}/a_####.png'],
+      Movie: ['{{Param.OutputDir}}/a.mp4'],
+    });
+    expect(
+      checksOf('render: {scene: a.blend, frames: 1-9, chunk: 3, output: s.#####.exr}'),
+    ).toEqual({ Render: ['{{Param.OutputDir}}/s.#####.exr'] });
+    expect(checksOf('render: {scene: a.pov}')).toEqual({ Render: ['{{Param.OutputDir}}/a.png'] });
+    expect(checksOf('render: {scene: a.pov, frames: 1-12}')).toEqual({
+      Render: ['{{Param.OutputDir}}/a_##.png'],
+    });
+    expect(checksOf('encode: {pictures: frames/a_####.png}')).toEqual({
+      Encode: ['{{Param.Movie}}'],
+    });
+  });
+
+  it('is each tile under its own name, then the picture', () => {
+    expect(checksOf('render: {scene: a.blend, frames: 1-2, tiles: 2x2}')).toEqual({
+      Tile: [
+        '{{Param.OutputDir}}/tiles/tile_{{Task.Param.Frame}}_r{{Task.Param.Row}}_c{{Task.Param.Column}}.png',
+      ],
+      Assemble: ['{{Param.OutputDir}}/a_####.png'],
+    });
+  });
+
+  it('is what the file says where it says something', () => {
+    const policy = 'policy: {steps: {Render: {outputs: [{files: "frames/*.png", decode: full}]}}}';
+    expect(checksOf(`render: {scene: a.blend}\n${policy}`)).toEqual({ Render: ['frames/*.png'] });
+    const wrong = 'policy: {steps: {Render: {outputs: [{files: "a.png", decod: full}]}}}';
+    expect(problemsOf(`render: {scene: a.blend}\n${wrong}`)).toEqual([
+      expect.stringContaining('policy.steps.Render.outputs[0].decod: unknown key "decod"'),
+    ]);
+  });
+});
+
 describe('what a recipe file says beside its recipe', () => {
   it('names the job and gives its policy', () => {
     const source = 'name: shot 10\nrender: {scene: a.blend}\npolicy: {priority: 80}';
     expect(recipeJob(source).name).toBe('shot 10');
-    expect(compiled(source).policy).toEqual({ priority: 80 });
+    expect(compiled(source).policy).toMatchObject({ priority: 80 });
   });
 
   it('takes a whole policy, with the problems of its parts where they stand', () => {
@@ -215,9 +270,8 @@ describe('what a recipe file says beside its recipe', () => {
   it('holds steps by name, which goes before what the recipe says', () => {
     const fields = '{scene: a.blend, frames: 1-24, preview: hold, movie: true}';
     const steps = '{Movie: {hold: true}, Render: {hold: false}}';
-    expect(compiled(`render: ${fields}\npolicy: {steps: ${steps}}`).policy).toEqual({
-      steps: { Movie: { hold: true }, Render: { hold: false } },
-    });
+    const { policy } = compiled(`render: ${fields}\npolicy: {steps: ${steps}}`);
+    expect(policy).toMatchObject({ steps: { Movie: { hold: true }, Render: { hold: false } } });
     expect(problemsOf(`render: ${fields}\npolicy:\n  steps: {Film: {hold: true}}`)).toEqual([
       '3:11 policy.steps.Film: the job has no step "Film" (expected Preview, Render, Movie)',
     ]);

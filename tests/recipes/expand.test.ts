@@ -32,7 +32,8 @@ describe('karst expand', () => {
       runCli(['expand', path.join(examples, 'animation.yaml'), '-o', 'json'], { cwd }),
     ]);
     expect(JSON.parse(json.stdout)).toEqual(parse(yaml.stdout));
-    expect(yaml.stdout).toContain('# Submit it with: --priority 60\n');
+    expect(yaml.stdout).toContain('# Submit it with: --priority 60 --policy \'{"steps":{');
+    expect(yaml.stdout).toContain('"Movie":{"outputs":[{"files":"{{Param.OutputDir}}/cube.mp4"}]}');
     expect(json.stderr).toContain('Submit it with: --priority 60');
   });
 
@@ -40,11 +41,13 @@ describe('karst expand', () => {
     const cwd = await testDir();
     const args = ['expand', path.join(examples, 'animation.yaml'), '--bundle', 'made'];
     expect((await runCli(args, { cwd })).code).toBe(0);
+    const film = { outputs: [{ files: '{{Param.OutputDir}}/cube.mp4' }] };
     const values = parse(await readFile(path.join(cwd, 'made/parameter_values.yaml'), 'utf8'));
     expect(values).toEqual({
       parameterValues: [
         { name: 'Scene', value: path.join(examples, 'cube.blend') },
         { name: 'deadline:priority', value: 60 },
+        { name: 'karst:policy', value: { steps: expect.objectContaining({ Movie: film }) } },
       ],
     });
     expect((await runCli(['check', 'made'], { cwd })).code).toBe(0);
@@ -60,7 +63,7 @@ describe('karst expand', () => {
     await writeFile(path.join(cwd, 'hold.yaml'), text('hold'));
     await writeFile(path.join(cwd, 'plain.yaml'), `name: hold\n${text('true')}`);
     const held = await runCli(['expand', 'hold.yaml', '-o', 'json'], { cwd });
-    expect(held.stderr).toContain('Submit it with: -p Scene=/a.blend --hold Render\n');
+    expect(held.stderr).toContain('Submit it with: -p Scene=/a.blend --hold Render --policy ');
     const plain = await runCli(['expand', 'plain.yaml', '-o', 'json'], { cwd });
     expect({ ...JSON.parse(held.stdout), name: '' }).toEqual({
       ...JSON.parse(plain.stdout),
@@ -71,6 +74,7 @@ describe('karst expand', () => {
       parameterValues: [
         { name: 'Scene', value: '/a.blend' },
         { name: 'karst:hold', value: ['Render'] },
+        { name: 'karst:policy', value: expect.anything() },
       ],
     });
     expect((await runCli(['check', 'made'], { cwd })).code).toBe(0);

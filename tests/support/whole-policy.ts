@@ -17,5 +17,14 @@ export const wholePolicy: Required<PolicyValues> = {
   preemptible: false,
   preemptGraceSeconds: 60,
   rerunSlowTasks: true,
-  steps: { Render: { hold: true, frameDependencies: [{ step: 'Preview', on: 'PreviewFrame' }] } },
+  steps: {
+    Preview: { outputs: [{ files: 'look/*.png', collect: true }] },
+    Render: {
+      hold: true,
+      frameDependencies: [{ step: 'Preview', on: 'PreviewFrame' }],
+      outputs: [
+        { files: '{{Param.OutputDir}}/a_####.png', frames: 'Frame', minBytes: 100, decode: 'full' },
+      ],
+    },
+  },
 };

@@ -1,7 +1,7 @@
 import { chmod, lstat, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { InputFile } from '@karst/shared/protocol/files.ts';
-import { stampOf } from '../outputs/output-watch.ts';
+import { stampOf } from '../outputs/scan-tree.ts';
 import { errorCode } from '../session/failure.ts';
 import { contentStampOf } from './content-stamp.ts';
 import { type FilePlacer, modeOf, type Placing } from './placing.ts';

@@ -11,7 +11,8 @@ import { type GivenUp, persist } from '../http/persist.ts';
 import { putFile } from '../http/transfer.ts';
 import type { Failure } from '../session/failure.ts';
 import { hashFile } from './hash-file.ts';
-import { type CollectedFile, stampOf } from './output-watch.ts';
+import type { CollectedFile } from './output-watch.ts';
+import { stampOf } from './scan-tree.ts';
 
 /** aborted: the lease ended meanwhile; nobody wants the result. */
 export type PublishFailure = Failure | { kind: 'aborted'; message: string };

@@ -1,5 +1,6 @@
 import { unlink } from 'node:fs/promises';
 import type { Clock } from '@karst/shared/clock.ts';
+import { chunkParameters } from '@karst/shared/openjd/parameter-space.ts';
 import type { Grant, LeaseDefinition, TaskResult } from '@karst/shared/protocol/lease.ts';
 import type { Result } from '@karst/shared/result.ts';
 import type { CollectedFile, OutputWatch } from '../outputs/output-watch.ts';
@@ -83,7 +84,7 @@ export async function runTask(around: TaskSurroundings, index: number): Promise<
   const { failure } = ran;
   const times = { ...range, startedAtMs, endedAtMs: clock.nowMs() };
   const logged = around.log.sizeBytes() + ran.enteredBytes > 0;
-  if (failure === undefined && !logged && around.step.outputs.length === 0) {
+  if (failure === undefined && !logged && around.outputs.isIdle) {
     return { kind: 'result', result: { outcome: 'succeeded', ...times } };
   }
   const end = await publish(around, times, { ...ran, signs });
@@ -100,6 +101,7 @@ async function publish(
   const { publisher, outputs } = around;
   const collected: Result<CollectedFile[], Failure> =
     ran.failure === undefined ? await outputs.collect() : { ok: false, error: ran.failure };
+  if (around.kill.aborted) return { kind: 'interrupted' };
   const files = collected.ok ? collected.value : [];
   const published = await withStoredLog(around, ran, (path) =>
     publisher.publish(times.first, files, path),
@@ -168,7 +170,10 @@ async function execute(around: TaskSurroundings, signs: SignWatch, range: TaskRa
       if (failure !== undefined) return { failure, enteredBytes };
     }
     await around.step.writeEmbeddedFiles(range);
-    await around.outputs.begin();
+    const { parameterSpace } = around.step.definition;
+    const parameters = chunkParameters(parameterSpace, range.first, range.last);
+    const failure = await around.outputs.begin(parameters);
+    if (failure !== undefined) return { failure, enteredBytes };
   } catch (error) {
     return { failure: judge.nodeFailure(error), enteredBytes };
   }
@@ -225,7 +230,7 @@ async function runAction(
   });
   const thorough =
     supervised.cause !== undefined ||
-    step.outputs.length > 0 ||
+    !around.outputs.isIdle ||
     clock.monotonicMs() - startedMonotonicMs > thoroughMs;
   await leftovers.ended(leaseId, thorough);
   await tail.end();

@@ -1,9 +1,10 @@
 import { signsOf } from '@karst/shared/protocol/failure-rules.ts';
 import type { InputFile } from '@karst/shared/protocol/files.ts';
 import type { JobId, LeaseId, NodeId, StudioId } from '@karst/shared/protocol/ids.ts';
+import type { OutputCheck } from '@karst/shared/protocol/output-checks.ts';
 import type { JobEvents } from '../../jobs/job-events.ts';
-import { isAt } from '../../jobs/job-files.ts';
 import type { JobInputs } from '../../jobs/job-inputs.ts';
+import { isAtOutput, isCollected } from '../../jobs/output-places.ts';
 import { objectKeys } from '../../objects/keys.ts';
 import type { ObjectStore } from '../../objects/store.ts';
 import type { JobDefinition } from '../../store/job-record.ts';
@@ -63,6 +64,29 @@ export function leaseHandlers(parts: LeaseParts): LeaseHandlers {
     return { studio, definition, jobId, step, span };
   }
 
+  /** A node may write below its own attempt only, and only where the job's outputs are. */
+  async function checkPlaces(
+    { definition, jobId, step, span }: OpenLease,
+    files: readonly { task: number; kind: 'output' | 'log'; path: string }[],
+  ): Promise<void> {
+    let checks: readonly OutputCheck[] | undefined;
+    for (const [index, file] of files.entries()) {
+      if (file.task < span.first || file.task > span.last) {
+        throw new ProblemError('lease_lost', `Task ${file.task} is not of this lease.`);
+      }
+      if (file.kind === 'log' || isAtOutput(definition, file.path)) continue;
+      const name = definition.job.steps[step]?.name ?? '';
+      checks ??= (await parts.jobs.leasePolicy(jobId)).policy?.steps[name]?.outputs ?? [];
+      if (isCollected(definition, step, span, checks, file)) continue;
+      throw new ProblemError('invalid_request', `${file.path} is at no output location`, [
+        {
+          path: ['body', 'files', index, 'path'],
+          message: 'expected a path at an OUT or INOUT location, or one that the policy collects',
+        },
+      ]);
+    }
+  }
+
   const keyOf = (
     lease: OpenLease,
     file: { task: number; kind: 'output' | 'log'; path: string },
@@ -81,6 +105,7 @@ export function leaseHandlers(parts: LeaseParts): LeaseHandlers {
       if (definition === undefined) throw lost();
       const { policy, revision } = await parts.jobs.leasePolicy(lease.jobId);
       const signs = signsOf(policy?.failureRules ?? [], definition.name);
+      const outputChecks = policy?.steps[definition.name]?.outputs;
       const environments = [...(job.jobEnvironments ?? []), ...(definition.environments ?? [])];
       return {
         jobId: lease.jobId,
@@ -90,6 +115,7 @@ export function leaseHandlers(parts: LeaseParts): LeaseHandlers {
         definition,
         ...(environments.length === 0 ? {} : { environments }),
         ...(signs.length === 0 ? {} : { failureRules: signs }),
+        ...(outputChecks === undefined ? {} : { outputChecks }),
         ...(policy?.silentSeconds === undefined
           ? {}
           : { silence: { seconds: policy.silentSeconds, ends: policy.onSilent === 'retry' } }),
@@ -122,7 +148,7 @@ export function leaseHandlers(parts: LeaseParts): LeaseHandlers {
     async createLeaseUploads({ params, body }, { principal }) {
       const lease = await open(principal.nodeId, params.leaseId);
       requirePartMd5(body.files);
-      for (const [index, file] of body.files.entries()) checkPlace(lease, file, index);
+      await checkPlaces(lease, body.files);
       const uploads = await mapConcurrently(body.files, UPLOADS_AT_ONCE, (file) =>
         parts.objects.createUpload(keyOf(lease, file), file),
       );
@@ -131,7 +157,7 @@ export function leaseHandlers(parts: LeaseParts): LeaseHandlers {
 
     async completeLeaseUpload({ params, body }, { principal }) {
       const lease = await open(principal.nodeId, params.leaseId);
-      checkPlace(lease, body, 0);
+      await checkPlaces(lease, [body]);
       const result = await parts.objects.completeUpload(
         keyOf(lease, body),
         body.uploadId,
@@ -148,28 +174,4 @@ export function leaseHandlers(parts: LeaseParts): LeaseHandlers {
       return {};
     },
   };
-}
-
-/** A node may write below its own attempt only, and only where the job's outputs are. */
-function checkPlace(
-  { definition, span }: OpenLease,
-  file: { task: number; kind: 'output' | 'log'; path: string },
-  index: number,
-): void {
-  if (file.task < span.first || file.task > span.last) {
-    throw new ProblemError('lease_lost', `Task ${file.task} is not of this lease.`);
-  }
-  if (file.kind === 'log') return;
-  const { parameters } = definition.job;
-  const inside = Object.entries(definition.locations).some(([name, location]) => {
-    const dataFlow = parameters[name]?.dataFlow;
-    return (dataFlow === 'OUT' || dataFlow === 'INOUT') && isAt(file.path, location);
-  });
-  if (inside) return;
-  throw new ProblemError('invalid_request', `${file.path} is at no output location`, [
-    {
-      path: ['body', 'files', index, 'path'],
-      message: 'expected a path at an OUT or INOUT location',
-    },
-  ]);
 }

@@ -1,6 +1,8 @@
 import type { Frames } from '../../frames/parse-frames.ts';
 import { type IntRange, printIntRange } from '../../openjd/int-range.ts';
+import type { OutputCheck } from '../../protocol/output-checks.ts';
 import { movieExtensions, movieStep } from '../movie-step.ts';
+import { checkedSteps, filmCheck, pictureCheck } from '../output-checks.ts';
 import { baseName, type OutputPattern, patternName, readOutputPattern } from '../output-pattern.ts';
 import { hasNegative, heldSteps, noPreview, splitPreview } from '../preview-frames.ts';
 import { readFrames } from '../read-frames.ts';
@@ -8,7 +10,7 @@ import type { RecipeJob, RecipeRequest } from '../recipe.ts';
 import { isContiguous, TemplateParts, when } from '../template-parts.ts';
 import { type BlenderCommand, blenderCommand, blenderStep } from './command.ts';
 import { type BlenderFields, type BlenderFormat, blenderFormats } from './fields.ts';
-import { assembleStep, tilePattern, tileSpace } from './tiles.ts';
+import { assembleStep, tileFile, tilePattern, tileSpace } from './tiles.ts';
 
 /** Compiles checked fields. Undefined, with the problems told, when they do not fit together. */
 export function compileBlender(
@@ -97,9 +99,17 @@ function build(
     fields.tiles === undefined
       ? frameSteps(fields, { command, outputDir, frames, pattern, parts, request })
       : tileSteps(fields, { command, outputDir, frames, pattern, parts });
+  const picture = pictureCheck(outputDir, pattern);
+  const checks: Record<string, OutputCheck> = {
+    Preview: picture,
+    Render: picture,
+    Assemble: picture,
+    Tile: { files: tileFile(`${outputDir}/tiles`) },
+  };
   if (fields.movie !== undefined) {
     const { fps, crf, output } = fields.movie;
     const movie = output ?? `${baseName(fields.scene)}.mp4`;
+    checks.Movie = filmCheck(outputDir, movie);
     steps.push(
       movieStep({
         name: 'Movie',
@@ -128,7 +138,7 @@ function build(
       scene: fields.folder === undefined ? ['Scene'] : ['Folder', 'Scene'],
       program: 'Blender',
     },
-    ...heldSteps(fields.preview, steps),
+    ...checkedSteps(heldSteps(fields.preview, steps).stepPolicies, steps, checks),
   };
 }
 

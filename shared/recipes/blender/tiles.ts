@@ -19,6 +19,10 @@ export function tileSpace(frames: string, { columns, rows }: Tiles) {
 /** What tiles are named; the script that renders one adds its row and column. */
 export const tilePattern = (folder: string): string => `${folder}/tile_#.png`;
 
+/** The one that a task renders. */
+export const tileFile = (folder: string): string =>
+  `${folder}/tile_{{Task.Param.Frame}}_r{{Task.Param.Row}}_c{{Task.Param.Column}}.png`;
+
 /** A step that puts the tiles of each frame together with ffmpeg, pixel by pixel. */
 export function assembleStep(
   frames: string,

@@ -22,6 +22,7 @@ export interface LeaseOptions {
   parameters?: LeaseDefinition['parameters'];
   locations?: LeaseDefinition['locations'];
   inputs?: TestLease['inputs'];
+  outputChecks?: LeaseDefinition['outputChecks'];
   /** Of job and step, in the order they are entered. */
   environments?: LeaseDefinition['environments'];
 }

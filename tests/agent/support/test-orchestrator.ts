@@ -133,6 +133,7 @@ export class TestOrchestrator {
           ...options.step,
         },
         ...(options.environments === undefined ? {} : { environments: options.environments }),
+        ...(options.outputChecks === undefined ? {} : { outputChecks: options.outputChecks }),
         locations: options.locations ?? {},
         hasInputs: options.inputs !== undefined,
       },
