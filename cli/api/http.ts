@@ -1,7 +1,5 @@
 import http from 'node:http';
 import https from 'node:https';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { errnoCode, messageOf } from '../failure.ts';
 
 /** No usable answer came: refused, reset, timed out. The same request may succeed later. */
@@ -19,8 +17,11 @@ export interface HttpRequest {
   method: string;
   url: URL;
   headers?: Record<string, string>;
-  /** A stream needs a Content-Length header and is consumed: it can't be sent twice. */
-  body?: string | Buffer | Readable;
+  /**
+   * Chunks need a Content-Length header and can't be sent twice. Each is out of our hands before the
+   * next is asked for, so that its memory can be used again.
+   */
+  body?: string | Buffer | AsyncIterable<Buffer>;
   signal?: AbortSignal | undefined;
   /** Fails when nothing moves on the connection for this long. Default: one minute. */
   idleMsMax?: number;
@@ -64,8 +65,31 @@ export async function sendHttp(request: HttpRequest): Promise<http.IncomingMessa
 }
 
 async function sendBody(outgoing: http.ClientRequest, body: HttpRequest['body']) {
-  if (body instanceof Readable) await pipeline(body, outgoing);
-  else outgoing.end(body);
+  if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) {
+    outgoing.end(body);
+    return;
+  }
+  try {
+    for await (const chunk of body) await sendChunk(outgoing, chunk);
+    outgoing.end();
+  } catch (error) {
+    outgoing.destroy();
+    throw error;
+  }
+}
+
+/** Done when the chunk has gone to the system. */
+function sendChunk(outgoing: http.ClientRequest, chunk: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // A request that ends before it has a connection calls nobody back.
+    const onClose = () => reject(new NetworkError('the connection broke', 'ECONNRESET'));
+    outgoing.once('close', onClose);
+    outgoing.write(chunk, (error) => {
+      outgoing.off('close', onClose);
+      if (error) reject(error);
+      else resolve();
+    });
+  });
 }
 
 /** Anything that a request itself fails with is the network's; our own errors carry no code. */

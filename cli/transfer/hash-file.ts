@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { errnoCode } from '../failure.ts';
+import { giveChunkBuffer, takeChunkBuffer } from './chunk-buffers.ts';
 import { FileChangedError, readStamp, sameStamp, unreadable } from './file-stamp.ts';
-
-const CHUNK_BYTES = 512 * 1024;
 
 /** Reads a file once, in flat memory. Throws CliError, FileChangedError. */
 export async function hashFile(
@@ -36,6 +35,12 @@ export async function openForReading(absolutePath: string): Promise<FileHandle> 
   }
 }
 
+/** Bytes of a file. */
+export interface FileRange {
+  start: number;
+  length: number;
+}
+
 /**
  * Exactly `length` bytes from `start`, in chunks that are overwritten by the next: use each before
  * asking for more. A file that has become shorter is a FileChangedError.
@@ -43,21 +48,34 @@ export async function openForReading(absolutePath: string): Promise<FileHandle> 
 export async function* readRange(
   handle: FileHandle,
   absolutePath: string,
-  range: { start: number; length: number; freshChunks?: boolean },
+  { start, length }: FileRange,
 ): AsyncGenerator<Buffer> {
-  const sizeBytes = Math.min(CHUNK_BYTES, range.length);
-  let buffer = Buffer.allocUnsafe(sizeBytes);
-  let position = range.start;
-  const end = range.start + range.length;
-  while (position < end) {
-    const { bytesRead } = await handle
-      .read(buffer, 0, Math.min(buffer.length, end - position), position)
-      .catch((error: unknown) => {
-        throw unreadable(absolutePath, errnoCode(error), error);
-      });
-    if (bytesRead === 0) throw new FileChangedError(absolutePath);
-    yield buffer.subarray(0, bytesRead);
-    if (range.freshChunks) buffer = Buffer.allocUnsafe(sizeBytes);
-    position += bytesRead;
+  const buffer = takeChunkBuffer();
+  for (let done = 0; done < length; ) {
+    const wanted = buffer.subarray(0, Math.min(buffer.length, length - done));
+    const bytesRead = await readSome(handle, absolutePath, wanted, start + done);
+    yield wanted.subarray(0, bytesRead);
+    done += bytesRead;
   }
+  giveChunkBuffer(buffer);
+}
+
+/** Fills `into` from a file's start. Throws CliError, FileChangedError. */
+export async function readStart(absolutePath: string, into: Buffer): Promise<void> {
+  const handle = await openForReading(absolutePath);
+  try {
+    for (let done = 0; done < into.length; ) {
+      done += await readSome(handle, absolutePath, into.subarray(done), done);
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readSome(handle: FileHandle, file: string, into: Buffer, at: number) {
+  const { bytesRead } = await handle.read(into, 0, into.length, at).catch((error: unknown) => {
+    throw unreadable(file, errnoCode(error), error);
+  });
+  if (bytesRead === 0) throw new FileChangedError(file);
+  return bytesRead;
 }

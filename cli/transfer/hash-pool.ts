@@ -15,7 +15,7 @@ interface Batch {
 
 /**
  * Hashes on other threads: hashing is the CPU's work, and the main thread keeps sending meanwhile.
- * Threads start with the first batch that asks for one. Close it when done.
+ * Threads start with the first batch that asks for one.
  */
 export class HashPool {
   readonly #idle: Worker[] = [];
@@ -36,6 +36,7 @@ export class HashPool {
     return jobs.map((job) => hashRange(job, onBytes));
   }
 
+  /** Ends the threads, and what they do. The next batch starts others. */
   async close(): Promise<void> {
     this.#fail(this.#waiting.splice(0), new Error('the hash pool was closed'));
     const workers = [...this.#idle.splice(0), ...this.#running.keys()];

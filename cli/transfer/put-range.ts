@@ -1,17 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import { Readable } from 'node:stream';
 import type { Random } from '@karst/shared/random.ts';
 import { readText } from '../api/http.ts';
+import { giveChunkBuffer, takeChunkBuffer } from './chunk-buffers.ts';
 import { FileChangedError } from './file-stamp.ts';
-import { readRange } from './hash-file.ts';
+import { type FileRange, readRange, readStart } from './hash-file.ts';
 import type { HashedFile } from './hash-inputs.ts';
 import { storageRequest } from './storage-request.ts';
 
 /** Bytes of a file, and where they go. */
-export interface RangePut {
-  start: number;
-  length: number;
+export interface RangePut extends FileRange {
   url: string;
   headers: Record<string, string>;
 }
@@ -38,12 +36,11 @@ export async function putRange(
   const body = () => {
     work.onBytes(-sentBytes);
     sentBytes = 0;
-    return Readable.from(content(), { objectMode: false });
+    return content();
   };
   async function* content() {
     const sha256 = isWhole ? createHash('sha256') : undefined;
-    const range = { start: put.start, length: put.length, freshChunks: true };
-    for await (const chunk of readRange(handle, file.absolutePath, range)) {
+    for await (const chunk of readRange(handle, file.absolutePath, put)) {
       sha256?.update(chunk);
       sentBytes += chunk.length;
       work.onBytes(chunk.length);
@@ -57,36 +54,28 @@ export async function putRange(
   return await sendPut(file, put, body, work);
 }
 
-/** Reads a small file whole, makes sure that it is what was hashed, and PUTs it. */
+/** Reads a file of CHUNK_BYTES at most, makes sure that it is what was hashed, and PUTs it. */
 export async function putSmall(
-  handle: FileHandle,
   file: HashedFile,
-  put: RangePut,
+  put: Omit<RangePut, keyof FileRange>,
   work: PutWork,
-): Promise<string> {
-  const content = await readWhole(handle, file);
+): Promise<void> {
+  const { sizeBytes: length } = file;
+  const buffer = takeChunkBuffer();
+  const content = buffer.subarray(0, length);
+  await readStart(file.absolutePath, content);
   if (createHash('sha256').update(content).digest('hex') !== file.sha256) {
     throw new FileChangedError(file.absolutePath);
   }
-  const etag = await sendPut(file, put, () => content, work);
-  work.onBytes(content.length);
-  return etag;
-}
-
-async function readWhole(handle: FileHandle, file: HashedFile): Promise<Buffer> {
-  const content = Buffer.allocUnsafe(file.sizeBytes);
-  let filled = 0;
-  const range = { start: 0, length: file.sizeBytes };
-  for await (const chunk of readRange(handle, file.absolutePath, range)) {
-    filled += chunk.copy(content, filled);
-  }
-  return content;
+  await sendPut(file, { ...put, start: 0, length }, () => content, work);
+  giveChunkBuffer(buffer);
+  work.onBytes(length);
 }
 
 const sendPut = (
   file: HashedFile,
   put: RangePut,
-  body: () => Readable | Buffer,
+  body: () => Buffer | AsyncIterable<Buffer>,
   { random, signal }: PutWork,
 ): Promise<string> =>
   storageRequest(

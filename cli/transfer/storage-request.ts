@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
 import type { Random } from '@karst/shared/random.ts';
 import { patientRetry, withRetries } from '../api/backoff.ts';
 import { asBrokenAnswer, NetworkError, readText, sendHttp } from '../api/http.ts';
@@ -28,8 +27,8 @@ export interface StorageRequest {
   method: 'PUT' | 'GET';
   url: string;
   headers?: Record<string, string>;
-  /** Called for every try: a stream can be sent once. */
-  body?: () => Readable | Buffer;
+  /** Called for every try: chunks can be sent once. */
+  body?: () => Buffer | AsyncIterable<Buffer>;
   /** What it is about, for messages: "scene.blend". */
   what: string;
   random: Random;

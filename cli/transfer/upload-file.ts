@@ -1,4 +1,5 @@
 import type { AssetUpload } from '@karst/shared/protocol/asset-uploads.ts';
+import { CHUNK_BYTES } from './chunk-buffers.ts';
 import { FileChangedError, readStamp, sameStamp } from './file-stamp.ts';
 import { openForReading } from './hash-file.ts';
 import type { HashedFile } from './hash-inputs.ts';
@@ -6,7 +7,7 @@ import { type PutWork, putRange, putSmall } from './put-range.ts';
 import { StorageRefusalError } from './storage-request.ts';
 
 /** Files up to this size are sent from memory. */
-export const SMALL_FILE_BYTES = 1024 * 1024;
+export const SMALL_FILE_BYTES = CHUNK_BYTES;
 
 /**
  * Sends one file's content to storage in one request and makes sure that it is the content that was
@@ -17,6 +18,8 @@ export async function uploadFile(
   { url, headers }: Extract<AssetUpload, { kind: 'single' }>,
   work: PutWork,
 ): Promise<void> {
+  // Its content is looked at as it is sent; what it is later is no concern.
+  if (file.sizeBytes <= SMALL_FILE_BYTES) return await putSmall(file, { url, headers }, work);
   const handle = await openForReading(file.absolutePath);
   const assertUnchanged = async () => {
     const now = await readStamp(handle);
@@ -24,8 +27,7 @@ export async function uploadFile(
   };
   const put = { start: 0, length: file.sizeBytes, url, headers };
   try {
-    if (file.sizeBytes <= SMALL_FILE_BYTES) await putSmall(handle, file, put, work);
-    else await putRange(handle, file, put, work);
+    await putRange(handle, file, put, work);
     await assertUnchanged();
   } catch (error) {
     // A refused checksum is most often a file that was written to: that is what to tell.

@@ -18,7 +18,7 @@ import { removeOldStates } from './upload-state.ts';
 
 /** By size: small files wait for answers, others for the line, and each holds memory. */
 const SMALL_AT_ONCE = 32;
-const MEDIUM_AT_ONCE = 6;
+const MEDIUM_AT_ONCE = 12;
 
 export interface UploadSummary {
   inputs: InputFile[];
@@ -47,6 +47,8 @@ export async function uploadInputs(
   const pool = new HashPool();
   try {
     const hashed = await hashInputs(sources, { ...options, pool });
+    // Most uploads need no threads, and each holds 20 MB.
+    await pool.close();
     const contents = new Map([...hashed.values()].map((file) => [file.sha256, file]));
     const work = { ...options, pool };
     const sent = await sendMissing([...contents.values()], work);
