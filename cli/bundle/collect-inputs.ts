@@ -1,9 +1,9 @@
 import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { boundedParallel } from '../bounded-parallel.ts';
-import { CliError } from '../failure.ts';
 import { type AssetPath, readAssetPaths } from './asset-paths.ts';
 import { collectPath, exists } from './collect-path.ts';
+import { checkInputCount } from './input-bounds.ts';
 import { checkTreePath, chooseLocations, placeInside } from './locations.ts';
 import { type OutsideTree, outsideTree, placeOutside } from './outside-tree.ts';
 import { type PathValue, readPathValues, relativeInside } from './path-values.ts';
@@ -40,7 +40,6 @@ export interface SceneInput {
   objectType: 'FILE' | 'DIRECTORY';
 }
 
-const INPUTS_MAX = 200_000;
 const ASSETS_AT_ONCE = 32;
 
 /**
@@ -208,8 +207,6 @@ class FoundFiles {
     const { files, emptyDirCount } = await collectPath(travelling, location, this.#bundleRealDir);
     this.emptyDirCount += emptyDirCount;
     for (const file of files) this.files.set(file.treePath, file);
-    if (this.files.size > INPUTS_MAX) {
-      throw new CliError(`The job brings more than ${INPUTS_MAX} files: a job can have no more.`);
-    }
+    checkInputCount(this.files.size);
   }
 }

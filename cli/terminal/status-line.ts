@@ -4,18 +4,25 @@ import { clip } from './text.ts';
 const REDRAW_MS = 100;
 const PLAIN_LINE_MS = 2000;
 
+/** What a line is shown on: process.stderr, or whatever stands in for it. */
+export interface LineStream {
+  write(text: string): unknown;
+  isTTY?: boolean;
+  columns?: number;
+}
+
 /**
  * One line that says how something is going: redrawn in place on a terminal; elsewhere (a pipe, a
  * log file) a plain line at most every two seconds, and whenever something `important` happened.
  */
 export class StatusLine {
-  readonly #stream: NodeJS.WriteStream;
+  readonly #stream: LineStream;
   readonly #clock: Clock;
   readonly isLive: boolean;
   #shownAtMs = Number.NEGATIVE_INFINITY;
   #shown = '';
 
-  constructor(stream: NodeJS.WriteStream, clock: Clock) {
+  constructor(stream: LineStream, clock: Clock) {
     this.#stream = stream;
     this.#clock = clock;
     this.isLive = stream.isTTY === true;

@@ -1,5 +1,5 @@
 import type { Clock } from '@karst/shared/clock.ts';
-import { StatusLine } from '../terminal/status-line.ts';
+import { type LineStream, StatusLine } from '../terminal/status-line.ts';
 import { formatBytes, formatDuration } from '../terminal/text.ts';
 
 /** The rate is that of so long: what a person sees now, not what the morning was like. */
@@ -23,7 +23,7 @@ export class TransferMeter {
   #beganAtMs = 0;
   #samples: { atMs: number; bytes: number }[] = [];
 
-  constructor(stream: NodeJS.WriteStream, clock: Clock) {
+  constructor(stream: LineStream, clock: Clock) {
     this.#line = new StatusLine(stream, clock);
     this.#clock = clock;
   }
