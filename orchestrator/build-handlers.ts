@@ -15,6 +15,7 @@ import { limitHandlers } from './http/resources/limits.ts';
 import { nodeHandlers } from './http/resources/nodes.ts';
 import { enrollHandlers } from './http/resources/nodes-enroll.ts';
 import { outputHandlers } from './http/resources/outputs.ts';
+import { outputsZipHandlers } from './http/resources/outputs-zip.ts';
 import { poolHandlers } from './http/resources/pools.ts';
 import { serviceHandlers } from './http/resources/service.ts';
 import { shareHandlers } from './http/resources/shares.ts';
@@ -41,6 +42,7 @@ export function buildHandlers(
     ...taskHandlers(parts),
     ...taskLogHandlers(parts),
     ...outputHandlers(parts),
+    ...outputsZipHandlers(parts),
     ...explainHandlers(parts),
     ...syncHandlers(services.sync),
     ...leaseHandlers(parts),

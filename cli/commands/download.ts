@@ -3,9 +3,11 @@ import { z } from 'zod';
 import type { ApiClient } from '../api/client.ts';
 import { type CliContext, say } from '../context.ts';
 import type { ExitCode } from '../exit-codes.ts';
+import { usageError } from '../failure.ts';
 import { withInterrupt } from '../interrupt.ts';
 import { count, formatBytes } from '../terminal/text.ts';
 import { type DownloadSummary, OutputDownloader } from '../transfer/download-outputs.ts';
+import { downloadZip } from '../transfer/download-zip.ts';
 import { OutputFollower } from '../transfer/follow-outputs.ts';
 import { TransferMeter } from '../transfer/transfer-meter.ts';
 import { shellWord } from '../wait/first-failure.ts';
@@ -16,6 +18,7 @@ const optionsSchema = z.object({
   step: z.string().optional(),
   dir: z.string().optional(),
   follow: z.boolean().default(false),
+  zip: z.string().optional(),
 });
 
 export function addDownloadCommand({ program, context, finish }: CommandLine): void {
@@ -28,7 +31,8 @@ export function addDownloadCommand({ program, context, finish }: CommandLine): v
     .argument('<job>', 'the job id')
     .option('--step <name>', 'only the outputs of this step')
     .option('-d, --dir <dir>', 'where to put them (default: a directory named after the job)')
-    .option('-f, --follow', 'fetch outputs as tasks finish, until the job is over');
+    .option('-f, --follow', 'fetch outputs as tasks finish, until the job is over')
+    .option('--zip <file>', 'all in one zip file instead; - for stdout');
   addConnectionOptions(command);
   command.addHelpText(
     'after',
@@ -40,10 +44,14 @@ export function addDownloadCommand({ program, context, finish }: CommandLine): v
     'karst download job-0123456789abcdef0123 --follow',
   );
   command.action(async (jobId: string) => {
-    const { step, dir, follow } = optionsSchema.parse(command.opts());
+    const { step, dir, follow, zip } = optionsSchema.parse(command.opts());
+    if (zip !== undefined && (follow || dir !== undefined)) {
+      throw usageError('--zip makes one file at once: it goes with neither --follow nor --dir.');
+    }
     const api = await connectWith(context, command);
     const request = { jobId, step, dir: dir ?? jobId };
-    if (follow) finish(await followJob(context, api, request));
+    if (zip !== undefined) await zipJob(context, api, { jobId, step, zip });
+    else if (follow) finish(await followJob(context, api, request));
     else await downloadJob(context, api, request);
   });
 }
@@ -70,6 +78,27 @@ export async function downloadJob(
     meter.clear();
   }
   saySummary(context, downloader.summary, target);
+}
+
+async function zipJob(
+  context: CliContext,
+  api: ApiClient,
+  { jobId, step, zip }: { jobId: string; step: string | undefined; zip: string },
+): Promise<void> {
+  const target = zip === '-' ? context.stdout : path.resolve(context.cwd, zip);
+  const meter = new TransferMeter(context.stderr, context.clock);
+  let bytes = 0;
+  const onBytes = (more: number) => {
+    bytes += more;
+    meter.addBytes(more);
+  };
+  try {
+    meter.begin('Downloading');
+    await withInterrupt((signal) => downloadZip(api, { jobId, step, target, signal, onBytes }));
+  } finally {
+    meter.clear();
+  }
+  say(context, `Downloaded ${formatBytes(bytes)} to ${zip === '-' ? 'stdout' : target}.`);
 }
 
 /** Downloads while the job runs; answers with the exit code of waiting for it. */

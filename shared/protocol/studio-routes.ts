@@ -275,6 +275,18 @@ export const fileRoutes = {
     response: pageOf(outputDownloadSchema),
     problems: ['not_found'],
   }),
+  zipOutputs: route({
+    method: 'get',
+    path: '/v1/jobs/{jobId}/outputs.zip',
+    tag: 'files',
+    summary:
+      'Accepted outputs as one zip file, `<step>/<path>`, at most 200,000. What breaks off has no end.',
+    access: read,
+    params: jobParams,
+    query: z.object({ step: z.string().optional() }),
+    response: { mediaType: 'application/zip' },
+    problems: ['not_found', 'conflict'],
+  }),
   streamEvents: route({
     method: 'get',
     path: '/v1/events',

@@ -63,6 +63,7 @@ const farmHandlers = {
   requeueTask: reached,
   getTaskLog: reached,
   listOutputs: reached,
+  zipOutputs: reached,
   listNodes: reached,
   getNode: reached,
   explainNode: reached,

@@ -1,4 +1,7 @@
+import { execFile } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { type JobId, jobIdSchema } from '@karst/shared/protocol/ids.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { runCli, testDir } from '../cli/support/run-cli.ts';
@@ -55,6 +58,17 @@ async function start() {
   return { cwd, salt, karst, submit, frames: [0, 1, 2].map((task) => frameOf(salt, task)) };
 }
 
+/** What Python, which we did not write, finds in a zip: names and texts. */
+async function unzipped(file: string): Promise<[string, string][]> {
+  const script =
+    'import json, sys, zipfile\nz = zipfile.ZipFile(sys.argv[1])\n' +
+    'print(json.dumps([[n, z.read(n).decode()] for n in z.namelist()]))';
+  const { stdout } = await promisify(execFile)('python3', ['-c', script, file], {
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  return JSON.parse(stdout);
+}
+
 /** The job has succeeded, no task paid for it, and the studio's view is whole. */
 async function expectWhole(jobId: JobId, frames: readonly string[]) {
   const ended = await farm().jobIn(jobId, ['succeeded', 'failed']);
@@ -102,6 +116,28 @@ describe('a store that fails in passing', () => {
     expect(code).toBe(0);
     expect(await downloadedFrames(path.join(cwd, 'results'))).toEqual(frames);
     expect(turns.map(({ left }) => left)).toEqual([[], [], [], [], []]);
+
+    const turn = inTurn(outputDownload, cutAnswer, slowDown, cutAnswer);
+    faults.rule = turn;
+    const zipped = await karst('download', jobId, '--zip', 'all.zip');
+    expect(zipped.stderr).toMatch(/^Downloaded \S+ \SB to .*all\.zip\.$/m);
+    expect(turn.left).toEqual([]);
+    expect(await unzipped(path.join(cwd, 'all.zip'))).toEqual(
+      frames.map((text, task) => [`Render/out/frame-${task}.txt`, text]),
+    );
+
+    // What was begun can't be gone on with.
+    faults.rule = (request) =>
+      outputDownload(request) ? (request.range === undefined ? cutAnswer : internal) : undefined;
+    const broken = await karst('download', jobId, '--zip', 'broken.zip');
+    expect(broken.stderr).toContain('karst: The zip broke off before its end.');
+    expect(broken.code).toBe(1);
+    expect((await readdir(cwd)).filter((name) => name.startsWith('broken'))).toEqual([]);
+    faults.rule = (request) => (outputDownload(request) ? internal : undefined);
+    const refused = await farm().fetch('GET', `/v1/jobs/${jobId}/outputs.zip?step=Render`);
+    expect(refused.status).toBe(503);
+    const absent = await farm().fetch('GET', `/v1/jobs/${jobId}/outputs.zip?step=Film`);
+    expect(absent.status).toBe(404);
   });
 
   it('is not waited for by whoever asks whether the orchestrator is ready', async () => {

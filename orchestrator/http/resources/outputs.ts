@@ -1,5 +1,6 @@
 import type { OutputDownload } from '@karst/shared/protocol/files.ts';
 import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
+import type { Job } from '@karst/shared/protocol/job.ts';
 import { objectKeys } from '../../objects/keys.ts';
 import type { ObjectStore } from '../../objects/store.ts';
 import type { JobStore } from '../../store/job-store.ts';
@@ -9,6 +10,31 @@ import { ownJob } from './jobs.ts';
 
 /** A listing's place: the step's index, the next task, and how many of its files were listed. */
 const CURSOR = /^(\d{1,9})\.(\d{1,12})\.(\d{1,9})$/;
+
+/** A studio's own job, and which of its steps is asked for. */
+export interface ChosenOutputs {
+  job: Job;
+  steps: readonly { name: string }[];
+  /** Its index; -1: all of them. */
+  only: number;
+}
+
+/** Throws ProblemError not_found. */
+export async function chosenOutputs(
+  jobs: JobStore,
+  studio: StudioId,
+  jobId: JobId,
+  step: string | undefined,
+): Promise<ChosenOutputs> {
+  const job = await ownJob(jobs, studio, jobId);
+  const definition = await jobs.definition(job.id);
+  const steps = definition?.job.steps ?? [];
+  const only = step === undefined ? -1 : steps.findIndex(({ name }) => name === step);
+  if (step !== undefined && only < 0) {
+    throw new ProblemError('not_found', `The job has no step "${step}".`);
+  }
+  return { job, steps, only };
+}
 
 export function outputHandlers(parts: {
   jobs: JobStore;
@@ -29,13 +55,8 @@ export function outputHandlers(parts: {
 
   return {
     async listOutputs({ params, query }, { principal }) {
-      const job = await ownJob(jobs, principal.studio, params.jobId);
-      const definition = await jobs.definition(job.id);
-      const steps = definition?.job.steps ?? [];
-      const only = query.step === undefined ? -1 : steps.findIndex((s) => s.name === query.step);
-      if (query.step !== undefined && only < 0) {
-        throw new ProblemError('not_found', `The job has no step "${query.step}".`);
-      }
+      const chosen = await chosenOutputs(jobs, principal.studio, params.jobId, query.step);
+      const { job, steps, only } = chosen;
       if (only < 0 && (query.firstTask ?? query.lastTask) !== undefined) {
         throw new ProblemError('invalid_request', 'found tasks without their step', [
           { path: ['query', 'step'], message: 'expected with firstTask and lastTask' },
