@@ -22,6 +22,7 @@ import type { HistoryStore } from '../store/history-store.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { keys } from '../store/keys.ts';
 import type { Ledger } from '../store/ledger.ts';
+import { pathHashes } from '../store/path-hash.ts';
 import { asText } from '../store/reply.ts';
 import { loadScript } from '../store/script.ts';
 
@@ -148,7 +149,7 @@ async function restoreStep(
       const accepted = acceptedOutputsSchema.parse(manifest);
       const task = Number(batch[i]?.slice(folder.length, -'.json'.length));
       const { last = task, files, epoch } = accepted;
-      return [task, last, JSON.stringify(accepted), files.length, epoch];
+      return [task, last, JSON.stringify(accepted), files.length, epoch, pathHashes(files)];
     });
     batch = [];
     if (words.length === 0) return;

@@ -36,6 +36,8 @@ export const keys = {
   times: (id: JobId, step: number) => job(id, `step:${step}:times`),
   /** Hash task index → accepted outputs as JSON; '' where a person has had the task run again since. */
   outputs: (id: JobId, step: number) => job(id, `step:${step}:outputs`),
+  /** Hash of a hash of an output's path → 'step:task' of who wrote it. Gone with the job's end. */
+  paths: (id: JobId, number: number) => job(id, `paths:${number}`),
   /** Hash page → name of its object in storage, with ` o` behind it where it holds outputs. */
   pages: (id: JobId, step: number) => job(id, `step:${step}:pages`),
   pageOutLock: (id: JobId) => job(id, 'page-out:lock'),

@@ -6,7 +6,15 @@ import type { Redis } from './connection.ts';
 import { type Effects, parseEffects } from './effects.ts';
 import { keys, type LeaseRef } from './keys.ts';
 import { asArray, asInteger, asText } from './reply.ts';
+import {
+  type LeaseResults,
+  leaseWords,
+  type ReportedLease,
+  reportedLease,
+} from './report-words.ts';
 import { loadScript } from './script.ts';
+
+export type { FailureCode, PathConflict, ReportedLease, ResultWords } from './report-words.ts';
 
 const createSpansScript = loadScript('create_spans');
 const createChunksScript = loadScript('create_chunks');
@@ -50,41 +58,12 @@ export type Span =
     };
 export type LeasedSpan = Extract<Span, { state: 'leased' }>;
 
-/** Whose fault a failure is; a: the next try avoids the node. */
-export type FailureCode = `${'t' | 'n' | 'f' | 'w' | 'x'}${'' | 'a'}`;
-
-/** One result in the words of report_leases.lua. */
-export interface ResultWords {
-  code: 'b' | 's' | 'r' | FailureCode;
-  first: number;
-  last: number;
-  runMs: number;
-  record: string;
-  outputs: string;
-  outputsCount: number;
-}
-
 export interface Granted {
   first: number;
   last: number;
   epoch: number;
   /** Of the definition it runs under; absent: the first. */
   revision?: number;
-}
-
-/** Of one lease, in task order. */
-export interface LeaseResults extends Pick<LeaseRef, 'spanId' | 'leaseId' | 'epoch'> {
-  results: readonly ResultWords[];
-}
-
-export interface ReportedLease {
-  status: 'accepted' | 'lost' | 'refused';
-  /** The lease is over. */
-  released: boolean;
-  /** The span waits again. */
-  requeued: boolean;
-  /** The tasks run on under another lease. */
-  runsOn: boolean;
 }
 
 /** One for each lease, in the order given, and what they did together. */
@@ -117,22 +96,6 @@ const stepKeys = (jobId: JobId, step: number) => ({
   step_key: keys.step(jobId, step),
   spans_key: keys.spans(jobId, step),
 });
-
-const leaseWords = ({ spanId, leaseId, epoch, results }: LeaseResults) => [
-  spanId,
-  leaseId,
-  epoch,
-  results.length,
-  ...results.flatMap((r) => [
-    r.code,
-    r.first,
-    r.last,
-    r.runMs,
-    r.record,
-    r.outputs,
-    r.outputsCount,
-  ]),
-];
 
 /** The span table: the truth about what is queued, leased and done. */
 export class SpanStore {
@@ -274,14 +237,7 @@ export class SpanStore {
     );
     return {
       effects: parseEffects(reply[0]),
-      leases: leases.map((_, i) => {
-        const status = asText(reply[1 + 4 * i]);
-        if (status !== 'accepted' && status !== 'lost' && status !== 'refused') {
-          throw new TypeError(`redis: report_leases answered "${status}"`);
-        }
-        const [released, requeued, runsOn] = reply.slice(2 + 4 * i, 5 + 4 * i).map(asInteger);
-        return { status, released: released === 1, requeued: requeued === 1, runsOn: runsOn === 1 };
-      }),
+      leases: leases.map((_, i) => reportedLease(reply.slice(1 + 4 * i, 5 + 4 * i))),
     };
   }
 

@@ -14,6 +14,7 @@ import type { Effects } from '../store/effects.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { ReportedLease, SpanStore } from '../store/span-store.ts';
 import type { Seen, SeenFailure } from './node-watch.ts';
+import { withConflict } from './path-conflicts.ts';
 import { reportBatches } from './report-batches.ts';
 import { type JudgedReport, ReportJudge } from './report-judge.ts';
 import {
@@ -125,21 +126,49 @@ export class ReportService {
     const accepted = recorded.filter(({ reported }) => reported.status === 'accepted');
     if (accepted.length > 0) await this.follow(place, accepted, effects);
     const jobOver = effects.job !== '' && terminalJobStates.has(effects.job);
-    return await Promise.all(
-      recorded.map(async (one): Promise<[LeaseReport, ReportOutcome]> => {
-        const { report, results, judge, reported } = one;
-        const { status, released } = reported;
-        const answer: Answer = { leaseId: report.leaseId, status };
-        if (status === 'refused') {
-          answer.message =
-            'results must follow each other in the order of the span, within the lease';
-        }
-        if (jobOver) answer.jobOver = true;
-        const isNews = status === 'accepted';
-        const seen = isNews ? await this.seen(report, results, judge) : nothingSeen;
-        return [report, { answer, released, seen }];
+    const [settled, outcomes] = await Promise.all([
+      this.settleConflicts(nodeId, recorded),
+      Promise.all(
+        recorded
+          .filter(({ reported }) => reported.status !== 'conflict')
+          .map((one) => this.outcomeOf(one, jobOver)),
+      ),
+    ]);
+    return [...outcomes, ...settled];
+  }
+
+  private async outcomeOf(
+    { report, results, judge, reported: { status, released } }: Recorded,
+    jobOver: boolean,
+  ): Promise<[LeaseReport, ReportOutcome]> {
+    const isNews = status === 'accepted';
+    const answer: Answer = { leaseId: report.leaseId, status: isNews ? 'accepted' : 'lost' };
+    if (status === 'refused') {
+      answer.status = 'refused';
+      answer.message = 'results must follow each other in the order of the span, within the lease';
+    }
+    if (jobOver) answer.jobOver = true;
+    const seen = isNews ? await this.seen(report, results, judge) : nothingSeen;
+    return [report, { answer, released, seen }];
+  }
+
+  /** Of leases that were not recorded, the success that wrote another task's output has failed. */
+  private async settleConflicts(
+    nodeId: NodeId,
+    recorded: readonly Recorded[],
+  ): Promise<[LeaseReport, ReportOutcome][]> {
+    const told = recorded.flatMap(({ reported: { conflict }, ...judged }) =>
+      conflict === undefined ? [] : [{ judged, conflict }],
+    );
+    const settled = await Promise.all(
+      told.map(async ({ judged, conflict }) => {
+        const definition = await this.parts.jobs.definition(judged.report.jobId);
+        const name = definition?.job.steps[conflict.step]?.name ?? `step ${conflict.step}`;
+        return withConflict(judged, conflict, name);
       }),
     );
+    const [first, ...rest] = settled;
+    return first === undefined ? [] : await this.recordBatch(nodeId, [first, ...rest]);
   }
 
   /** Only what might be the node's doing: not what the farm lacks, nor what no node could do. */

@@ -7,6 +7,7 @@ import {
   packAttempt,
   packRun,
 } from '../store/attempt-record.ts';
+import { pathHashes } from '../store/path-hash.ts';
 import { type Preempt, preemptMessage, type Victim } from '../store/preempt-record.ts';
 import type { FailureCode, ResultWords } from '../store/span-store.ts';
 
@@ -64,6 +65,7 @@ export function resultWords(
     record: packAttempt({ ...attempt, exitCode: 0 }),
     outputs: outputs.length === 0 ? '' : JSON.stringify(accepted),
     outputsCount: outputs.length,
+    paths: pathHashes(outputs),
   };
 }
 

@@ -3,7 +3,7 @@ import { problemSchema } from '@karst/shared/protocol/problem.ts';
 import { expect, it } from 'vitest';
 import { mediaForFile } from '../outputs/support/media-files.ts';
 import { farmForFile } from './support/farm-for-file.ts';
-import { acceptedOutputs, counts, published, taskOf } from './support/job-state.ts';
+import { acceptedOutputs, counts, published, taskOf, tasksOf } from './support/job-state.ts';
 import { StudioView } from './support/studio-view.ts';
 
 const farm = farmForFile();
@@ -108,4 +108,25 @@ it('refuses checks of a step that is not there', async () => {
   expect(problem.errors).toMatchObject([
     { path: ['policy', 'steps', 'Rendr'], message: expect.stringContaining('"Render"') },
   ]);
+});
+
+it('two tasks that write one file: the second fails at once, and names the first', async () => {
+  await farm().startAgent();
+  const script = 'if [ $1 = 2 ]; then echo $1 > $2/own; else echo $1 > $2/same; fi';
+  const job = await farm().submit(template(script));
+  const ended = await farm().jobIn(job.id, ['failed', 'succeeded']);
+  expect(ended.taskCounts).toEqual(counts({ succeeded: 2, failed: 1 }));
+  const [first, , third] = await tasksOf(farm(), job.id);
+  const [won, lost] = first?.state === 'succeeded' ? [0, third] : [2, first];
+  expect(lost).toMatchObject({
+    state: 'failed',
+    failures: 1,
+    attempt: {
+      failureKind: 'outputs',
+      message: `frames/same was written by Render task ${won} already: two tasks may not write one output`,
+    },
+  });
+  await published(farm(), job.id);
+  const view = await new StudioView(farm().storage).outputs(job.id);
+  expect(view).toEqual({ 'Render/frames/own': '2\n', 'Render/frames/same': `${won + 1}\n` });
 });

@@ -37,6 +37,7 @@ async function restoredJob(isChunked: boolean, ranges: readonly (readonly [numbe
         JSON.stringify({ epoch: 1, last, files: [] }),
         0,
         1,
+        '',
       ]),
     );
   await restore(ranges);

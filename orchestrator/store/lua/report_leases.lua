@@ -1,7 +1,8 @@
 -- Records results of a node's leases of one step, each fenced: nothing changes unless span, node, lease
 -- and epoch are the live ones. From: span leased by exactly this lease. To: tasks ended, waiting again, or
 -- still running. Each lease is four words, span_id lease_id epoch results, the last of them a number, and
--- that many results of seven words each, in task order: code first last run_ms record outputs outputs_count.
+-- that many results of eight words each, in task order: code first last run_ms record outputs outputs_count
+-- paths, the hashes of the outputs' paths (include/paths.lua).
 --   b  bare success of a range; record is a member of the runs set
 --   s  success of one task, or of a chunk, with a record, perhaps with outputs
 --   t, n, f, w, x  failure of one task; charge() tells whose fault each is, and what a second letter a means
@@ -11,11 +12,14 @@
 -- A repeated report is harmless: results before the span's first open task are skipped.
 -- Of two leases of the same tasks the first success counts and ends the other; one that fails, other than
 -- for good (x), or is given back while the other runs, just ends.
--- Returns { effects, then of each lease: status, released, requeued, runs_on }: status accepted, lost or
--- refused; released 1 when the lease is over; requeued 1 when the span waits again; runs_on 1 when its
+-- A lease with a success that writes what another task wrote is not recorded: status 'conflict first n
+-- step task' names the success, which of its paths it is (from 0), and who wrote that.
+-- Returns { effects, then of each lease: status, released, requeued, runs_on }: status accepted, lost,
+-- refused or a conflict; released 1 when the lease is over; requeued 1 when the span waits again; runs_on 1 when its
 -- tasks run on under another lease. Cost O(tasks reported).
 -- INCLUDE job
 -- INCLUDE rerun
+-- INCLUDE paths
 -- KEYS job_key step_key spans_key
 -- ARGV step_index node_id now_ms max_faults words*
 local s = redis.call('HMGET', step_key, 'chunked', 'frame_dependents', 'reopens')
@@ -40,7 +44,7 @@ end
 -- Whether results from word `from` to word `to` follow each other within the span.
 local function in_order(span, from, to)
   local next_task = span.first
-  for k = from, to, 7 do
+  for k = from, to, 8 do
     local first, last = tonumber(words[k + 1]), last_of(k, span)
     if last >= next_task then
       local whole = (words[k] ~= 'r' and not chunked) or last == span.last
@@ -50,6 +54,23 @@ local function in_order(span, from, to)
     end
   end
   return true
+end
+
+-- The first success of a lease that may not be recorded, for what another task wrote.
+local function conflict_in(span, from, to)
+  local seen = {}
+  for k = from, to, 8 do
+    local first = words[k + 1]
+    if words[k] == 's' and words[k + 7] ~= '' and tonumber(first) >= span.first then
+      for n, hash in each_path(words[k + 7]) do
+        local step, task = step_index, seen[hash]
+        if not task or task == first then step, task = other_writer(step_index, first, hash) end
+        if task then return 'conflict ' .. first .. ' ' .. n .. ' ' .. step .. ' ' .. task end
+        seen[hash] = first
+      end
+    end
+  end
+  return nil
 end
 
 local function note_success(k, first, last, epoch)
@@ -65,6 +86,7 @@ local function note_success(k, first, last, epoch)
   redis.call('HSET', step_key .. ':attempts', first, words[k + 4])
   if words[k + 5] ~= '' then
     redis.call('HSET', step_key .. ':outputs', first, words[k + 5])
+    claim_paths(step_index, words[k + 1], words[k + 7])
     redis.call('HINCRBY', job_key, 'outputs_accepted', words[k + 6])
     redis.call('RPUSH', prefix .. 'unpublished', step_index .. ':' .. first .. ':' .. epoch .. ':' .. words[k + 6])
   end
@@ -79,12 +101,14 @@ local function record(span_id, lease_id, epoch, from, to)
     return 'lost', 1, 0, 0
   end
   if not in_order(span, from, to) then return 'refused', 0, 0, 0 end
+  local conflict = conflict_in(span, from, to)
+  if conflict then return conflict, 0, 0, 0 end
 
   accepted_any = true
   local partner = partner_of(step_key, span)
   local runs_on, avoid, returned = false, false, false
   local next_task = span.first
-  for k = from, to, 7 do
+  for k = from, to, 8 do
     local code, first, last = words[k], tonumber(words[k + 1]), last_of(k, span)
     if last >= next_task then
       next_task = last + 1
@@ -132,7 +156,7 @@ local out = { '' }
 local at = 1
 while at <= #words do
   local from = at + 4
-  local to = from + 7 * words[at + 3] - 1
+  local to = from + 8 * words[at + 3] - 1
   for _, word in ipairs({ record(words[at], words[at + 1], words[at + 2], from, to) }) do
     out[#out + 1] = word
   end

@@ -1,14 +1,15 @@
 -- Marks tasks whose accepted outputs storage holds, after Redis was lost. Harmless when repeated.
--- From: waiting. To: succeeded. Tasks come five words each: index, last index (of a chunk; else the
--- same), outputs, their number, epoch.
+-- From: waiting. To: succeeded. Tasks come six words each: index, last index (of a chunk; else the
+-- same), outputs, their number, epoch, hashes of their paths.
 -- Returns how many were marked. Cost O(tasks given, each chunk's counted).
 -- INCLUDE job
+-- INCLUDE paths
 -- KEYS job_key step_key
 -- ARGV step_index now_ms tasks*
 local marked = 0
 local chunked = has_chunks(step_key)
 local listed = redis.call('HGET', step_key, 'listed')
-for k = 1, #tasks, 5 do
+for k = 1, #tasks, 6 do
   local first, last = tonumber(tasks[k]), tonumber(tasks[k + 1])
   local known = false
   for task = first, last do
@@ -20,6 +21,7 @@ for k = 1, #tasks, 5 do
     if listed then set_bits(step_key .. ':fed', first, last, 1) end
     if chunked then redis.call('ZADD', step_key .. ':chunks', first, first .. ' ' .. last) end
     redis.call('HSET', step_key .. ':outputs', first, tasks[k + 2])
+    claim_paths(step_index, tasks[k], tasks[k + 5])
     redis.call('HINCRBY', job_key, 'outputs_accepted', tasks[k + 3])
     redis.call('RPUSH', prefix .. 'unpublished',
       step_index .. ':' .. first .. ':' .. tasks[k + 4] .. ':' .. tasks[k + 3])

@@ -116,6 +116,14 @@ end
 
 local cancel_step
 
+-- An ended job's outputs meet no others: see include/paths.lua.
+local function forget_paths()
+  local bits = redis.call('HGET', job_key, 'path_bits')
+  if not bits then return end
+  for i = 0, 2 ^ tonumber(bits) - 1 do redis.call('UNLINK', prefix .. 'paths:' .. i) end
+  redis.call('HDEL', job_key, 'path_bits')
+end
+
 local function end_job()
   local j = redis.call('HMGET', job_key, 'ending', 'failed', 'canceled')
   local state = j[1]
@@ -127,6 +135,7 @@ local function end_job()
   end
   redis.call('HSET', job_key, 'state', state, 'ended_at', now_ms)
   redis.call('HDEL', job_key, 'ending')
+  forget_paths()
   effects.job = state
 end
 
