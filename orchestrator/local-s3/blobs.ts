@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, statfs, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Random } from '@karst/shared/random.ts';
@@ -119,9 +118,24 @@ export class BlobStore {
       const to = Math.min(end - offset, sizeBytes);
       offset += sizeBytes;
       if (from >= to) continue;
-      const options = { start: from, end: to - 1, highWaterMark: readBytes };
-      yield* createReadStream(this.#path(blob), options);
+      yield* readStretch(this.#path(blob), from, to);
     }
+  }
+}
+
+/** In buffers no larger than what is asked for: many objects are small. */
+async function* readStretch(path: string, start: number, end: number): AsyncGenerator<Buffer> {
+  const file = await open(path, 'r');
+  try {
+    for (let position = start; position < end; ) {
+      const buffer = Buffer.allocUnsafeSlow(Math.min(readBytes, end - position));
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
+      if (bytesRead === 0) throw new Error(`${path} is shorter than its row says`);
+      position += bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
   }
 }
 
@@ -130,22 +144,31 @@ async function writeBatched(file: FileHandle, source: AsyncIterable<Buffer>): Pr
   let batched = 0;
   let written = 0;
   const flush = async () => {
-    let rest = batch.length === 1 ? (batch[0] ?? Buffer.alloc(0)) : Buffer.concat(batch);
-    while (rest.length > 0) {
-      const { bytesWritten } = await file.write(rest);
+    while (batch.length > 0) {
+      const { bytesWritten } = await file.writev(batch);
       written += bytesWritten;
-      rest = rest.subarray(bytesWritten);
+      batch = behind(batch, bytesWritten);
     }
-    batch = [];
     batched = 0;
   };
   for await (const chunk of source) {
+    if (chunk.length === 0) continue;
     batch.push(chunk);
     batched += chunk.length;
     if (batched >= batchBytes) await flush();
   }
   await flush();
   return written;
+}
+
+/** What of `batch` lies behind its first `bytes`. */
+function behind(batch: readonly Buffer[], bytes: number): Buffer[] {
+  let left = bytes;
+  return batch.flatMap((chunk) => {
+    const taken = Math.min(left, chunk.length);
+    left -= taken;
+    return taken === chunk.length ? [] : [chunk.subarray(taken)];
+  });
 }
 
 async function syncDirectory(path: string): Promise<void> {

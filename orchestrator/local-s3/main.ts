@@ -1,4 +1,5 @@
 import { flushCompileCache } from 'node:module';
+import { setFlagsFromString } from 'node:v8';
 import { systemClock } from '@karst/shared/clock.ts';
 import { systemRandom } from '@karst/shared/random.ts';
 import { createLocalS3 } from './server.ts';
@@ -22,6 +23,10 @@ function portOf(raw: string): number {
   }
   return port;
 }
+
+// Buffers of 64 to 256 KiB hang on objects of a few bytes: while the young generation, which would grow to
+// 32 MB, waits for its collection, hundreds of megabytes of them pile up.
+setFlagsFromString('--semi-space-growth-factor=1');
 
 const endpoint = createLocalS3({
   dir: required('KARST_S3_DIR'),
