@@ -8,6 +8,7 @@ import { assetHandlers } from './http/resources/assets.ts';
 import { eventHandlers } from './http/resources/events.ts';
 import { explainHandlers } from './http/resources/explain.ts';
 import { jobControlHandlers } from './http/resources/job-control.ts';
+import { jobDeletionHandlers } from './http/resources/job-deletion.ts';
 import { jobHandlers } from './http/resources/jobs.ts';
 import { keyHandlers } from './http/resources/keys.ts';
 import { leaseHandlers } from './http/resources/leases.ts';
@@ -39,6 +40,7 @@ export function buildHandlers(
   return {
     ...jobHandlers({ ...parts, submit }),
     ...jobControlHandlers({ ...submit, spanTasksMax: config.KARST_SPAN_TASKS_MAX }),
+    ...jobDeletionHandlers({ ...parts, deleted: () => services.driver.nudge('delete-jobs') }),
     ...taskHandlers(parts),
     ...taskLogHandlers(parts),
     ...outputHandlers(parts),

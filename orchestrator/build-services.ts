@@ -1,3 +1,4 @@
+import { deleteJobsPass } from './background/delete-jobs.ts';
 import { expireNodesPass } from './background/expire-nodes.ts';
 import { flagSlowTasksPass } from './background/flag-slow-tasks.ts';
 import { pageOutPass } from './background/page-out.ts';
@@ -34,6 +35,7 @@ import { VERSION } from './version.ts';
 export type Services = ReturnType<typeof buildServices>;
 
 const passNames = [
+  'delete-jobs',
   'expire-nodes',
   'flag-slow-tasks',
   'page-out',
@@ -127,6 +129,11 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
       roster,
       slowLimits,
       periodMs: 2 * config.KARST_RECONCILE_MS,
+    }),
+    deleteJobsPass({
+      ...parts,
+      again: () => driver.nudge('delete-jobs'),
+      periodMs: 6 * config.KARST_RECONCILE_MS,
     }),
     pageOutPass({ ...parts, periodMs: 2 * config.KARST_RECONCILE_MS }),
     settleLedgerPass({

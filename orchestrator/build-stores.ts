@@ -11,6 +11,7 @@ import { SpanQueue } from './queue/span-queue.ts';
 import { FarmSettings } from './settings/farm-settings.ts';
 import { connect, connectRedis, connectSubscriber } from './store/connection.ts';
 import { ControlStore } from './store/control-store.ts';
+import { DeletionStore } from './store/deletion-store.ts';
 import { createEventBus } from './store/event-bus.ts';
 import { ExtensionStore } from './store/extension-store.ts';
 import { FarmSurvey } from './store/farm-survey.ts';
@@ -94,6 +95,7 @@ export async function buildStores(config: Config, around: Surroundings) {
     settings,
     jobs: new JobStore(redis),
     control: new ControlStore(redis),
+    deletions: new DeletionStore(redis),
     extensions: new ExtensionStore(redis),
     nodes: new NodeStore(redis),
     survey: new FarmSurvey(redis),

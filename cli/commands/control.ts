@@ -12,6 +12,7 @@ import {
   example,
   integer,
 } from './command-line.ts';
+import { addDeleteCommand } from './delete.ts';
 import { addReleaseCommand } from './release.ts';
 
 /** Repeating these changes nothing more, so a lost answer is no reason to fail. */
@@ -55,6 +56,7 @@ export function addControlCommands(commandLine: CommandLine): void {
       }
     });
   }
+  addDeleteCommand(commandLine);
   addReleaseCommand(commandLine);
   addPriorityCommand(commandLine);
   addRetryCommand(commandLine);

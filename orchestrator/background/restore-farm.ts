@@ -9,6 +9,7 @@ import type { JobState } from '@karst/shared/protocol/job.ts';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { parsePageName } from '../history/page-name.ts';
+import { restoreDeletions } from '../jobs/delete-job.ts';
 import { hasCeilings, jobCeilings } from '../jobs/job-ceilings.ts';
 import { jobEndSchema } from '../jobs/job-end.ts';
 import { type JobFile, jobFileSchema } from '../jobs/job-file.ts';
@@ -18,6 +19,7 @@ import type { FarmSettings } from '../settings/farm-settings.ts';
 import { restoreSettings } from '../settings/settings-control.ts';
 import { acceptedOutputsSchema } from '../store/attempt-record.ts';
 import type { Redis } from '../store/connection.ts';
+import type { DeletionStore } from '../store/deletion-store.ts';
 import type { HistoryStore } from '../store/history-store.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { keys } from '../store/keys.ts';
@@ -40,6 +42,7 @@ export interface RestoreParts {
   jobs: JobStore;
   historyStore: HistoryStore;
   settings: FarmSettings;
+  deletions: DeletionStore;
   ledger: Ledger;
   clock: Clock;
   logger: Logger;
@@ -56,11 +59,13 @@ export async function restoreFarm(parts: RestoreParts): Promise<void> {
   await restoreHashes(parts, objectKeys.apiKeys, keys.apiKeys(), (id) => `karst:key:${id}`);
   await restoreHashes(parts, objectKeys.nodes, keys.nodes(), (id) => `karst:{${id}}:node`);
   await restoreSettings(parts.settings, parts.objects, allKeys(parts.objects, objectKeys.settings));
+  const deleted = await restoreDeletions(parts, allKeys(parts.objects, objectKeys.tombstones));
   let restored = 0;
   for (const studio of await parts.objects.folders(objectKeys.studios)) {
     const studioId = studioIdSchema.parse(studio);
     for (const job of await parts.objects.folders(objectKeys.studioJobs(studioId))) {
-      if (await restoreJob(parts, studioId, jobIdSchema.parse(job))) restored += 1;
+      const jobId = jobIdSchema.parse(job);
+      if (!deleted.has(jobId) && (await restoreJob(parts, studioId, jobId))) restored += 1;
     }
   }
   await parts.redis.set(keys.farm(), new Date(parts.clock.nowMs()).toISOString());

@@ -13,6 +13,7 @@ import { stepPolicyProblems } from '@karst/shared/protocol/step-policies.ts';
 import { ProblemError } from '../http/handler.ts';
 import { objectKeys } from '../objects/keys.ts';
 import type { ObjectStore } from '../objects/store.ts';
+import type { DeletionStore } from '../store/deletion-store.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { Ledger } from '../store/ledger.ts';
 import type { Aftermath } from './aftermath.ts';
@@ -25,10 +26,14 @@ export interface SubmitParts extends PolicyParts {
   jobs: JobStore;
   objects: ObjectStore;
   ledger: Ledger;
+  deletions: DeletionStore;
   aftermath: Aftermath;
   clock: Clock;
   tasksPerJobMax: number;
 }
+
+const deleted = (jobId: JobId) =>
+  new ProblemError('conflict', `The job of this Idempotency-Key, ${jobId}, was deleted.`);
 
 /** A submission that has passed every check and changed nothing yet. */
 export interface CheckedSubmission {
@@ -104,6 +109,7 @@ export async function storeSubmission(
   { submission, job, locations }: CheckedSubmission,
 ): Promise<Job> {
   const existing = await parts.jobs.read(jobId);
+  if (existing === undefined && (await parts.jobs.isDeleted(jobId))) throw deleted(jobId);
   const createdAtMs = existing ? Date.parse(existing.createdAt) : parts.clock.nowMs();
   const { project, inputs, pathMapping, paused } = submission;
   // What a person has changed since stands.
@@ -125,7 +131,11 @@ export async function storeSubmission(
   if (hasCeilings(record)) {
     await parts.ledger.setCeilings(jobCeilings({ ...record, state: existing?.state ?? 'pending' }));
   }
-  await parts.jobs.create({ ...record, paused });
+  if (!(await parts.jobs.create({ ...record, paused }))) {
+    // It was made, ended and deleted by others meanwhile: what was just written goes too.
+    await parts.deletions.list(jobId, { studio, steps: job.steps.length });
+    throw deleted(jobId);
+  }
   const whole = wholeDependencies(job, policy.steps);
   const ready = whole.flatMap((dependencies, i) => (dependencies.length === 0 ? [i] : []));
   await parts.aftermath.jobCreated(jobId, ready);

@@ -19,6 +19,9 @@ export const objectKeys = {
   settings: 'farm/settings/',
   setting: (kind: string, name: string) =>
     checked(`farm/settings/${kind}/${encodeURIComponent(name)}.json`),
+  /** Jobs whose deletion has begun: no rebuilt Redis gets them back. */
+  tombstones: 'farm/deletions/',
+  tombstone: (id: JobId) => checked(`farm/deletions/${id}.json`),
   studios: 'studios/',
   studioJobs: (id: StudioId) => studio(id, 'jobs/'),
   studioPrefix: (id: StudioId) => studio(id, ''),

@@ -11,6 +11,8 @@ export interface WriteOperations {
   copy(from: string, to: string, signal?: AbortSignal): Promise<boolean>;
   /** Harmless when absent. */
   delete(key: string): Promise<void>;
+  /** Of at most 1000 objects; harmless where absent. */
+  deleteAll(keys: readonly string[]): Promise<void>;
   /** Answers how many objects it deleted. `prefix` must end in '/'. */
   deletePrefix(prefix: string): Promise<number>;
 }
@@ -39,6 +41,7 @@ export function writeOperations(
         client.send(new DeleteObjectCommand({ Bucket: name, Key: key })),
       );
     },
+    deleteAll: (keys) => deleteAll(bucket, keys),
     async deletePrefix(prefix) {
       if (!prefix.endsWith('/')) throw new Error(`"${prefix}" is no prefix: it lacks its '/'`);
       let deleted = 0;
@@ -55,7 +58,7 @@ export function writeOperations(
   };
 }
 
-async function deleteAll({ client, name }: Bucket, keys: string[]): Promise<void> {
+async function deleteAll({ client, name }: Bucket, keys: readonly string[]): Promise<void> {
   const answer = await attempt('delete', () =>
     client.send(
       new DeleteObjectsCommand({

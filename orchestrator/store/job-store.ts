@@ -144,9 +144,10 @@ export class JobStore {
   /**
    * Stores the job and lists it; harmless when repeated. The listing follows the job, so a crash
    * between the two leaves a job that a retry of the submission lists; it can't run before that.
+   * False, and nothing is changed: a job of this id was deleted.
    */
-  async create(job: NewJob): Promise<void> {
-    await createJobScript.run(
+  async create(job: NewJob): Promise<boolean> {
+    const reply = await createJobScript.run(
       this.redis,
       { job_key: keys.job(job.id), definition_key: keys.jobDefinition(job.id) },
       {
@@ -155,8 +156,15 @@ export class JobStore {
         steps_json: JSON.stringify(stepFields(job.definition.job, job.policy)),
       },
     );
+    if (asInteger(reply) < 0) return false;
     await this.redis.zadd(keys.studioJobs(job.studio), 'NX', job.createdAtMs, job.id);
     await this.redis.sadd(keys.activeJobs(), job.id);
+    return true;
+  }
+
+  /** Whether a job of this id was deleted lately. */
+  async isDeleted(id: JobId): Promise<boolean> {
+    return (await this.redis.exists(keys.deletedJob(id))) === 1;
   }
 
   async read(id: JobId): Promise<Job | undefined> {

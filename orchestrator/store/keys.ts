@@ -56,6 +56,9 @@ export const keys = {
   /** String: watchers were told that an attempt is slow. */
   toldSlow: (id: JobId, step: number, task: number, epoch: number) =>
     job(id, `slow:${step}:${task}:${epoch}`),
+  /** String: the job was there and is deleted. Kept for as long as its idempotency key may be used. */
+  deletedJob: (id: JobId) => job(id, 'deleted'),
+  deletionLock: (id: JobId) => job(id, 'deletion:lock'),
   /** Prefix of the job's BullMQ queues. */
   queuePrefix: (id: JobId) => `karst:{${id}}:queue`,
 
@@ -73,6 +76,9 @@ export const keys = {
   unpagedJobs: () => 'karst:jobs:unpaged',
   /** Set of jobs with unpublished outputs. */
   publishingJobs: () => 'karst:jobs:publishing',
+
+  /** Hash job → studio and steps as JSON: jobs whose deletion has begun. */
+  deletingJobs: () => 'karst:jobs:deleting',
 
   node: (id: NodeId) => node(id, 'node'),
   /** Hash lease id → packed grant. */

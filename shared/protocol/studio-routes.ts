@@ -101,6 +101,17 @@ export const jobRoutes = {
     response: jobSchema,
     problems: ['not_found', 'conflict'],
   }),
+  deleteJob: route({
+    method: 'delete',
+    path: '/v1/jobs/{jobId}',
+    tag: 'jobs',
+    summary:
+      'Delete an ended job with its outputs, logs and previews, for good. Its files go in the background.',
+    access: submit,
+    params: jobParams,
+    response: done,
+    problems: ['not_found', 'conflict'],
+  }),
   pauseJob: route({
     method: 'post',
     path: '/v1/jobs/{jobId}/pause',

@@ -52,6 +52,7 @@ const farmHandlers = {
   explainJob: reached,
   setJob: reached,
   cancelJob: reached,
+  deleteJob: reached,
   pauseJob: reached,
   resumeJob: reached,
   retryJob: reached,

@@ -7,6 +7,7 @@
 -- KEYS job_key step_key
 -- ARGV step_index now_ms span_tasks_max
 local s = redis.call('HMGET', step_key, 'state', 'failed', 'canceled', 'cursor', 'listed', 'total')
+if not s[1] then return { 0, '' } end
 local failed, canceled = tonumber(s[2]), tonumber(s[3])
 if failed == 0 and canceled == 0 then return { 0, '' } end
 local ended = terminal[s[1]]

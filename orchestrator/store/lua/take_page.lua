@@ -6,6 +6,7 @@
 -- Returns 1, or 0 when nothing was changed. Cost O(tasks taken).
 -- KEYS step_key
 -- ARGV page reopens old_name new_name handled ranges*
+if redis.call('EXISTS', step_key) == 0 then return 0 end
 if (redis.call('HGET', step_key, 'reopens') or '0') ~= reopens then return 0 end
 if (redis.call('HGET', step_key .. ':pages', page) or '') ~= old_name then return 0 end
 

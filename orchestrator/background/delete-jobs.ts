@@ -1,0 +1,79 @@
+import type { Clock } from '@karst/shared/clock.ts';
+import type { JobId } from '@karst/shared/protocol/ids.ts';
+import type { Random } from '@karst/shared/random.ts';
+import type { Logger } from 'pino';
+import { putTombstone } from '../jobs/delete-job.ts';
+import { objectKeys } from '../objects/keys.ts';
+import type { ObjectStore } from '../objects/store.ts';
+import type { SpanQueue } from '../queue/span-queue.ts';
+import type { Redis } from '../store/connection.ts';
+import type { Deletion, DeletionStore } from '../store/deletion-store.ts';
+import { keys } from '../store/keys.ts';
+import { underLock } from './job-lock.ts';
+import type { Pass } from './pass.ts';
+
+/** Objects deleted in one run, in pages of what one call takes: a replica that stops waits for a run. */
+const OBJECTS_PER_RUN_MAX = 20_000;
+
+export interface DeleteJobsParts {
+  redis: Redis;
+  deletions: DeletionStore;
+  objects: ObjectStore;
+  queue: SpanQueue;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+  /** Has this pass run again at once. */
+  again(): void;
+  periodMs: number;
+}
+
+/**
+ * Goes on with every deletion of a job that was begun, wherever it was cut off: out of Redis, its
+ * tombstone, its objects, then the tombstone itself. Every part may be done twice.
+ */
+export function deleteJobsPass(parts: DeleteJobsParts): Pass {
+  const { deletions, objects, logger } = parts;
+  let left = 0;
+
+  /** Answers whether nothing lies below the prefix any more. */
+  async function emptied(prefix: string): Promise<boolean> {
+    while (left > 0) {
+      const { items } = await objects.list(prefix);
+      if (items.length === 0) return true;
+      await objects.deleteAll(items.map(({ key }) => key));
+      left -= items.length;
+    }
+    return false;
+  }
+
+  async function goOn(jobId: JobId, deletion: Deletion): Promise<void> {
+    const { studio, steps } = deletion;
+    if ((await deletions.remove(jobId)) === 'open') {
+      await deletions.strikeOff(jobId);
+      return;
+    }
+    await putTombstone(objects, jobId, deletion);
+    await deletions.unlist(jobId, studio);
+    for (let step = 0; step < steps; step++) await parts.queue.remove({ jobId, step });
+    const isOver =
+      (await emptied(objectKeys.viewPrefix(studio, jobId))) &&
+      (await emptied(objectKeys.jobPrefix(studio, jobId)));
+    if (!isOver) return;
+    await objects.delete(objectKeys.tombstone(jobId));
+    await deletions.strikeOff(jobId);
+    logger.info({ job: jobId }, 'job deleted');
+  }
+
+  return {
+    name: 'delete-jobs',
+    periodMs: parts.periodMs,
+    async runOnce() {
+      left = OBJECTS_PER_RUN_MAX;
+      for (const [jobId, deletion] of await deletions.listed()) {
+        await underLock(parts, keys.deletionLock(jobId), () => goOn(jobId, deletion));
+        if (left <= 0) return parts.again();
+      }
+    },
+  };
+}
