@@ -1,4 +1,5 @@
 import path from 'node:path';
+import type { FarmEvent } from '@karst/shared/protocol/event.ts';
 import { z } from 'zod';
 import type { ApiClient } from '../api/client.ts';
 import { type CliContext, say } from '../context.ts';
@@ -9,6 +10,8 @@ import { count, formatBytes } from '../terminal/text.ts';
 import { type DownloadSummary, OutputDownloader } from '../transfer/download-outputs.ts';
 import { downloadZip } from '../transfer/download-zip.ts';
 import { OutputFollower } from '../transfer/follow-outputs.ts';
+import { openHashCache } from '../transfer/open-hash-cache.ts';
+import { PresentFiles } from '../transfer/present-files.ts';
 import { TransferMeter } from '../transfer/transfer-meter.ts';
 import { shellWord } from '../wait/first-failure.ts';
 import { waitForJob } from '../wait/wait-for-job.ts';
@@ -70,12 +73,14 @@ export async function downloadJob(
 ): Promise<void> {
   const target = path.resolve(context.cwd, dir);
   const meter = new TransferMeter(context.stderr, context.clock);
-  const downloader = new OutputDownloader(api, target, meter);
+  const present = new PresentFiles(openHashCache(context), context.clock);
+  const downloader = new OutputDownloader(api, target, { meter, present });
   try {
     meter.begin('Downloading');
     await withInterrupt((signal) => downloader.bring({ jobId, step }, signal));
   } finally {
     meter.clear();
+    await present.close();
   }
   saySummary(context, downloader.summary, target);
 }
@@ -109,25 +114,31 @@ async function followJob(
 ): Promise<ExitCode> {
   const target = path.resolve(context.cwd, dir);
   // The waiting's own line tells what came.
-  const untold = { addBytes: () => undefined, addFile: () => undefined };
-  const downloader = new OutputDownloader(api, target, untold);
+  const meter = { addBytes: () => undefined, addFile: () => undefined };
+  const present = new PresentFiles(openHashCache(context), context.clock);
+  const downloader = new OutputDownloader(api, target, { meter, present });
   const selection = { jobId, step };
   const follower = new OutputFollower(downloader, selection);
   const flags = [step === undefined ? '' : ` --step ${shellWord(step)}`, ` -d ${shellWord(dir)}`];
-  const { exitCode } = await waitForJob(context, api, jobId, undefined, {
+  const company = {
     alsoShown: () => {
       const { downloadedCount, downloadedBytes } = downloader.summary;
       if (downloadedCount === 0) return '';
       return `, ${count(downloadedCount, 'file')} here (${formatBytes(downloadedBytes)})`;
     },
-    onEvent: (event) => follower.onEvent(event),
-    work: (signal) => follower.run(signal),
+    onEvent: (event: FarmEvent) => follower.onEvent(event),
+    work: (signal: AbortSignal) => follower.run(signal),
     command: `karst download ${jobId}${flags.join('')} --follow`,
-  });
-  // What was under way when the job ended, and what its last tasks left.
-  await withInterrupt((signal) => downloader.bring(selection, signal));
-  saySummary(context, downloader.summary, target);
-  return exitCode;
+  };
+  try {
+    const { exitCode } = await waitForJob(context, api, jobId, undefined, company);
+    // What was under way when the job ended, and what its last tasks left.
+    await withInterrupt((signal) => downloader.bring(selection, signal));
+    saySummary(context, downloader.summary, target);
+    return exitCode;
+  } finally {
+    await present.close();
+  }
 }
 
 function saySummary(context: CliContext, summary: DownloadSummary, dir: string): void {

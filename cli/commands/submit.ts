@@ -1,4 +1,3 @@
-import path from 'node:path';
 import { createJob } from '@karst/shared/openjd/create-job.ts';
 import type { Problem as TemplateProblem } from '@karst/shared/openjd/problem.ts';
 import type { Job, SubmissionInput } from '@karst/shared/protocol/job.ts';
@@ -29,7 +28,7 @@ import { jobScanOptionsSchema, scanJob } from '../scan/scan-job.ts';
 import { addScanOptions } from '../scan/scan-options.ts';
 import { sceneInputs, sceneRules } from '../scan/scene-inputs.ts';
 import { count, formatBytes, plainText } from '../terminal/text.ts';
-import { HashCache } from '../transfer/hash-cache.ts';
+import { openHashCache } from '../transfer/open-hash-cache.ts';
 import { TransferMeter } from '../transfer/transfer-meter.ts';
 import { uploadInputs } from '../transfer/upload-inputs.ts';
 import { taskTotal } from '../wait/progress-text.ts';
@@ -215,7 +214,8 @@ async function prepare(
   const meter = new TransferMeter(context.stderr, context.clock);
   try {
     const { clock } = context;
-    const { cache, dir } = openCache(context, options);
+    const cache = options.hashCache ? openHashCache(context) : undefined;
+    const dir = cacheDir(context.env);
     const sent = await uploadInputs(files, { api, clock, meter, cache, cacheDir: dir, signal });
     meter.clear();
     say(
@@ -227,16 +227,6 @@ async function prepare(
   } finally {
     meter.clear();
   }
-}
-
-function openCache({ env, clock, random }: CliContext, { hashCache }: SubmitOptions) {
-  const dir = cacheDir(env);
-  const isWanted = hashCache && !env.KARST_NO_HASH_CACHE;
-  const cache =
-    dir === undefined || !isWanted
-      ? undefined
-      : new HashCache(path.join(dir, 'hashes'), clock, random);
-  return { dir, cache };
 }
 
 /** One key for all tries: a submission whose answer got lost makes no second job. */

@@ -1,11 +1,10 @@
 import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { NetworkError } from '../api/http.ts';
 import { CliError, errnoCode } from '../failure.ts';
 import { damaged, type FetchWork, fetchPieces, type ObjectLink } from './fetch-pieces.ts';
-import { hashFile } from './hash-file.ts';
 
 export interface FileContent {
   sha256: string;
@@ -14,24 +13,11 @@ export interface FileContent {
 
 export interface DownloadWork extends FetchWork {
   onBytes: (bytes: number) => void;
+  /** Whether the file holds the content, where another download was a moment earlier. */
+  isThere: () => Promise<boolean>;
 }
 
 const READ_BYTES = 1024 * 1024;
-
-/** Whether `file` holds this content already. */
-export async function holdsContent(
-  file: string,
-  content: FileContent,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const found = await stat(file).catch((error: unknown) => {
-    if (errnoCode(error) === 'ENOENT' || errnoCode(error) === 'ENOTDIR') return undefined;
-    throw new CliError(`${file} can't be looked at (${errnoCode(error)}).`, { cause: error });
-  });
-  if (found === undefined || found.size !== content.sizeBytes) return false;
-  if (!found.isFile()) return false;
-  return (await hashFile(file, { signal })).sha256 === content.sha256;
-}
 
 /**
  * Fetches one object into `file`, by way of a partial file beside it that is verified and then moved
@@ -60,7 +46,7 @@ export async function downloadFile(
       await rm(partial, { force: true });
       throw damaged(link.what);
     }
-    await moveIntoPlace(partial, file, content, work.signal);
+    await moveIntoPlace(partial, file, work);
   } catch (error) {
     throw explained(error, file);
   }
@@ -114,17 +100,11 @@ async function hashPresent(handle: FileHandle, sha256: Hash, work: DownloadWork)
   }
 }
 
-async function moveIntoPlace(
-  partial: string,
-  file: string,
-  content: FileContent,
-  signal: AbortSignal,
-): Promise<void> {
+async function moveIntoPlace(partial: string, file: string, work: DownloadWork): Promise<void> {
   try {
     await rename(partial, file);
   } catch (error) {
-    // Another download of the same file was a moment earlier.
-    if (errnoCode(error) !== 'ENOENT' || !(await holdsContent(file, content, signal))) throw error;
+    if (errnoCode(error) !== 'ENOENT' || !(await work.isThere())) throw error;
   }
 }
 

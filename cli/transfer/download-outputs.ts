@@ -4,8 +4,9 @@ import type { ApiClient } from '../api/client.ts';
 import { boundedParallel } from '../bounded-parallel.ts';
 import { relativeInside } from '../bundle/path-values.ts';
 import { CliError } from '../failure.ts';
-import { downloadFile, holdsContent } from './download-file.ts';
+import { downloadFile } from './download-file.ts';
 import { linkOf, listOutputs, type OutputSelection } from './output-pages.ts';
+import type { PresentFiles } from './present-files.ts';
 
 /** Files at once. A file that is alone uses as many requests itself. */
 const REQUESTS_MAX = 8;
@@ -36,15 +37,17 @@ export class OutputDownloader {
   readonly #api: ApiClient;
   readonly #dir: string;
   readonly #meter: DownloadMeter;
+  readonly #present: PresentFiles;
   /** By path: which output was brought there. */
   readonly #brought = new Map<string, string>();
   /** By path: one file is written by one at a time, in the order of the list. */
   readonly #writing = new Map<string, Promise<void>>();
 
-  constructor(api: ApiClient, dir: string, meter: DownloadMeter) {
+  constructor(api: ApiClient, dir: string, parts: { meter: DownloadMeter; present: PresentFiles }) {
     this.#api = api;
     this.#dir = dir;
-    this.#meter = meter;
+    this.#meter = parts.meter;
+    this.#present = parts.present;
   }
 
   /** Whatever is listed under `selection` and not brought yet. */
@@ -76,16 +79,19 @@ export class OutputDownloader {
     }
     if (earlier === source) return;
     const file = placeInside(this.#dir, output.path);
-    if (await holdsContent(file, output, signal)) {
+    const isThere = () => this.#present.holds(file, output, signal);
+    if (await isThere()) {
       if (earlier === undefined) summary.presentCount++;
     } else {
       await downloadFile(linkOf(this.#api, jobId, output), output, file, {
         random: this.#api.random,
         signal,
         onBytes: this.#meter.addBytes,
+        isThere,
         // Those that write are under way; each has its even share of the requests.
         requestsMax: () => Math.floor(REQUESTS_MAX / Math.max(1, this.#writing.size)),
       });
+      await this.#present.written(file, output);
       summary.downloadedCount++;
       summary.downloadedBytes += output.sizeBytes;
     }

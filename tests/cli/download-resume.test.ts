@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { readShard, writeShard } from '@karst/cli/transfer/hash-shard.ts';
+import { systemRandom } from '@karst/shared/random.ts';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { FixtureServer, JOB_ID, sendContent, sendS3Error } from './support/fixture-server.ts';
@@ -13,9 +15,11 @@ async function start() {
   const cwd = await testDir();
   const server = await FixtureServer.start();
   const args = ['download', JOB_ID, '-d', 'out'];
-  const options = { cwd, env: server.env };
+  const env = server.env;
+  const options = { cwd, env };
   return {
     out: path.join(cwd, 'out'),
+    env,
     server,
     download: () => runCli(args, options),
     startDownload: () => startCli(args, options),
@@ -145,5 +149,24 @@ describe('karst download, in pieces', () => {
     const result = await download();
     expect(result.stderr).toContain('Storage answers without the range that was asked for');
     expect(result.code).toBe(1);
+  });
+});
+
+describe('karst download, again', () => {
+  it('does not read what it wrote or read before and nobody has changed since', async () => {
+    const { out, env, server, download } = await start();
+    const cacheDir = path.join(path.dirname(out), 'cache');
+    env.KARST_CACHE_DIR = cacheDir;
+    for (const n of [1, 2, 3]) server.addOutput(`${n}.png`, `frame ${n}`, 'Render', n);
+    expect((await download()).stderr).toContain('Downloaded 3 files');
+    expect((await download()).stderr).toContain('3 files there already');
+    // A cache that says otherwise is believed: so the file itself was not asked.
+    const hashes = path.join(cacheDir, 'hashes');
+    const known = await readShard(hashes, out);
+    expect([...known.keys()].sort()).toEqual(['1.png', '2.png', '3.png']);
+    const entry = known.get('2.png');
+    if (entry !== undefined) entry[4] = 'f'.repeat(64);
+    await writeShard(hashes, out, known, systemRandom);
+    expect((await download()).stderr).toContain('Downloaded 1 file');
   });
 });

@@ -39,7 +39,7 @@ const template = {
   ],
 };
 
-it('inputs, outputs large and small, the studio’s view and downloads, with SeaweedFS as the store', async () => {
+it('inputs, outputs large and small, the studio’s view, a download that follows, with SeaweedFS as the store', async () => {
   const cwd = await testDir();
   await writeFile(path.join(cwd, 'template.yaml'), JSON.stringify(template));
   await writeFile(path.join(cwd, 'scene'), 'scene\n');
@@ -50,9 +50,10 @@ it('inputs, outputs large and small, the studio’s view and downloads, with Sea
   };
   const karst = (...words: string[]) => runCli(words, { cwd, env });
 
-  const submitted = await karst('submit', '.', '--download', 'results');
-  expect(submitted.stderr).toContain('Downloaded 4 files');
-  expect(submitted.code).toBe(0);
+  const submitted = await karst('submit', '.');
+  const followed = await karst('download', submitted.stdout.trim(), '--follow', '-d', 'results');
+  expect(followed.stderr).toContain('Downloaded 4 files');
+  expect(followed.code).toBe(0);
   const text = (n: number) => readFile(path.join(cwd, `results/out/frame ${n}+é.txt`), 'utf8');
   expect(await Promise.all([1, 2, 3].map(text))).toEqual([1, 2, 3].map((n) => `scene\n${n}\n`));
   const large = createHash('sha256').update(
