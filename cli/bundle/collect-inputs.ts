@@ -60,13 +60,16 @@ export async function collectInputs(
   const { values, absentDirs } = await presentValues(readPathValues(bundle, supplied, cwd), assets);
   const bundleName = path.basename(bundle.rootDir) || 'bundle';
   const together = ofScenes.length > 0 && [...values, ...assets].some(isOutsideInput);
-  const standing = <T extends Placed>(thing: T): T => (together ? asOutside(thing) : thing);
-  const standingValues = values.map(standing);
-  const outside = treeOutside(standingValues, assets.map(standing), bundleName);
-  const locations = chooseLocations(standingValues, bundleName, outside);
-  const placed = assets.map((asset) => ({
+  const mayMove = together && bundle.assetReferences === undefined;
+  const standing = {
+    values: together ? values.map((value) => asOutside(value, mayMove)) : values,
+    assets: together ? assets.map((asset) => asOutside(asset, false)) : assets,
+  };
+  const outside = treeOutside(standing.values, standing.assets, bundleName);
+  const locations = chooseLocations(standing.values, bundleName, outside);
+  const placed = assets.map((asset, index) => ({
     asset,
-    place: placeOf(standing(asset), bundleName, outside),
+    place: placeOf(standing.assets[index] ?? asset, bundleName, outside),
   }));
   const found = new FoundFiles(await realpath(bundle.rootDir));
   for (const value of values) {
@@ -94,17 +97,22 @@ export async function collectInputs(
   };
 }
 
-type Placed = Pick<AssetPath, 'inBundle'> & { direction: PathValue['direction'] };
+type Placed = Pick<PathValue, 'inBundle' | 'direction' | 'alone'>;
 
 const isOutsideInput = ({ direction, inBundle }: Placed): boolean =>
   direction === 'in' && inBundle === undefined;
 
 /**
  * A scene in the bundle that names a texture above it: inputs stand where they do relative to each
- * other, so those of the bundle move into the tree of what lies outside. Outputs stay where they are.
+ * other, so those of the bundle move into the tree of what lies outside. Outputs stay where they are
+ * without such a scene.
  */
-const asOutside = <T extends Placed>(thing: T): T =>
-  thing.direction === 'in' ? { ...thing, inBundle: undefined } : thing;
+function asOutside<T extends Placed>(thing: T, outputsAlone: boolean): T {
+  if (thing.direction !== 'out' && thing.direction !== 'inout') {
+    return { ...thing, inBundle: undefined };
+  }
+  return outputsAlone ? { ...thing, alone: true } : thing;
+}
 
 /** The values that have a place: without what is absent and may be, and mentions of other paths. */
 async function presentValues(all: readonly PathValue[], assets: readonly AssetPath[]) {
@@ -134,11 +142,12 @@ function treeOutside(
   assets: readonly AssetPath[],
   bundleName: string,
 ): OutsideTree | undefined {
-  const isOutside = ({ inBundle }: { inBundle: string | undefined }) => inBundle === undefined;
+  const isOutside = ({ inBundle, alone }: Pick<PathValue, 'inBundle' | 'alone'>) =>
+    inBundle === undefined && alone !== true;
   // Without references to keep together, each thing stands under its own name.
   if (!assets.some(isOutside)) return undefined;
   const all = [...values, ...assets];
-  const inside = all.filter((thing) => !isOutside(thing));
+  const inside = all.filter(({ inBundle }) => inBundle !== undefined);
   const top = (place: string) => place.split('/')[0] ?? place;
   const taken = new Set(inside.map(({ inBundle }) => top(placeInside(inBundle, bundleName))));
   return outsideTree(all.filter(isOutside), taken);

@@ -18,10 +18,13 @@ export function chooseLocations(
   const locations = new Map<string, string>();
   // The bundle's own layout is kept as it is: those inside choose first.
   const inside = values.filter((value) => value.inBundle !== undefined);
-  const outside = values.filter((value) => value.inBundle === undefined);
+  const outside = values
+    .filter((value) => value.inBundle === undefined)
+    .sort((a, b) => Number(a.alone ?? false) - Number(b.alone ?? false));
+  if (outsideTree !== undefined) taken.set(outsideTree.name, outsideTree.dir);
   for (const value of inside) place(value, placeInside(value.inBundle, bundleName));
   for (const value of outside) {
-    if (outsideTree !== undefined) {
+    if (outsideTree !== undefined && value.alone !== true) {
       place(value, placeOutside(outsideTree, value.absolutePath));
       continue;
     }

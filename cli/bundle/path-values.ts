@@ -17,6 +17,8 @@ export interface PathValue {
   absolutePath: string;
   /** Relative to the bundle's root, '/'-separated, where it lies inside; '' is the root itself. */
   inBundle: string | undefined;
+  /** Lies outside and stands under its own name, whatever else the job brings from there. */
+  alone?: boolean;
 }
 
 /**

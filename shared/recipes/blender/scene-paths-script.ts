@@ -7,6 +7,7 @@ export const scenePathsScript = String.raw`import functools
 import json
 import os
 import re
+import unicodedata
 
 import bpy
 
@@ -43,7 +44,11 @@ def home_of(block):
 
 
 def references():
-    """Every file outside the scene that it needs but its libraries; what is packed is left out."""
+    """Every file outside the scene that it names but its libraries; what is packed is left out."""
+    return (reference for reference in all_references() if reference.path)
+
+
+def all_references():
     for image in bpy.data.images:
         pattern = {"FILE": "file", "MOVIE": "file", "SEQUENCE": "sequence", "TILED": "udim"}
         packed = image.packed_file is not None or len(getattr(image, "packed_files", ())) > 0
@@ -56,7 +61,9 @@ def references():
         if sound.packed_file is None:
             yield Reference("sound", sound, sound, "filepath")
     for clip in bpy.data.movieclips:
-        pattern = "sequence" if clip.source == "SEQUENCE" else "file"
+        # Of a clip that is not there Blender no longer knows that it was a sequence.
+        extension = os.path.splitext(clip.filepath)[1].lower()
+        pattern = "sequence" if extension in bpy.path.extensions_image else "file"
         yield Reference("movie clip", clip, clip, "filepath", pattern)
     for font in bpy.data.fonts:
         if font.packed_file is None and font.filepath != "<builtin>":
@@ -193,16 +200,26 @@ def names_in(folder):
         return []
 
 
+def plain(name):
+    """Equal for names that Windows or a Mac takes for the same: by case, by how accents are written."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def find(path):
-    """The file or directory of that name, else one that differs in case only, else None."""
+    """The file or directory of that name, else one that Windows or a Mac takes for it, else None."""
     if os.path.lexists(path):
         return path
     folder, name = os.path.split(path)
     inside = find(folder) if name and folder != path else None
     for other in names_in(inside) if inside is not None else ():
-        if other.lower() == name.lower():
+        if plain(other) == plain(name):
             return os.path.join(inside, other)
     return None
+
+
+def find_file(path):
+    place = find(path)
+    return place if place is not None and os.path.isfile(place) else None
 
 
 def files_at(reference, path):
@@ -213,12 +230,12 @@ def files_at(reference, path):
         files = [os.path.join(at, each) for at, _, names in os.walk(place or "") for each in names]
         return place, sorted(files), [] if files else [path]
     if reference.pattern == "list":
-        found = [(name, find(os.path.join(path, name))) for name in reference.names]
+        found = [(name, find_file(os.path.join(path, name))) for name in reference.names]
         files = [file for _, file in found if file is not None]
         missing = [os.path.join(path, name) for name, file in found if file is None]
         return os.path.dirname(files[0]) if files else None, files, missing
     if reference.pattern == "udim" and ("<UDIM>" in name or "<UVTILE>" in name):
-        found = [(tile, find(os.path.join(folder, tile_name(name, tile)))) for tile in reference.tiles]
+        found = [(tile, find_file(os.path.join(folder, tile_name(name, tile)))) for tile in reference.tiles]
         files = [file for _, file in found if file is not None]
         missing = [os.path.join(folder, tile_name(name, tile)) for tile, file in found if file is None]
         return os.path.join(find(folder), name) if files else None, files, missing
@@ -229,8 +246,8 @@ def files_at(reference, path):
             files = [os.path.join(inside, each) for each in names_in(inside) if name_of.fullmatch(each)]
             if files:
                 return os.path.join(inside, name), files, []
-    place = find(path)
-    return place, [] if place is None else [place], [path] if place is None else []
+    place = find_file(path)
+    return (place, [place], []) if place is not None else (None, [], [path])
 
 
 def tile_name(name, tile):
@@ -261,7 +278,8 @@ def move_libraries(rules):
     seen = dict()
     while True:
         for library in bpy.data.libraries:
-            if library.filepath in seen or getattr(library, "packed_file", None) is not None:
+            packed = library.packed_file is not None or getattr(library, "is_archive", False)
+            if library.filepath in seen or packed:
                 continue
             reference = Reference("library", library, library, "filepath")
             # Blender tells the paths of nested ones from the scene on.
