@@ -30,8 +30,8 @@ export interface CollectedInputs {
   emptyDirCount: number;
   /** INOUT directories that are not there yet: the job starts without them. */
   absentDirs: string[];
-  /** Where what lies outside the bundle stands, when asset_references brought any. */
-  outside: OutsideTree | undefined;
+  /** Where what lies outside the bundle stands, when asset_references or scenes brought any. */
+  outside: OutsideTree;
 }
 
 /** A file or directory that travels because a scene names it. */
@@ -93,7 +93,7 @@ export async function collectInputs(
     files: [...found.files.values()].sort((a, b) => (a.treePath < b.treePath ? -1 : 1)),
     emptyDirCount: found.emptyDirCount,
     absentDirs,
-    outside,
+    outside: outside ?? [],
   };
 }
 

@@ -21,7 +21,7 @@ export function chooseLocations(
   const outside = values
     .filter((value) => value.inBundle === undefined)
     .sort((a, b) => Number(a.alone ?? false) - Number(b.alone ?? false));
-  if (outsideTree !== undefined) taken.set(outsideTree.name, outsideTree.dir);
+  for (const { name, dir } of outsideTree ?? []) taken.set(name, dir);
   for (const value of inside) place(value, placeInside(value.inBundle, bundleName));
   for (const value of outside) {
     if (outsideTree !== undefined && value.alone !== true) {

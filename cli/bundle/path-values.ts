@@ -65,10 +65,18 @@ function readPathValue(
 }
 
 /** The path of `target` from `root`, '/'-separated; undefined where it lies outside. */
-export function relativeInside(root: string, target: string): string | undefined {
-  const relative = path.relative(root, target);
-  if (relative === '..' || relative.startsWith(`..${path.sep}`) || path.isAbsolute(relative)) {
-    return undefined;
-  }
-  return relative.split(path.sep).join('/');
+export function relativeInside(
+  root: string,
+  target: string,
+  { relative, isAbsolute, sep }: Paths = path,
+): string | undefined {
+  const way = relative(root, target);
+  if (way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way)) return undefined;
+  return way.split(sep).join('/');
 }
+
+/** Of the system that paths are of: this machine's, but in tests. */
+export type Paths = Pick<
+  path.PlatformPath,
+  'relative' | 'isAbsolute' | 'sep' | 'parse' | 'dirname' | 'basename'
+>;

@@ -26,7 +26,7 @@ import { withInterrupt } from '../interrupt.ts';
 import { sayWarnings } from '../recipes/read-recipe.ts';
 import { jobScanOptionsSchema, scanJob } from '../scan/scan-job.ts';
 import { addScanOptions } from '../scan/scan-options.ts';
-import { sceneInputs, sceneRules } from '../scan/scene-inputs.ts';
+import { inputsLine, sceneInputs, sceneRules } from '../scan/scene-inputs.ts';
 import { count, formatBytes, plainText } from '../terminal/text.ts';
 import { openHashCache } from '../transfer/open-hash-cache.ts';
 import { TransferMeter } from '../transfer/transfer-meter.ts';
@@ -169,8 +169,8 @@ function sayCollected(context: CliContext, bundle: Bundle, collected: CollectedI
   const { outside, outputs, emptyDirCount, absentDirs } = collected;
   const foreign = bundle.parameterValues?.value.foreign ?? [];
   if (foreign.length > 0) say(context, `Left out, as other farms' own: ${foreign.join(', ')}.`);
-  if (outside !== undefined) {
-    say(context, `Outside the bundle: ${outside.dir} is ${outside.name} in the job's file tree.`);
+  for (const { dir, name } of outside) {
+    say(context, `Outside the bundle: ${dir} is ${name} in the job's file tree.`);
   }
   if (outputs.length > 0) say(context, `Outputs are also collected from ${outputs.join(', ')}.`);
   if (emptyDirCount > 0) {
@@ -196,6 +196,8 @@ async function prepare(
     found.length === 0 ? own : await collectInputs(bundle, supplied, context.cwd, found);
   const pathMapping = sceneRules(scenes, collected);
   sayCollected(context, bundle, collected);
+  const brought = inputsLine(found);
+  if (brought !== undefined) say(context, brought);
   const { files, locations, assets, outputs } = collected;
   const { project } = options;
   const paused = options.paused ?? bundle.parameterValues?.value.policy.paused ?? false;

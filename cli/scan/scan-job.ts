@@ -39,7 +39,7 @@ export async function scanJob(context: CliContext, job: JobScan): Promise<Scanne
   if (wanted === undefined) return [];
   const scanned = await lookThrough(
     context,
-    { ...options, ...wanted },
+    { ...options, scenes: wanted },
     options.scan === true,
     signal,
   );
@@ -49,7 +49,7 @@ export async function scanJob(context: CliContext, job: JobScan): Promise<Scanne
     for (const line of lines) say(context, `missing: ${line}`);
     return scanned;
   }
-  const scenes = wanted.scenes.length === 1 ? 'The scene needs' : 'The scenes need';
+  const scenes = wanted.length === 1 ? 'The scene needs' : 'The scenes need';
   throw new CliError(`${scenes} what is not there. Nothing was uploaded.`, {
     details: [
       ...lines,
@@ -83,22 +83,20 @@ async function lookThrough(
 function scenesOf(
   { bundle, supplied, collected, options }: JobScan,
   cwd: string,
-): Pick<SceneScan, 'scenes' | 'preferred'> | undefined {
-  const { blender, template } = bundle.recipe ?? {};
-  if (blender !== undefined && template !== undefined) {
+): string[] | undefined {
+  const parts = bundle.recipe?.scene;
+  if (parts !== undefined) {
     const paths = new Map(
       readPathValues(bundle, supplied, cwd).map(({ name, absolutePath }) => [name, absolutePath]),
     );
-    const given = (name: string) => paths.get(name) ?? textOf(bundle, supplied, name);
-    const scene = path.join(...blender.scene.map(given));
-    return { scenes: [scene], preferred: given(blender.program) };
+    return [path.join(...parts.map((name) => paths.get(name) ?? textOf(bundle, supplied, name)))];
   }
   if (options.scan !== true) return undefined;
   const scenes = collected.files
     .map(({ absolutePath }) => absolutePath)
     .filter((file) => file.toLowerCase().endsWith('.blend'));
   if (scenes.length === 0) throw usageError('--scan: the job brings no .blend file.');
-  return { scenes };
+  return scenes;
 }
 
 function textOf({ template }: Bundle, supplied: SuppliedValues, name: string): string {

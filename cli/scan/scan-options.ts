@@ -14,7 +14,10 @@ export type ScanOptions = z.infer<typeof scanOptionsSchema>;
 
 /** The flags of commands that have Blender open scenes. */
 export function addScanOptions(command: Command, cwd: string): Command {
-  command.option('--blender <program>', 'the Blender that opens scenes here (default: blender)');
+  command.option(
+    '--blender <program>',
+    'the Blender that opens scenes here (default: KARST_BLENDER, blender)',
+  );
   addPathMapOption(command, cwd);
   return command.option(
     '--scan-timeout <duration>',

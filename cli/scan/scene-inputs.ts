@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { pathFormat, type SourceRule } from '@karst/shared/protocol/files.ts';
 import type { CollectedInputs, SceneInput } from '../bundle/collect-inputs.ts';
+import { count } from '../terminal/text.ts';
 import type { ScannedScene, SceneFile } from './scene-report.ts';
 import { type SourceDirectory, sourceRules } from './source-rules.ts';
 
@@ -15,6 +16,8 @@ export function sceneInputs(
   const places = placesOf(collected);
   const inputs = new Map<string, SceneInput>();
   for (const file of scenes.flatMap(({ files }) => files)) {
+    // The scene has a copy of it.
+    if (file.kind === 'text') continue;
     const lacking = file.files.filter((each) => !standsRight(file, each, places));
     if (lacking.length === 0) continue;
     if (file.pattern === 'directory' && file.found !== null) {
@@ -24,6 +27,21 @@ export function sceneInputs(
     for (const each of lacking) inputs.set(each, { absolutePath: each, objectType: 'FILE' });
   }
   return [...inputs.values()];
+}
+
+/** What travels although nobody named it, in a line for the person; none if there is nothing. */
+export function inputsLine(inputs: readonly SceneInput[]): string | undefined {
+  if (inputs.length === 0) return undefined;
+  const dirs = new Set(
+    inputs.map(({ absolutePath, objectType }) =>
+      objectType === 'DIRECTORY' ? absolutePath : path.dirname(absolutePath),
+    ),
+  );
+  const [first = '', second, ...more] = [...dirs].sort();
+  const places = second === undefined ? first : `${first}, ${second}`;
+  const rest = more.length === 0 ? '' : ` and ${count(more.length, 'other folder')}`;
+  const what = count(inputs.length, 'more input');
+  return `Named by the scene: ${what}, in ${places}${rest}. They go with the job.`;
 }
 
 /** Where the absolute paths of the scenes lead in the job's file tree. */

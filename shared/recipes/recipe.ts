@@ -12,17 +12,10 @@ export interface RecipeJob {
    * folder of the recipe file. A relative one is relative to that folder.
    */
   readonly parameters: Readonly<Record<string, string>>;
-  /** Of a job that renders with Blender. */
-  readonly blender?: BlenderScene;
+  /** Of a job that renders with Blender: parameters whose values, joined, are the .blend file's path. */
+  readonly scene?: readonly string[];
   /** What no template can hold of its steps, by their names. */
   readonly stepPolicies?: NonNullable<PolicyValues['steps']>;
-}
-
-/** Parameters that tell what Blender opens. */
-export interface BlenderScene {
-  /** Their values, joined, are the path of the .blend file. */
-  readonly scene: readonly string[];
-  readonly program: string;
 }
 
 /** Where a recipe reports. Paths are those of the document. */

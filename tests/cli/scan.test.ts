@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ensureSystemPackages } from '../../scripts/system-packages.ts';
+import { templateWith, writeBundle } from './support/bundle.ts';
 import { FixtureServer } from './support/fixture-server.ts';
 import { runCli, testDir } from './support/run-cli.ts';
 import { makeFilm } from './support/scenes.ts';
@@ -208,6 +209,7 @@ describe('karst submit of a scene', { timeout: 60_000 }, () => {
 
     const sent = await submit('--allow-missing', '--path-map', 'Z:\\show=mnt');
     expect(sent.stderr).toContain('missing: image //../tex/gone.png');
+    expect(sent.stderr).toContain(`Named by the scene: 14 more inputs, in ${at('film/lib')}, `);
     expect(sent.code).toBe(0);
     const name = path.basename(dir);
     const [post] = server.seen('POST', '/v1/jobs');
@@ -238,6 +240,23 @@ describe('karst submit of a scene', { timeout: 60_000 }, () => {
       { sourcePathFormat: 'WINDOWS', sourcePath: 'z:/Show', location: `${name}/mnt` },
     ]);
 
+    // A folder that holds the scene travels whole; what it names elsewhere in the bundle stays in place.
+    server.requests.length = 0;
+    const program = ['-p', 'Blender=./a-program-of-the-nodes'];
+    await writeFile(at('all.yaml'), 'render: {scene: scenes/shot.blend, folder: film}\n');
+    const whole = await runCli(
+      ['submit', 'all.yaml', '--allow-missing', '--path-map', 'Z:\\show=mnt', ...program],
+      { cwd: dir, env: server.env },
+    );
+    expect(whole.stderr).toContain('Named by the scene: 3 more inputs, in ');
+    const [folder] = server.seen('POST', '/v1/jobs').map(({ body }) => JSON.parse(body.toString()));
+    expect(folder.locations).toEqual({ Folder: 'film', OutputDir: 'frames' });
+    expect(folder.assets).toEqual(['mnt/lib/bulb.png', 'mnt/tex/Win.png', 'mnt/lib/lamp.blend']);
+    expect(folder.pathMapping).toEqual([
+      { sourcePathFormat: 'POSIX', sourcePath: at('film'), location: 'film' },
+      { sourcePathFormat: 'WINDOWS', sourcePath: 'z:/Show', location: 'mnt' },
+    ]);
+
     // The scene alone, where nobody is to look or nothing can.
     const alone = (...args: string[]) => {
       server.requests.length = 0;
@@ -257,5 +276,44 @@ describe('karst submit of a scene', { timeout: 60_000 }, () => {
     const asked = await alone('--scan', ...nowhere);
     expect(asked.code).toBe(1);
     expect(server.requests).toEqual([]);
+  });
+
+  it('looks through the scenes of any other job where it is asked to; outputs stand where they did', async () => {
+    const { dir, at } = await start();
+    const server = await FixtureServer.start();
+    const parameters = [
+      { name: 'Scene', objectType: 'FILE' as const, dataFlow: 'IN' as const },
+      { name: 'Out', dataFlow: 'OUT' as const },
+    ];
+    await writeBundle(at('bundle'), templateWith(parameters));
+    const values = ['-p', `Scene=${at('film/lib/chair.blend')}`, '-p', `Out=${at('elsewhere')}`];
+    const submit = (...args: string[]) =>
+      runCli(['submit', 'bundle', ...values, ...args], { cwd: dir, env: server.env });
+    const submission = () =>
+      JSON.parse(server.seen('POST', '/v1/jobs').at(-1)?.body.toString() ?? '');
+    expect((await submit()).code).toBe(0);
+    expect(submission()).toMatchObject({
+      locations: { Scene: 'chair.blend', Out: 'elsewhere' },
+      inputs: [{ path: 'chair.blend' }],
+    });
+    expect(submission()).not.toHaveProperty('pathMapping');
+    expect((await submit('--scan')).code).toBe(0);
+    expect(submission()).toMatchObject({
+      locations: { Scene: 'lib/chair.blend', Out: 'elsewhere' },
+      assets: ['lib/leg.png', 'lib/seat.png', 'lib/leg.blend'],
+    });
+    await writeFile(at('film/none.txt'), '');
+    const none = [
+      'submit',
+      'bundle',
+      '--scan',
+      '-p',
+      `Scene=${at('film/none.txt')}`,
+      '-p',
+      'Out=o',
+    ];
+    const nothing = await runCli(none, { cwd: dir, env: server.env });
+    expect(nothing.code).toBe(3);
+    expect(nothing.stderr).toContain('--scan: the job brings no .blend file.');
   });
 });

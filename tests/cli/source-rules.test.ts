@@ -1,5 +1,6 @@
 import { type SourceDirectory, sourceRules } from '@karst/cli/scan/source-rules.ts';
 import { mapPath } from '@karst/shared/openjd/map-path.ts';
+import { sourceRuleSchema } from '@karst/shared/protocol/files.ts';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 
@@ -60,4 +61,14 @@ it('leads every directory to its own place, whatever the others are', () => {
       }
     }),
   );
+});
+
+it.each([
+  ['of the other system', { sourcePathFormat: 'POSIX', sourcePath: 'Z:\\show' }],
+  ['of the other system', { sourcePathFormat: 'WINDOWS', sourcePath: '/show' }],
+  ['that is relative', { sourcePathFormat: 'POSIX', sourcePath: 'show' }],
+  ['with a line end', { sourcePathFormat: 'POSIX', sourcePath: '/show\n' }],
+])('a submission takes no path %s', (_, rule) => {
+  const parsed = sourceRuleSchema.safeParse(rule);
+  expect(parsed.error?.issues[0]?.path).toEqual(['sourcePath']);
 });

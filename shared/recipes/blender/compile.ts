@@ -134,10 +134,7 @@ function build(
       steps,
     },
     parameters: parts.values,
-    blender: {
-      scene: fields.folder === undefined ? ['Scene'] : ['Folder', 'Scene'],
-      program: 'Blender',
-    },
+    scene: fields.folder === undefined ? ['Scene'] : ['Folder', 'Scene'],
     ...checkedSteps(heldSteps(fields.preview, steps).stepPolicies, steps, checks),
   };
 }
