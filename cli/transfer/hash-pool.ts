@@ -76,6 +76,7 @@ export class HashPool {
     const batch = this.#running.get(worker);
     this.#running.delete(worker);
     if (batch !== undefined) this.#fail([batch], reason);
+    this.#next();
   }
 
   #fail(batches: readonly Batch[], reason: unknown): void {

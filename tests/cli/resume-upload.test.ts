@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { MULTIPART_THRESHOLD_BYTES } from '@karst/shared/protocol/files.ts';
+import { routes } from '@karst/shared/protocol/routes.ts';
 import { afterEach, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { templateWith, writeBundle } from './support/bundle.ts';
@@ -104,6 +105,23 @@ describe('a submit that was cut in the midst of a large file', () => {
     expect(gate.takeSentBytes()).toBe((await stat(big)).size);
     expect(await assetSha256(sha256)).toBe(sha256);
   });
+});
+
+it('a large file that changes while it is uploaded ends the submit, and nothing is kept of it', async () => {
+  const { cwd, big, write } = await bundleWith('original');
+  const { gate, startKarst, assetSha256, farm } = gated();
+  const jobsBefore = (await farm.api().call(routes.listJobs, {})).items.length;
+  gate.holds = (url) => url.includes('partNumber=3');
+  const cli = startKarst(cwd, ['submit', '.']);
+  await eventually('two parts are there', async () => (await rememberedLines(cwd)).length === 3);
+  const before = await sha256Of(big);
+  await write(10, 'changed');
+  gate.release();
+  const result = await cli.result();
+  expect(result.stderr).toContain('big.vdb changed while it was being uploaded, submit again.');
+  expect(result.code).toBe(1);
+  expect(await assetSha256(before)).toBeUndefined();
+  expect((await farm.api().call(routes.listJobs, {})).items).toHaveLength(jobsBefore);
 });
 
 describe('a link that expires while it waits', () => {

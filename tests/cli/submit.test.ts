@@ -1,4 +1,4 @@
-import { chmod, mkdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { templateWith, writeBundle } from './support/bundle.ts';
@@ -108,6 +108,20 @@ describe('karst submit', () => {
       policy: { priority: 80, maxRetriesPerTask: 1, maxFailedTasks: 0 },
     });
     expect(submission()).not.toHaveProperty('inputs');
+  });
+
+  it('asks for a thousand files in a call, and makes no call for a single one', async () => {
+    const { cwd, server, submit, submission } = await start();
+    const names = Array.from({ length: 1001 }, (_, i) => `textures/${i}.png`);
+    const files = Object.fromEntries(names.map((name) => [name, name]));
+    await writeBundle(cwd, templateWith([textures]), files);
+    const result = await submit('.');
+    expect(result.stderr).toContain('Uploaded 1,001 files');
+    expect(server.seen('POST', '/v1/assets/uploads')).toHaveLength(2);
+    const calls = server.requests.filter(({ path: place }) => place.startsWith('/v1/'));
+    expect(calls).toHaveLength(3);
+    expect(submission().inputs).toHaveLength(1001);
+    expect(server.assets.size).toBe(1001);
   });
 
   it('makes one job of a submission whose answer got lost', async () => {
@@ -304,6 +318,21 @@ describe('an upload that goes wrong', () => {
     expect(result.stderr).toBe('karst: Interrupted. No job was submitted.\n');
     expect(result.code).toBe(130);
     expect(server.seen('POST', '/v1/jobs')).toEqual([]);
+  });
+
+  it('stops on Ctrl-C in the midst of a large file, having told how far it is', async () => {
+    const { cwd, server } = await start();
+    await writeBundle(cwd, templateWith([scene]), { 'scene.blend': '' });
+    // A hole: it takes a minute to read, and nothing on the disk.
+    await truncate(path.join(cwd, 'scene.blend'), 100_000_000_000);
+    const cli = startCli(['submit', '.'], { cwd, env: server.env });
+    await cli.says(' left\n');
+    cli.signal('SIGINT');
+    const result = await cli.result();
+    expect(result.stderr).toMatch(/^Reading 0\/1 files, .* of 93\.1 GB, .*\/s, .* left\n/);
+    expect(result.stderr).toContain('karst: Interrupted. No job was submitted.\n');
+    expect(result.code).toBe(130);
+    expect(server.requests).toEqual([]);
   });
 
   it('prints the orchestrator’s refusal with every field', async () => {

@@ -68,6 +68,22 @@ export function objectStoreSuite(start: () => Promise<TestStorage>): void {
       expect(await objects.getText('many-more')).toBe('x');
     });
 
+    it('are found among many by their names, however many are asked for', async () => {
+      const names = Array.from({ length: 2100 }, (_, i) => sha256(`object ${i}`)).sort();
+      // Every second one is there: more than a page of a list holds.
+      const there = names.filter((_, i) => i % 2 === 0);
+      for (let i = 0; i < there.length; i += 16) {
+        const some = there.slice(i, i + 16);
+        await Promise.all(some.map((name) => objects.putText(`sums/${name}`, name.slice(0, 9))));
+      }
+      await objects.putText('sums-of-others/0', 'x');
+      for (const asked of [names, names.slice(300, 400), names.slice(-30), names.slice(0, 3), []]) {
+        const found = await objects.sizesBelow('sums/', asked);
+        const expected = asked.filter((name) => there.includes(name));
+        expect([...found].sort()).toEqual(expected.map((name) => [name, 9]));
+      }
+    });
+
     it('are copied in parts when they are too large for one copy', async () => {
       const bytes = randomBytes(11 * 1024 * 1024);
       await upload(`large/${sha256(bytes)}`, bytes);
@@ -192,6 +208,30 @@ export function objectStoreSuite(start: () => Promise<TestStorage>): void {
       // The first answer may have been lost.
       expect(await complete(etags)).toBe('completed');
       expect(await objects.head('uploads/big')).toMatchObject({ sizeBytes: bytes.length });
+    });
+
+    it('is gone on with: it tells the parts it has, and takes each under a link of its own', async () => {
+      const key = 'uploads/gone-on-with';
+      const md5Of = (bytes: Buffer) => createHash('md5').update(bytes).digest('base64');
+      const uploadId = await objects.beginUpload(key);
+      expect(await objects.uploadedParts(key, uploadId)).toEqual([]);
+      const md5 = md5Of(good);
+      const url = await objects.partUrl(key, uploadId, { number: 1, sizeBytes: good.length, md5 });
+      const bad = Buffer.from('what was PROMISED');
+      expect((await put(url, { 'content-md5': md5 }, bad)).status).toBe(400);
+      expect((await put(url, { 'content-md5': md5Of(bad) }, bad)).status).toBe(403);
+      const other = url.replace('partNumber=1', 'partNumber=2');
+      expect((await put(other, { 'content-md5': md5 }, good)).status).toBe(403);
+      expect(await objects.uploadedParts(key, uploadId)).toEqual([]);
+      const etag = (await put(url, { 'content-md5': md5 }, good)).headers.get('etag') ?? '';
+      expect(await objects.uploadedParts(key, uploadId)).toEqual([
+        { number: 1, sizeBytes: good.length, etag },
+      ]);
+      expect(await objects.uploadedParts('uploads/another', uploadId)).toBeUndefined();
+      expect(await objects.completeUpload(key, uploadId, [etag])).toBe('completed');
+      expect(await objects.getText(key)).toBe('what was promised');
+      expect(await objects.uploadedParts(key, uploadId)).toBeUndefined();
+      expect(await objects.uploadedParts(key, 'nonsense')).toBeUndefined();
     });
 
     it('that nobody started can not be completed', async () => {

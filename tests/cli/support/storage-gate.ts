@@ -16,8 +16,9 @@ export class StorageGate {
   readonly passed: PassedRequest[] = [];
   /** Where requests go; the farm's storage, once that has started. */
   target = '';
-  /** Such requests get no answer. */
+  /** Such requests wait until they are released. */
   holds: (url: string) => boolean = () => false;
+  #held: (() => void)[] = [];
   /** Such requests get this status and S3 code. */
   refuses: (url: string) => { status: number; code: string } | undefined = () => undefined;
   readonly #server: http.Server;
@@ -39,6 +40,12 @@ export class StorageGate {
     return `http://127.0.0.1:${address.port}`;
   }
 
+  /** Holds no more, and lets those go that it held. */
+  release(): void {
+    this.holds = () => false;
+    for (const pass of this.#held.splice(0)) pass();
+  }
+
   /** Body bytes that were passed on since the last time this was asked. */
   takeSentBytes(): number {
     return this.passed.splice(0).reduce((sum, { bodyBytes }) => sum + bodyBytes, 0);
@@ -53,7 +60,10 @@ export class StorageGate {
   #pass(request: http.IncomingMessage, response: http.ServerResponse): void {
     const { method = '', url = '', headers } = request;
     request.on('error', () => undefined);
-    if (this.holds(url)) return;
+    if (this.holds(url)) {
+      this.#held.push(() => this.#pass(request, response));
+      return;
+    }
     const refusal = this.refuses(url);
     if (refusal !== undefined) {
       request.resume();
