@@ -18,6 +18,7 @@ import { enrollHandlers } from './http/resources/nodes-enroll.ts';
 import { outputHandlers } from './http/resources/outputs.ts';
 import { outputsZipHandlers } from './http/resources/outputs-zip.ts';
 import { poolHandlers } from './http/resources/pools.ts';
+import { prefetchHandlers } from './http/resources/prefetch.ts';
 import { serviceHandlers } from './http/resources/service.ts';
 import { shareHandlers } from './http/resources/shares.ts';
 import { syncHandlers } from './http/resources/sync.ts';
@@ -48,6 +49,7 @@ export function buildHandlers(
     ...explainHandlers(parts),
     ...syncHandlers(services.sync),
     ...leaseHandlers(parts),
+    ...prefetchHandlers(parts),
     ...assetHandlers(stores.objects),
     ...shareHandlers({ ...parts, shares: services.scheduler.shares }),
     ...limitHandlers(parts),

@@ -28,6 +28,7 @@ import { UsageStore } from './store/usage-store.ts';
 import { LeaseExpiry } from './sync/lease-expiry.ts';
 import { NodeRoster } from './sync/node-roster.ts';
 import { NodeWatch } from './sync/node-watch.ts';
+import { PrefetchAdvice } from './sync/prefetch-advice.ts';
 import { ReportService } from './sync/report-service.ts';
 import { SyncService } from './sync/sync-service.ts';
 import { VERSION } from './version.ts';
@@ -115,6 +116,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     accounts,
     expiry,
     watch,
+    advice: new PrefetchAdvice({ ...parts, dispatcher, roster }),
     livenessMs,
   });
   const settingsControl = new SettingsControl(parts);

@@ -23,6 +23,7 @@ import { LiveLogs } from './store/live-log.ts';
 import { NodeStore } from './store/node-store.ts';
 import { OutputReader } from './store/output-reader.ts';
 import { PreemptStore } from './store/preempt-store.ts';
+import { PrefetchStore } from './store/prefetch-store.ts';
 import { Reachability } from './store/reachability.ts';
 import { ReleaseStore } from './store/release-store.ts';
 import { SpanStore } from './store/span-store.ts';
@@ -102,6 +103,7 @@ export async function buildStores(config: Config, around: Surroundings) {
     releases: new ReleaseStore(redis),
     health: new HealthStore(redis),
     preempts: new PreemptStore(redis),
+    prefetch: new PrefetchStore(redis),
     history,
     historyStore: new HistoryStore(redis),
     tasks: new TaskReader(redis, spans, history),

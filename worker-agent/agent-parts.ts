@@ -9,6 +9,8 @@ import type { Connections } from './http/exchange.ts';
 import type { OrchestratorClient } from './http/orchestrator-client.ts';
 import type { AssetCache } from './inputs/asset-cache.ts';
 import type { FilePlacer } from './inputs/placing.ts';
+import type { Prefetcher } from './inputs/prefetcher.ts';
+import type { WarmJobs } from './inputs/warm-jobs.ts';
 import type { Leftovers } from './process/leftovers.ts';
 import type { TaskSpawner } from './process/task-spawner.ts';
 import type { FailureJudge } from './session/failure.ts';
@@ -24,6 +26,8 @@ export interface AgentParts {
   definitions: Definitions;
   cache: AssetCache;
   placer: FilePlacer;
+  warm: WarmJobs;
+  prefetcher: Prefetcher;
   disk: DiskGuard;
   /** Of a node that works only while nobody uses the machine. */
   idle?: IdleGuard;

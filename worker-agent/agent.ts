@@ -5,7 +5,7 @@ import type { Grant, TaskResult } from '@karst/shared/protocol/lease.ts';
 import type { Inventory, SyncResponse } from '@karst/shared/protocol/node.ts';
 import type { AgentParts } from './agent-parts.ts';
 import { HeldLeases } from './held-leases.ts';
-import { type Hold, type HoldSource, Holds } from './holds.ts';
+import { type Hold, type HoldSource, Holds, holdOf, type PreemptOrder } from './holds.ts';
 import type { CallFailure } from './http/orchestrator-client.ts';
 import { LeaseRun, returnedBecause } from './lease-run.ts';
 import { TaskLog } from './process/task-log.ts';
@@ -42,7 +42,7 @@ const livenessMsDefault = 30_000;
 const reportsMax = 4096;
 /** Stopped at once, the agent has this long to give its tasks back. */
 const partingMs = 3000;
-/** Results of a span that goes on are told this much later, so that many share a call. */
+/** Results of a span that goes on are told this much later: many share a call. */
 const gatherMs = 20;
 
 export class Agent implements SyncSide {
@@ -96,6 +96,7 @@ export class Agent implements SyncSide {
     await this.#loop.run();
     this.#phase = 'ended';
     this.#over.abort();
+    this.#parts.prefetcher.aim(undefined);
     await Promise.all([kept, watched, minded]);
     for (const run of this.#leases.runs()) run.lose();
     if (this.#end.kind !== 'drained') this.#parts.sessions.kill();
@@ -154,8 +155,8 @@ export class Agent implements SyncSide {
     for (const leaseId of this.#preempting) {
       if (!held.includes(leaseId)) this.#preempting.delete(leaseId);
     }
-    // The first call brings liveness and the first grants at once. A node that wants nothing polls too:
-    // so it hears at once of leases it loses, and that it is drained no more. A last call doesn't.
+    // The first call brings liveness and the first grants at once. A node that wants nothing polls too, to
+    // hear at once of leases it loses and of a drain's end. A last call doesn't.
     const polls = this.#inventoryTold && reports.length === 0 && !this.#isDone();
     return {
       slots: this.#options.slots,
@@ -168,6 +169,7 @@ export class Agent implements SyncSide {
       waitMs: polls ? this.#pollMs() : 0,
       ...(this.#inventoryTold ? {} : { inventory: this.#options.inventory }),
       ...(message === undefined ? {} : { message }),
+      ...(wanted === 0 ? {} : { warm: this.#parts.warm.list() }),
     };
   }
 
@@ -188,6 +190,7 @@ export class Agent implements SyncSide {
     this.#hold('orchestrator', holdOf(response));
     for (const grant of response.grants) this.#granted(grant);
     for (const order of response.preempt ?? []) this.#preempt(order);
+    this.#aim(response.prefetch);
     if (this.#isDone()) {
       // A last call that holds nothing draws out what an overtaken one may have been granted.
       if (request.draining && request.held.length === 0) this.#loop.stop();
@@ -314,6 +317,12 @@ export class Agent implements SyncSide {
     this.#leases.runOf(leaseId)?.preempt(message, graceSeconds * 1000);
   }
 
+  /** What the node likely gets next; absent: what it was told before, or what may no longer be. */
+  #aim(hints: SyncResponse['prefetch']): void {
+    if (!this.#takesWork() || this.#parts.disk.full) this.#parts.prefetcher.aim(undefined);
+    else if (hints !== undefined) this.#parts.prefetcher.aim(hints[0]);
+  }
+
   #livenessPassed(): void {
     this.#parts.logger.error('no contact for too long: the leases may be lost, killing all tasks');
     for (const run of this.#leases.runs()) run.kill(returnedBecause.expired);
@@ -382,16 +391,6 @@ export class Agent implements SyncSide {
     return Math.max(Math.floor(Math.min(pollMsMax, longestMs)), 1);
   }
 }
-
-type PreemptOrder = NonNullable<SyncResponse['preempt']>[number];
-
-const holdOf = (answer: SyncResponse): Hold | undefined =>
-  answer.draining
-    ? {
-        stop: answer.hardStop === true ? 'hard' : 'soft',
-        reason: answer.drainReason ?? 'an operator drains this node',
-      }
-    : undefined;
 
 /** What the agent must hear of from its parts. */
 export interface AgentEvents {

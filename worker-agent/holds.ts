@@ -1,3 +1,4 @@
+import type { SyncResponse } from '@karst/shared/protocol/node.ts';
 import type { Stop } from '@karst/shared/protocol/node-settings.ts';
 
 /** Why the node takes no work though its agent serves, and what becomes of what runs. */
@@ -8,6 +9,17 @@ export interface Hold {
 
 /** orchestrator: an operator or the node's schedule. person: somebody uses the machine. */
 export type HoldSource = 'orchestrator' | 'person';
+
+export type PreemptOrder = NonNullable<SyncResponse['preempt']>[number];
+
+/** What the orchestrator says of it. */
+export const holdOf = (answer: SyncResponse): Hold | undefined =>
+  answer.draining
+    ? {
+        stop: answer.hardStop === true ? 'hard' : 'soft',
+        reason: answer.drainReason ?? 'an operator drains this node',
+      }
+    : undefined;
 
 /** What holds this node back, from either side. */
 export class Holds {

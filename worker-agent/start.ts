@@ -19,6 +19,8 @@ import { ServerClock } from './identity/server-clock.ts';
 import type { StateDirectory } from './identity/state-directory.ts';
 import { AssetCache } from './inputs/asset-cache.ts';
 import { FilePlacer } from './inputs/placing.ts';
+import { Prefetcher } from './inputs/prefetcher.ts';
+import { WarmJobs } from './inputs/warm-jobs.ts';
 import { Leftovers } from './process/leftovers.ts';
 import { TaskSpawner } from './process/task-spawner.ts';
 import { FailureJudge } from './session/failure.ts';
@@ -62,6 +64,7 @@ export async function startAgent(options: StartOptions): Promise<StartedAgent> {
   const cacheParts = { connections, random, clock, logger };
   const cache = new AssetCache(directory.cacheDir, config.cacheBytesMax, cacheParts);
   await cache.open();
+  const warm = new WarmJobs(config.cacheBytesMax);
   const disk = new DiskGuard(directory.path, config.diskFreeMibMin, clock);
   await disk.isFull();
   const idle = config.idleOnly === undefined ? undefined : new IdleGuard(config.idleOnly, clock);
@@ -81,6 +84,8 @@ export async function startAgent(options: StartOptions): Promise<StartedAgent> {
     definitions: new Definitions(client, random),
     cache,
     placer: new FilePlacer(config.linkInputs),
+    warm,
+    prefetcher: new Prefetcher({ client, cache, warm, random, clock, logger }),
     disk,
     ...(idle === undefined ? {} : { idle }),
     leftovers,

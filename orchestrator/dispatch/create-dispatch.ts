@@ -1,11 +1,11 @@
 import type { Clock } from '@karst/shared/clock.ts';
-import type { NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Random } from '@karst/shared/random.ts';
 import type { Logger } from 'pino';
 import type { SpanSizeLimits } from '../domain/span-size.ts';
 import type { JobEvents } from '../jobs/job-events.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
+import { NodeAffinity } from '../scheduler/node-affinity.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import type { Shape } from '../scheduler/shape.ts';
 import type { FarmSettings } from '../settings/farm-settings.ts';
@@ -62,7 +62,7 @@ export function createDispatch(parts: {
   const told = (telling: Promise<void>) => {
     telling.catch((error: Error) => logger.warn({ err: error.message }, 'event not sent'));
   };
-  const last = new Map<NodeId, Last>();
+  const affinity = new NodeAffinity((jobId) => runnable.ofJob(jobId));
   const granter: Granter = new Granter({
     ...parts,
     runnable,
@@ -71,14 +71,9 @@ export function createDispatch(parts: {
     suitable: ({ shape }) => parts.suitable(shape),
     leftToOthers: () => dispatcher.lookAgain(),
     jobStarted: ({ jobId }) => told(events.jobChanged(jobId)),
-    lastOn(nodeId) {
-      const known = last.get(nodeId);
-      return known === undefined || known.times >= STAY_TIMES_MAX ? undefined : known.step;
-    },
-    granted(nodeId, step, grants) {
-      const known = last.get(nodeId);
-      if (known?.step === step && known.times < STAY_TIMES_MAX) known.times += 1;
-      else last.set(nodeId, { step, times: 1 });
+    preferredOn: (nodeId, warm) => affinity.preferred(nodeId, warm),
+    granted({ nodeId, warm }, step, grants) {
+      affinity.granted(nodeId, warm, step);
       const { jobId } = step;
       for (const { first, last: end } of grants) {
         told(events.tasksChanged(jobId, step.step, first, end, 'running'));
@@ -89,16 +84,9 @@ export function createDispatch(parts: {
     ...parts,
     runnable,
     granter,
+    affinity,
     waiters: new Waiters(),
     waitEnds: new WaitEnds(parts.clock),
   });
   return dispatcher;
-}
-
-/** Grants in a row in which a node may stay with a step that others are as good as. */
-const STAY_TIMES_MAX = 16;
-
-interface Last {
-  step: RunnableStep;
-  times: number;
 }

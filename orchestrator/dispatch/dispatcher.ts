@@ -1,6 +1,7 @@
 import type { JobId, LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Logger } from 'pino';
-import type { Scheduler } from '../scheduler/scheduler.ts';
+import type { NodeAffinity } from '../scheduler/node-affinity.ts';
+import type { NodeView, Scheduler } from '../scheduler/scheduler.ts';
 import type { FarmSettings } from '../settings/farm-settings.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { Granter } from './granter.ts';
@@ -27,6 +28,7 @@ export interface DispatcherParts {
   settings: FarmSettings;
   jobs: JobStore;
   waitEnds: WaitEnds;
+  affinity: NodeAffinity<RunnableStep>;
   logger: Logger;
 }
 
@@ -44,6 +46,7 @@ export class Dispatcher {
   private readonly settings: FarmSettings;
   private readonly jobs: JobStore;
   private readonly waitEnds: WaitEnds;
+  private readonly affinity: NodeAffinity<RunnableStep>;
   private readonly logger: Logger;
   private serving: Promise<void> | undefined;
   private serveAgain = false;
@@ -60,6 +63,7 @@ export class Dispatcher {
     this.settings = parts.settings;
     this.jobs = parts.jobs;
     this.waitEnds = parts.waitEnds;
+    this.affinity = parts.affinity;
     this.logger = parts.logger;
   }
 
@@ -165,6 +169,21 @@ export class Dispatcher {
     // Work may have come between the last look and the parking.
     if (ask.wanted > 0 && this.runnable.size > 0) this.serve();
     return news;
+  }
+
+  /**
+   * What a node would get if `node`, all of it, were free now, but for what is in `skip`. `isLast`: it is
+   * more of what the node was granted last. A step is listed until a node has asked for it in vain.
+   */
+  likelyNext(
+    nodeId: NodeId,
+    node: NodeView,
+    warm: readonly JobId[],
+    skip: ReadonlySet<RunnableStep>,
+  ): { step: RunnableStep; isLast: boolean } | undefined {
+    if (this.runnable.size <= skip.size) return undefined;
+    const step = this.runnable.best(node, skip, this.affinity.preferred(nodeId, warm));
+    return step && { step, isLast: step === this.affinity.lastOn(nodeId) };
   }
 
   /** How many calls are parked. */

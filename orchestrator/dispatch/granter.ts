@@ -1,5 +1,5 @@
 import type { Clock } from '@karst/shared/clock.ts';
-import { type NodeId, newLeaseId } from '@karst/shared/protocol/ids.ts';
+import { type JobId, type NodeId, newLeaseId } from '@karst/shared/protocol/ids.ts';
 import type { Grant, Resources } from '@karst/shared/protocol/lease.ts';
 import type { Random } from '@karst/shared/random.ts';
 import type { Logger } from 'pino';
@@ -28,14 +28,14 @@ export interface GranterParts {
   putBack(step: RunnableStep): void;
   /** Told once when a job's first span is granted. */
   jobStarted(step: RunnableStep): void;
-  /** What the node ran last, if that step still has work. */
-  lastOn(nodeId: NodeId): RunnableStep | undefined;
+  /** What the node takes where others are as good, best first. */
+  preferredOn(nodeId: NodeId, warm: readonly JobId[]): Iterable<RunnableStep>;
   /** How many nodes that suit the step take work now, as far as this replica knows. */
   suitable(step: RunnableStep): number;
   /** Spans of a step wait again that this node must not have: others may look for them now. */
   leftToOthers(): void;
   /** Told of every grant. */
-  granted(nodeId: NodeId, step: RunnableStep, grants: readonly Grant[]): void;
+  granted(ask: Ask, step: RunnableStep, grants: readonly Grant[]): void;
 }
 
 /**
@@ -77,7 +77,7 @@ export class Granter {
       const step = this.parts.runnable.best(
         ask.node,
         skip,
-        this.parts.lastOn(ask.nodeId),
+        this.parts.preferredOn(ask.nodeId, ask.warm),
         this.parts.clock.nowMs(),
       );
       if (step === undefined) break;
@@ -248,7 +248,7 @@ export class Granter {
       await this.giveBack(ask, left);
       avoided.hold(step, left);
     }
-    if (grants.length > 0) this.parts.granted(ask.nodeId, step, grants);
+    if (grants.length > 0) this.parts.granted(ask, step, grants);
     if (voided.length > 0) {
       await this.giveBack(ask, voided);
       await this.putBack(step, voided);

@@ -39,6 +39,7 @@ export class RunnableSteps {
   private readonly scheduler: Scheduler<RunnableStep>;
   private readonly added: (step: RunnableStep) => void;
   private readonly byName = new Map<string, RunnableStep>();
+  private readonly byJob = new Map<JobId, Set<RunnableStep>>();
 
   /** `added` is told of each step that has work from then on. */
   constructor(
@@ -61,6 +62,9 @@ export class RunnableSteps {
   add(step: RunnableStep): void {
     this.remove(step);
     this.byName.set(nameOf(step.jobId, step.step), step);
+    const ofJob = this.byJob.get(step.jobId);
+    if (ofJob === undefined) this.byJob.set(step.jobId, new Set([step]));
+    else ofJob.add(step);
     this.scheduler.ranking.add(step);
     this.added(step);
   }
@@ -74,15 +78,23 @@ export class RunnableSteps {
     const known = this.byName.get(nameOf(jobId, step));
     if (known === undefined) return;
     this.byName.delete(nameOf(jobId, step));
+    const ofJob = this.byJob.get(jobId);
+    ofJob?.delete(known);
+    if (ofJob?.size === 0) this.byJob.delete(jobId);
     this.scheduler.ranking.remove(known);
   }
 
-  /** The step that goes first on a node; `prefer`, where it is as good. */
+  /** The listed steps of a job. */
+  ofJob(jobId: JobId): Iterable<RunnableStep> {
+    return this.byJob.get(jobId) ?? [];
+  }
+
+  /** The step that goes first on a node; the first of `prefer` that is as good. */
   best(
     node: NodeView,
     skip: ReadonlySet<RunnableStep>,
-    prefer: RunnableStep | undefined,
-    nowMs: number,
+    prefer: Iterable<RunnableStep>,
+    nowMs?: number,
   ): RunnableStep | undefined {
     return this.scheduler.choose(node, skip, prefer, nowMs);
   }

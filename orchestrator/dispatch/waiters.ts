@@ -1,4 +1,4 @@
-import type { LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
+import type { JobId, LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Grant } from '@karst/shared/protocol/lease.ts';
 import type { KeptRoom } from '../preemption/kept-rooms.ts';
 import type { NodeView } from '../scheduler/scheduler.ts';
@@ -11,6 +11,8 @@ export interface Ask {
   wanted: number;
   /** The node as it stood when it called. */
   node: NodeView;
+  /** Jobs whose inputs it has, the latest first. */
+  warm: readonly JobId[];
   /** Of `wanted`, one each is for these steps alone; those used are struck off. */
   kept: KeptRoom[];
 }

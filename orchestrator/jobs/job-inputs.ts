@@ -20,6 +20,17 @@ export interface InputPage {
   nextCursor: string | undefined;
 }
 
+/** A page as nodes get it. */
+export async function presigned(
+  { files, nextCursor }: InputPage,
+  objects: Pick<ObjectStore, 'presignGet'>,
+) {
+  const items = await Promise.all(
+    files.map(async ({ key, ...file }) => ({ ...file, url: await objects.presignGet(key) })),
+  );
+  return nextCursor === undefined ? { items } : { items, nextCursor };
+}
+
 /**
  * What a step's tasks find in their file tree: the job's input files, then the outputs of the steps it
  * depends on. A later file of the same path replaces an earlier one.

@@ -26,8 +26,8 @@ export interface Question<S> {
   /** Only steps of these classes. */
   classes?: readonly PriorityClass[] | undefined;
   skip?: Iterable<S> | undefined;
-  /** Taken where it is as good as the first: of the same class, project and priority. */
-  prefer?: S | undefined;
+  /** The first of these that is as good as the first of all: of the same class, project and priority. */
+  prefer?: Iterable<S> | undefined;
 }
 
 interface ProjectQueue<S> {
@@ -120,14 +120,15 @@ export class Ranking<S extends WaitingStep> {
 
   /** The step that goes first among those that `question` allows. Undefined when there is none. */
   best(question: Question<S>): S | undefined {
-    const { classes = priorityClasses, skip = [], prefer } = question;
+    const { classes = priorityClasses, skip = [], prefer = [] } = question;
     const hidden = [...skip].filter((step) => this.unlist(step));
     try {
       for (const priorityClass of priorityClasses) {
         if (!classes.includes(priorityClass)) continue;
         const first = this.bestOf(priorityClass, question);
         if (first === undefined) continue;
-        return prefer !== undefined && this.isAsGood(prefer, first, question) ? prefer : first;
+        for (const step of prefer) if (this.isAsGood(step, first, question)) return step;
+        return first;
       }
       return undefined;
     } finally {

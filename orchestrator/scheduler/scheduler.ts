@@ -81,11 +81,12 @@ export class Scheduler<S extends WaitingStep> {
   }
 
   /**
-   * Who goes first on this node. `prefer`: what it ran last, taken where it is as good. With `nowMs`, a
+   * Who goes first on this node. `prefer`: what it ran last, then what it has the inputs of; the first of
+   * them that is as good is taken. With `nowMs`, a
    * step whose turn it is and that has long found every node too full gets one that is given nothing
    * else until it fits: small tasks would else fill each gap for ever.
    */
-  choose(node: NodeView, skip?: Iterable<S>, prefer?: S, nowMs?: number): S | undefined {
+  choose(node: NodeView, skip?: Iterable<S>, prefer?: Iterable<S>, nowMs?: number): S | undefined {
     const { studios, classes } = node.admission;
     const allowed = { studios, classes, skip };
     if (nowMs !== undefined) {

@@ -83,6 +83,8 @@ export const keys = {
   node: (id: NodeId) => node(id, 'node'),
   /** Hash lease id → packed grant. */
   nodeLeases: (id: NodeId) => node(id, 'leases'),
+  /** String: `job step` that the node was told it likely gets next. */
+  nodePrefetch: (id: NodeId) => node(id, 'prefetch'),
   /** Set of every enrolled node. */
   nodes: () => 'karst:nodes',
   /** Sorted set of online nodes by liveness deadline, ms. */

@@ -22,6 +22,7 @@ import type { SpanStore } from '../store/span-store.ts';
 import type { LeaseExpiry } from './lease-expiry.ts';
 import type { NodeRoster } from './node-roster.ts';
 import type { NodeWatch, Seen } from './node-watch.ts';
+import type { PrefetchAdvice } from './prefetch-advice.ts';
 import type { ReportService } from './report-service.ts';
 
 export interface SyncParts {
@@ -33,6 +34,7 @@ export interface SyncParts {
   accounts: LeaseAccounts;
   expiry: LeaseExpiry;
   watch: NodeWatch;
+  advice: PrefetchAdvice;
   events: JobEvents;
   clock: Clock;
   logger: Logger;
@@ -112,11 +114,17 @@ export class SyncService {
       seq: call.seq,
       wanted,
       node,
+      warm: call.warm,
       kept: [...rooms.ready],
     };
     let news = await this.parts.dispatcher.grantNow(ask);
+    const isBusy = !draining && view !== undefined && !isUnable && free <= news.grants.length;
+    const prefetch = await (isBusy
+      ? this.parts.advice.ofBusy({ nodeId, revision: answer.revision, warm: call.warm })
+      : this.parts.advice.ofIdle(nodeId));
     const silent =
-      news.grants.length +
+      (prefetch?.length ?? 0) +
+        news.grants.length +
         redelivered.length +
         reports.length +
         answer.lost.length +
@@ -133,7 +141,12 @@ export class SyncService {
     const lost = [...answer.lost, ...news.lost];
     const grants = [...redelivered, ...news.grants];
     const response = this.response(call, { grants, lost }, this.hold(answer, health));
-    return { ...response, reports, ...(orders.length === 0 ? {} : { preempt: orders }) };
+    return {
+      ...response,
+      reports,
+      ...(orders.length === 0 ? {} : { preempt: orders }),
+      ...(prefetch === undefined ? {} : { prefetch }),
+    };
   }
 
   /** What the node is to end early, and what room of it is kept for whom. */

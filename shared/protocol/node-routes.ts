@@ -7,7 +7,7 @@ import {
   attemptUploadResponseSchema,
   inputDownloadSchema,
 } from './files.ts';
-import { leaseIdSchema, nodeIdSchema } from './ids.ts';
+import { jobIdSchema, leaseIdSchema, nodeIdSchema } from './ids.ts';
 import { leaseDefinitionSchema, liveLogSchema } from './lease.ts';
 import {
   enrolledSchema,
@@ -157,6 +157,20 @@ export const protocolRoutes = {
     query: pageQuerySchema,
     response: pageOf(inputDownloadSchema),
     problems: ['lease_lost'],
+  }),
+  listPrefetchInputs: route({
+    method: 'get',
+    path: '/v1/nodes/{nodeId}/prefetch/{jobId}/{stepIndex}/inputs',
+    tag: 'node protocol',
+    summary: 'Input files of a step that the node was told, in a sync, it likely gets next.',
+    access: node,
+    params: nodeParams.extend({
+      jobId: jobIdSchema,
+      stepIndex: z.coerce.number().int().min(0),
+    }),
+    query: pageQuerySchema,
+    response: pageOf(inputDownloadSchema),
+    problems: ['not_found'],
   }),
   createLeaseUploads: route({
     method: 'post',

@@ -77,6 +77,9 @@ export const enrollmentTokenSchema = z.object({
 export const NODE_TOKEN_AUDIENCE = 'karst';
 export const NODE_TOKEN_LIFETIME_MAX_SECONDS = 600;
 
+/** Jobs that a node names as those whose inputs it has. */
+export const WARM_JOBS_MAX = 8;
+
 /**
  * The one call of an agent. Idempotent: repeat it whole (with a new seq) when no answer came.
  * A newer seq supersedes an older call of the same boot that still waits; an older bootId is refused
@@ -104,6 +107,11 @@ export const syncRequestSchema = z
       .max(8192)
       .default([])
       .describe('Held leases that it is ending because it was told to: not told again.'),
+    warm: z
+      .array(jobIdSchema)
+      .max(WARM_JOBS_MAX)
+      .default([])
+      .describe('Jobs whose inputs it has in its cache, those used last first.'),
     reports: z.array(leaseReportSchema).max(4096).default([]),
     progress: z
       .array(
@@ -134,6 +142,10 @@ export const syncRequestSchema = z
 export type SyncRequest = z.infer<typeof syncRequestSchema>;
 export type SyncRequestInput = z.input<typeof syncRequestSchema>;
 
+/** A step that a node likely gets next. */
+export const prefetchHintSchema = z.object({ jobId: jobIdSchema, step: z.int().min(0) });
+export type PrefetchHint = z.infer<typeof prefetchHintSchema>;
+
 export const syncResponseSchema = z
   .object({
     seq: z.int().describe("The request's, echoed."),
@@ -162,6 +174,13 @@ export const syncResponseSchema = z
       .optional()
       .describe(
         'Held leases to end the way their templates say, within the grace, and to give back: others need the room.',
+      ),
+    prefetch: z
+      .array(prefetchHintSchema)
+      .max(1)
+      .optional()
+      .describe(
+        'What the node likely gets next: it may fetch the inputs into its cache. Empty: nothing. Absent: as told before.',
       ),
     draining: z
       .boolean()

@@ -16,6 +16,7 @@ const ask = {
   bootId: systemRandom.uuid(),
   seq: 1,
   wanted: 64,
+  warm: [],
   kept: [],
   node: new NodeView(unknownCapabilities('n'), []),
 };

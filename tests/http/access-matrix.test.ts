@@ -48,6 +48,7 @@ const url = (route: Route) =>
     {
       jobId: 'job-0123456789abcdef0123',
       step: 'Render',
+      stepIndex: 0,
       task: 3,
       nodeId,
       leaseId: '7b0ad4b6-3b3c-4c39-9c5e-0f3ad1d6a0a1',

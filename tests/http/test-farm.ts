@@ -88,6 +88,7 @@ const farmHandlers = {
   syncNode: reached,
   getLeaseDefinition: reached,
   listLeaseInputs: reached,
+  listPrefetchInputs: reached,
   createLeaseUploads: reached,
   completeLeaseUpload: reached,
   appendLiveLog: reached,

@@ -133,7 +133,9 @@ describe('Ranking', () => {
     const [first, same, lower] = [stepOf(1), stepOf(2), stepOf(3, { priority: 10 })];
     for (const step of [first, same, lower]) ranking.add(step);
     const feasible = () => true;
-    expect(ranking.best({ feasible, prefer: same })).toBe(same);
-    expect(ranking.best({ feasible, prefer: lower })).toBe(first);
+    expect(ranking.best({ feasible, prefer: [same] })).toBe(same);
+    expect(ranking.best({ feasible, prefer: [lower] })).toBe(first);
+    expect(ranking.best({ feasible, prefer: [lower, same, first] })).toBe(same);
+    expect(ranking.best({ feasible, prefer: [same], skip: [same] })).toBe(first);
   });
 });

@@ -9,6 +9,7 @@ import { type LeaseDefinition, leaseDefinitionSchema } from '@karst/shared/proto
 import {
   enrolledSchema,
   type enrollSchema,
+  type PrefetchHint,
   type SyncRequestInput,
   type SyncResponse,
   syncResponseSchema,
@@ -94,6 +95,17 @@ export class OrchestratorClient {
   ): Called<z.infer<typeof inputsPageSchema>> {
     const query = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
     const path = `/leases/${leaseId}/inputs?limit=1000${query}`;
+    return this.#asNode({ method: 'GET', path, signal }, inputsPageSchema);
+  }
+
+  /** Of what the node was told it likely gets next. */
+  prefetchInputs(
+    { jobId, step }: PrefetchHint,
+    cursor: string | undefined,
+    signal: AbortSignal,
+  ): Called<z.infer<typeof inputsPageSchema>> {
+    const query = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+    const path = `/prefetch/${jobId}/${step}/inputs?limit=1000${query}`;
     return this.#asNode({ method: 'GET', path, signal }, inputsPageSchema);
   }
 

@@ -147,9 +147,14 @@ export class AssetCache {
     return err({ passing: true, message: `${input.path} does not last in the node's cache` });
   }
 
-  /** Has it in the cache for later use, behind what leases wait for. */
+  /** Has it in the cache for later use, behind what leases wait for; what is there counts as used. */
   async prefetch(input: InputDownload, signal: AbortSignal): Promise<Result<null, FetchFailure>> {
-    if (this.#entries.has(input.sha256)) return ok(null);
+    const entry = this.#entries.get(input.sha256);
+    if (entry !== undefined) {
+      this.#entries.delete(input.sha256);
+      this.#entries.set(input.sha256, entry);
+      return ok(null);
+    }
     return await this.#fetcher.fetch(input, false, signal);
   }
 

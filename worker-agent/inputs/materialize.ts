@@ -10,6 +10,7 @@ import type { AssetCache } from './asset-cache.ts';
 import type { FetchFailure } from './fetch-failure.ts';
 import type { FileTree, WantedFile } from './file-tree.ts';
 import type { FilePlacer } from './placing.ts';
+import type { WarmJobs } from './warm-jobs.ts';
 
 export type InputsFailure = Failure | { kind: 'aborted'; message: string };
 
@@ -17,6 +18,7 @@ export interface InputSources {
   client: OrchestratorClient;
   cache: AssetCache;
   placer: FilePlacer;
+  warm: WarmJobs;
   random: Random;
   clock: Clock;
 }
@@ -40,11 +42,11 @@ export interface TreePlaces {
  */
 export async function materializeInputs(
   sources: InputSources,
-  { leaseId, step }: Pick<Grant, 'leaseId' | 'step'>,
+  { leaseId, jobId, step }: Pick<Grant, 'leaseId' | 'jobId' | 'step'>,
   places: TreePlaces,
   ended: AbortSignal,
 ): Promise<Result<null, InputsFailure>> {
-  const { client, random } = sources;
+  const { client, random, warm } = sources;
   const { tree } = places;
   const list = (cursor: string | undefined) =>
     persist(() => client.inputs(leaseId, cursor, ended), random, ended);
@@ -55,9 +57,11 @@ export async function materializeInputs(
     const wanted = await listAll(list);
     if (!wanted.ok) return wanted;
     lacking = await tree.prepare(wanted.value, step);
+    warm.used(jobId, bytesOf([...wanted.value.values()]));
     if (lacking.size === 0) return ok(null);
   }
   let cursor: string | undefined;
+  let sizeBytes = 0;
   let coming = list(undefined);
   do {
     const at = cursor;
@@ -71,24 +75,31 @@ export async function materializeInputs(
       return again.ok ? toBring(again.value.items, lacking) : [];
     });
     if (!done.ok) return done;
+    sizeBytes += bytesOf(items);
     cursor = nextCursor;
   } while (cursor !== undefined);
+  warm.used(jobId, sizeBytes);
   return ok(null);
 }
+
+type ListedFile = WantedFile & { sizeBytes: number };
+
+const bytesOf = (files: readonly { sizeBytes: number }[]): number =>
+  files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 
 type Listing = (
   cursor: string | undefined,
 ) => Promise<Result<{ items: InputDownload[]; nextCursor?: string | undefined }, GivenUp>>;
 
 /** Every file of the tree; a later one of the same path replaces an earlier one. */
-async function listAll(list: Listing): Promise<Result<Map<string, WantedFile>, InputsFailure>> {
-  const wanted = new Map<string, WantedFile>();
+async function listAll(list: Listing): Promise<Result<Map<string, ListedFile>, InputsFailure>> {
+  const wanted = new Map<string, ListedFile>();
   let cursor: string | undefined;
   do {
     const page = await list(cursor);
     if (!page.ok) return err(refused(page.error));
-    for (const { path, sha256, executable } of page.value.items) {
-      wanted.set(path, { sha256, executable });
+    for (const { path, sha256, sizeBytes, executable } of page.value.items) {
+      wanted.set(path, { sha256, sizeBytes, executable });
     }
     cursor = page.value.nextCursor;
   } while (cursor !== undefined);

@@ -1,9 +1,8 @@
 import { signsOf } from '@karst/shared/protocol/failure-rules.ts';
-import type { InputFile } from '@karst/shared/protocol/files.ts';
 import type { JobId, LeaseId, NodeId, StudioId } from '@karst/shared/protocol/ids.ts';
 import type { OutputCheck } from '@karst/shared/protocol/output-checks.ts';
 import type { JobEvents } from '../../jobs/job-events.ts';
-import type { JobInputs } from '../../jobs/job-inputs.ts';
+import { type JobInputs, presigned } from '../../jobs/job-inputs.ts';
 import { isAtOutput, isCollected } from '../../jobs/output-places.ts';
 import { objectKeys } from '../../objects/keys.ts';
 import type { ObjectStore } from '../../objects/store.ts';
@@ -136,13 +135,7 @@ export function leaseHandlers(parts: LeaseParts): LeaseHandlers {
         query.cursor,
         query.limit,
       );
-      const items = await Promise.all(
-        page.files.map(async ({ key, ...file }: InputFile & { key: string }) => ({
-          ...file,
-          url: await parts.objects.presignGet(key),
-        })),
-      );
-      return page.nextCursor === undefined ? { items } : { items, nextCursor: page.nextCursor };
+      return await presigned(page, parts.objects);
     },
 
     async createLeaseUploads({ params, body }, { principal }) {

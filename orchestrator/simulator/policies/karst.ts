@@ -37,7 +37,7 @@ export class KarstPolicy implements Policy {
   }
 
   choose(view: NodeView, prefer: SimStep | undefined): SimStep | undefined {
-    return this.scheduler.choose(view, undefined, prefer);
+    return this.scheduler.choose(view, undefined, prefer === undefined ? [] : [prefer]);
   }
 
   begun(step: SimStep, tasks: number, nowMs: number): Charge {

@@ -61,6 +61,9 @@ export class TestOrchestrator {
   draining = false;
   hardStop = false;
   superseded = false;
+  /** What the node is told it likely gets next, and its inputs. */
+  hints: SyncResponse['prefetch'];
+  ahead: TestLease['inputs'] = [];
   /** Grants are told in every answer, whether the agent knows them or not. */
   redelivers = false;
   /** So many calls with reports are read, and their connections dropped before they are answered. */
@@ -70,6 +73,7 @@ export class TestOrchestrator {
   /** Calls that it refuses to understand. */
   confusedBy: (request: SyncRequest) => boolean = () => false;
   readonly nodeId = 'node-00000000000000000001';
+  #toldHints: SyncResponse['prefetch'];
   #waitingPoll: (() => void) | undefined;
   #port = 0;
   readonly #server = createServer((request, response) => {
@@ -216,17 +220,13 @@ export class TestOrchestrator {
     await this.#authenticate(bearer);
     const parts = url.pathname.split('/').slice(4);
     if (parts[0] === 'sync') return await this.#sync(syncRequestSchema.parse(json));
+    if (parts[0] === 'prefetch') return { items: this.#downloads(this.ahead) };
     const lease = this.#held(leaseIdSchema.parse(parts[1]));
     switch (parts.slice(2).join('/')) {
       case 'definition':
         return lease.definition;
       case 'inputs':
-        return {
-          items: lease.inputs.map((one) => ({
-            ...one,
-            url: this.storage.urlOf(`assets/${one.sha256}`),
-          })),
-        };
+        return { items: this.#downloads(lease.inputs) };
       case 'uploads':
         return {
           uploads: attemptUploadRequestSchema
@@ -303,11 +303,13 @@ export class TestOrchestrator {
       reports.length === 0 &&
       request.waitMs > 0 &&
       lost().length === 0 &&
+      this.hints === this.#toldHints &&
       !this.draining
     ) {
       const overtaken = await this.#wait(request);
       if (!overtaken) grants = this.#grants(request);
     }
+    this.#toldHints = this.hints;
     const answer: SyncResponse = {
       seq: request.seq,
       serverTimeMs: this.#nowMs(),
@@ -318,6 +320,7 @@ export class TestOrchestrator {
       lost: lost(),
       draining: this.draining,
       hardStop: this.hardStop,
+      ...(this.hints === undefined ? {} : { prefetch: this.hints }),
     };
     this.answers.push(answer);
     this.answeredCallMs = arrivedMs;
@@ -354,6 +357,10 @@ export class TestOrchestrator {
       }
     }
     return grants;
+  }
+
+  #downloads(inputs: TestLease['inputs']) {
+    return inputs.map((one) => ({ ...one, url: this.storage.urlOf(`assets/${one.sha256}`) }));
   }
 
   #held(leaseId: string): TestLease {

@@ -13,7 +13,7 @@ export class TestStorage {
   status: number | undefined;
   /** Answers to downloads stand still behind so many bytes, while set. */
   sendsAtMost: number | undefined;
-  /** How many do. */
+  /** How many do, and are still listened to. */
   stalled = 0;
   readonly #url: () => string;
 
@@ -54,12 +54,15 @@ export class TestStorage {
     if (request.method === 'GET') {
       const content = this.objects.get(key);
       response.statusCode = content === undefined ? 404 : 200;
-      if (content === undefined || this.sendsAtMost === undefined) response.end(content);
-      else {
+      if (content === undefined || content.length <= (this.sendsAtMost ?? content.length)) {
+        response.end(content);
+      } else {
         response.setHeader('content-length', content.length);
-        response.write(content.subarray(0, this.sendsAtMost), () => {
-          this.stalled += 1;
+        this.stalled += 1;
+        response.on('close', () => {
+          this.stalled -= 1;
         });
+        response.write(content.subarray(0, this.sendsAtMost));
       }
     } else if (this.status !== undefined) {
       response.statusCode = this.status;
