@@ -15,7 +15,7 @@ import { leaseHost } from './session/lease-host.ts';
 import { LiveSession } from './session/live-session.ts';
 import { Session } from './session/session.ts';
 import { sessionKey } from './session/session-key.ts';
-import { writtenLocations } from './session/session-outputs.ts';
+import { readOnlyPlaces } from './session/session-outputs.ts';
 import type { SessionStep } from './session/session-step.ts';
 import type { HostEnvironment } from './session/task-environment.ts';
 import { runTask, type TaskSurroundings } from './session/task-run.ts';
@@ -229,7 +229,7 @@ export class LeaseRun {
     session.step = undefined;
     let brought: Result<null, InputsFailure> = ok(null);
     if (hasInputs) {
-      const places = { tree: session.tree, written: writtenLocations(leased) };
+      const places = { tree: session.tree, isReadOnly: readOnlyPlaces(leased) };
       brought = await materializeInputs(this.#parts, this.grant, places, this.#interrupted);
     } else {
       await session.tree.prepare(new Map(), step);

@@ -28,11 +28,11 @@ const filesAtOnce = 16;
 /** Storage that stays away this long fails the span as the farm's fault. */
 const storageAwayMaxMs = 10 * 60_000;
 
-/** What of the file tree is where, and where tasks write. */
+/** A file tree to be filled. */
 export interface TreePlaces {
   tree: FileTree;
-  /** Locations with dataFlow OUT or INOUT. */
-  written: readonly string[];
+  /** Whether tasks may find a file there that they can only read. */
+  isReadOnly(path: string): boolean;
 }
 
 /**
@@ -119,7 +119,7 @@ function toBring(
 async function bringAll(
   { cache, placer, random, clock }: InputSources,
   items: readonly InputDownload[],
-  { tree, written }: TreePlaces,
+  { tree, isReadOnly }: TreePlaces,
   ended: AbortSignal,
   listAgain: () => Promise<readonly InputDownload[]>,
 ): Promise<Result<null, InputsFailure>> {
@@ -132,9 +132,9 @@ async function bringAll(
     const lane = async () => {
       for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
         const input = item;
-        const isReadOnly = !written.some((location) => isAt(input.path, location));
+        const file = { ...input, isReadOnly: isReadOnly(input.path) };
         const brought = await cache.use(input, ended, (source) =>
-          tree.place(input.path, { ...input, isReadOnly }, source, placer),
+          tree.place(input.path, file, source, placer),
         );
         if (!brought.ok) failures.set(input.path, brought.error);
       }
@@ -152,9 +152,6 @@ async function bringAll(
     if (left.length === 0) return err({ kind: 'aborted', message: 'the lease has ended' });
   }
 }
-
-const isAt = (path: string, location: string): boolean =>
-  path === location || path.startsWith(`${location}/`);
 
 function refused(error: GivenUp): InputsFailure {
   if (error.kind === 'problem' && error.code !== 'lease_lost') {

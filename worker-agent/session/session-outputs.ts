@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { parseFormatString, referencesOf } from '@karst/shared/openjd/format-string.ts';
 import type { ResolvedStep } from '@karst/shared/openjd/resolved-job.ts';
+import type { LeaseDefinition } from '@karst/shared/protocol/lease.ts';
 import type { OutputLocation } from '../outputs/output-location.ts';
 import type { SessionDefinition } from './session-definition.ts';
 
@@ -32,12 +33,19 @@ export function outputLocations(
   return locations;
 }
 
-/** Places of the file tree where tasks of the job write, or change what they find. */
-export const writtenLocations = ({
+/**
+ * Tells of a path of the file tree whether tasks of the step have no business to change what they find
+ * there: it is at no OUT or INOUT location, and the policy collects nothing from elsewhere.
+ */
+export function readOnlyPlaces({
   locations,
   parameters,
-}: Pick<SessionDefinition, 'locations' | 'parameters'>): string[] =>
-  Object.entries(locations).flatMap(([parameter, location]) => {
+  outputChecks = [],
+}: Pick<LeaseDefinition, 'locations' | 'parameters' | 'outputChecks'>): (path: string) => boolean {
+  if (outputChecks.some(({ collect }) => collect)) return () => false;
+  const written = Object.entries(locations).flatMap(([parameter, location]) => {
     const dataFlow = parameters[parameter]?.dataFlow;
     return dataFlow === 'OUT' || dataFlow === 'INOUT' ? [location] : [];
   });
+  return (path) => !written.some((place) => path === place || path.startsWith(`${place}/`));
+}
