@@ -1,9 +1,10 @@
 import type { Clock } from '@karst/shared/clock.ts';
-import type { JobId } from '@karst/shared/protocol/ids.ts';
+import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
 import { jobIdSchema } from '@karst/shared/protocol/ids.ts';
 import { terminalJobStates } from '@karst/shared/protocol/job.ts';
 import type { Random } from '@karst/shared/random.ts';
 import type { Logger } from 'pino';
+import { mapConcurrently } from '../http/concurrency.ts';
 import type { JobEvents } from '../jobs/job-events.ts';
 import { objectKeys } from '../objects/keys.ts';
 import type { ObjectStore } from '../objects/store.ts';
@@ -18,7 +19,10 @@ import type { Pass } from './pass.ts';
 
 const markPublishedScript = loadScript('mark_published');
 
-const ENTRIES_AT_ONCE = 8;
+/** Taken from the list in one go. */
+const ENTRIES_AT_ONCE = 128;
+/** Requests under way: they wait for storage, not for us. */
+const REQUESTS_AT_ONCE = 32;
 
 interface Entry {
   text: string;
@@ -34,6 +38,29 @@ function parseEntry(text: string): Entry {
     throw new TypeError(`redis: odd unpublished entry "${text}"`);
   }
   return { text, step, task, epoch, count };
+}
+
+/** A job's outputs as they stand in Redis, step by step. */
+async function acceptedTexts(
+  redis: Redis,
+  jobId: JobId,
+  entries: readonly Entry[],
+): Promise<(string | null)[]> {
+  const texts = new Map<Entry, string | null>();
+  for (const step of new Set(entries.map((entry) => entry.step))) {
+    const own = entries.filter((entry) => entry.step === step);
+    const found = await redis.hmget(keys.outputs(jobId, step), ...own.map(({ task }) => `${task}`));
+    for (const [i, entry] of own.entries()) texts.set(entry, found[i] ?? null);
+  }
+  return entries.map((entry) => texts.get(entry) ?? null);
+}
+
+type Request = () => Promise<void>;
+
+interface Place {
+  jobId: JobId;
+  studio: StudioId;
+  steps: readonly { name: string }[];
 }
 
 export interface PublishParts {
@@ -55,29 +82,60 @@ export interface PublishParts {
 export function publishOutputsPass(parts: PublishParts): Pass {
   const { redis, jobs, objects, events, logger } = parts;
 
-  async function publishEntry(jobId: JobId, entry: Entry): Promise<void> {
+  /** What storage still has to be asked for, for one entry: its manifest, and a copy of each file. */
+  function requestsOf(place: Place, { step, task, epoch }: Entry, text: string | null): Request[] {
+    const accepted = acceptedOutputs(text, undefined);
+    const { jobId, studio, steps } = place;
+    const name = steps[step]?.name;
+    // A task that was requeued and ran again has newer outputs with an entry of their own.
+    if (name === undefined || accepted?.epoch !== epoch) return [];
+    const manifest = objectKeys.outputs(studio, jobId, step, task);
+    return [
+      () => objects.putJson(manifest, accepted),
+      ...accepted.files.map(({ path, sizeBytes }) => async () => {
+        const from = objectKeys.attempt(studio, jobId, step, task, epoch, path);
+        const to = objectKeys.view(studio, jobId, name, path);
+        if (await objects.copy(from, to, sizeBytes)) return;
+        logger.error({ job: jobId, key: from }, 'accepted output is gone from storage');
+      }),
+    ];
+  }
+
+  /** The manifests and accepted files of entries; those that are done are struck off together. */
+  async function publishEntries(jobId: JobId, entries: readonly Entry[]): Promise<void> {
     const definition = await jobs.definition(jobId);
     const studio = await events.studioOf(jobId);
-    const text = await redis.hget(keys.outputs(jobId, entry.step), String(entry.task));
-    const step = definition?.job.steps[entry.step];
-    const accepted = acceptedOutputs(text, undefined);
-    // A task that was requeued and ran again has newer outputs with an entry of their own.
-    if (studio !== undefined && step !== undefined && accepted?.epoch === entry.epoch) {
-      const { task, epoch } = entry;
-      await objects.putJson(objectKeys.outputs(studio, jobId, entry.step, task), accepted);
-      for (const { path } of accepted.files) {
-        const from = objectKeys.attempt(studio, jobId, entry.step, task, epoch, path);
-        const to = objectKeys.view(studio, jobId, step.name, path);
-        if (!(await objects.copy(from, to))) {
-          logger.error({ job: jobId, key: from }, 'accepted output is gone from storage');
-        }
+    const texts = await acceptedTexts(redis, jobId, entries);
+    const place =
+      definition === undefined || studio === undefined
+        ? undefined
+        : { jobId, studio, steps: definition.job.steps };
+    const requests = entries.flatMap((entry, i) =>
+      (place === undefined ? [] : requestsOf(place, entry, texts[i] ?? null)).map((send) => ({
+        entry,
+        send,
+      })),
+    );
+    const failed = new Set<Entry>();
+    let failure: unknown;
+    await mapConcurrently(requests, REQUESTS_AT_ONCE, async ({ entry, send }) => {
+      // Once storage fails, the rest waits for the next run.
+      if (failure !== undefined) failed.add(entry);
+      else {
+        await send().catch((error: unknown) => {
+          failed.add(entry);
+          failure = error;
+        });
       }
-    }
+    });
+    const done = entries.filter((entry) => !failed.has(entry));
     await markPublishedScript.run(
       redis,
       { job_key: keys.job(jobId), unpublished_key: keys.unpublished(jobId) },
-      { entry: entry.text, count: entry.count },
+      {},
+      done.flatMap(({ text, count }) => [text, count]),
     );
+    if (failure !== undefined) throw failure;
   }
 
   /**
@@ -98,7 +156,7 @@ export function publishOutputsPass(parts: PublishParts): Pass {
       for (;;) {
         const texts = await redis.lrange(keys.unpublished(jobId), 0, ENTRIES_AT_ONCE - 1);
         if (texts.length === 0) break;
-        await Promise.all(texts.map((text) => publishEntry(jobId, parseEntry(text))));
+        await publishEntries(jobId, texts.map(parseEntry));
         published += texts.length;
       }
     });

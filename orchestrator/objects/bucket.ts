@@ -1,5 +1,6 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { CreateBucketCommand, HeadBucketCommand } from '@aws-sdk/client-s3';
+import type { Direct } from './direct.ts';
 import { attempt, classify, isS3Error } from './errors.ts';
 import { StorageSetupError, startFailure } from './start-failure.ts';
 
@@ -7,6 +8,8 @@ import { StorageSetupError, startFailure } from './start-failure.ts';
 export interface Bucket {
   client: S3Client;
   name: string;
+  /** Before the client is asked. */
+  direct?: Direct;
 }
 
 export interface BucketOperations {

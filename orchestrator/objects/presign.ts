@@ -18,10 +18,15 @@ export const escapeUri = (text: string) =>
     /[!'()*]/g,
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
   );
-const escapeKey = (key: string) => key.split('/').map(escapeUri).join('/');
+export const escapeKey = (key: string) => key.split('/').map(escapeUri).join('/');
 
 /** Storage tells its time to the second; what is less than this is no skew. */
 const SKEW_MS_MIN = 60_000;
+
+/** How far storage's clock goes before ours, as the SDK has learned. */
+export function clockSkewMs({ config: { systemClockOffset } }: S3Client): number {
+  return Math.abs(systemClockOffset) < SKEW_MS_MIN ? 0 : systemClockOffset;
+}
 
 /**
  * Signs URLs without the SDK's command pipeline: 40 µs instead of 250 to 370 µs each (measured),
@@ -40,8 +45,6 @@ export function createPresign(
   return async ({ method, key, query = {}, headers = {}, expiresInSeconds }) => {
     const path = root + escapeKey(key);
     const names = Object.keys(headers);
-    const offsetMs = client.config.systemClockOffset;
-    const skewMs = Math.abs(offsetMs) < SKEW_MS_MIN ? 0 : offsetMs;
     const signed = await signer.presign(
       {
         method,
@@ -54,7 +57,7 @@ export function createPresign(
       },
       {
         expiresIn: expiresInSeconds,
-        signingDate: new Date(clock.nowMs() + skewMs),
+        signingDate: new Date(clock.nowMs() + clockSkewMs(client)),
         signableHeaders: new Set(['host', ...names]),
         // Otherwise x-amz-* headers move into the query, where not every server looks for them.
         unhoistableHeaders: new Set(names),

@@ -34,7 +34,7 @@ export interface ReadOperations {
   list(prefix: string, cursor?: string, limit?: number): Promise<ObjectPage>;
 }
 
-export function readOperations({ client, name }: Bucket): ReadOperations {
+export function readOperations({ client, name, direct }: Bucket): ReadOperations {
   const getText = (key: string) =>
     attempt('get', async () => {
       const answer = await client.send(new GetObjectCommand({ Bucket: name, Key: key }));
@@ -54,11 +54,16 @@ export function readOperations({ client, name }: Bucket): ReadOperations {
         if (!(Body instanceof Readable)) throw new Error('the S3 client answered without a stream');
         return { stream: Body, sizeBytes: ContentLength ?? 0 };
       }),
-    head: (key) =>
-      attempt('head', async () => {
+    async head(key) {
+      const there = await direct?.({ method: 'HEAD', key });
+      if (there !== undefined && there.contentLength >= 0) {
+        return { key, sizeBytes: there.contentLength };
+      }
+      return await attempt('head', async () => {
         const answer = await client.send(new HeadObjectCommand({ Bucket: name, Key: key }));
         return { key, sizeBytes: answer.ContentLength ?? 0 };
-      }),
+      });
+    },
     async folders(prefix) {
       const found: string[] = [];
       let cursor: string | undefined;

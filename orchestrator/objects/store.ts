@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '@karst/shared/clock.ts';
 import { type BucketOperations, bucketOperations } from './bucket.ts';
 import { createClient, type ObjectStoreConfig } from './client.ts';
+import { createDirect } from './direct.ts';
 import { type PresenceOperations, presenceOperations } from './presence.ts';
 import { createPresign, escapeUri, type Presign } from './presign.ts';
 import { type ReadOperations, readOperations } from './reading.ts';
@@ -35,15 +36,22 @@ export function createObjectStore(
   config: ObjectStoreConfig,
   clock: Clock = systemClock,
 ): ObjectStore {
-  const bucket = { client: createClient(config), name: config.bucket };
+  const client = createClient(config);
+  const direct = createDirect(config, client, clock);
+  const bucket = { client, name: config.bucket, direct: direct.send };
   const endpoint = config.publicEndpoint ?? config.endpoint;
   const presign = createPresign(bucket.client, endpoint, bucket.name, clock);
   const reading = readOperations(bucket);
+  const operations = bucketOperations(bucket, config.endpoint);
   return {
     ...reading,
     ...presenceOperations(bucket, reading),
     ...writeOperations(bucket, reading),
-    ...bucketOperations(bucket, config.endpoint),
+    ...operations,
+    close() {
+      direct.close();
+      operations.close();
+    },
     ...uploadOperations(bucket, presign),
     presignGet: (key, options = {}) => presignGet(presign, key, options),
   };

@@ -15,6 +15,9 @@ export interface JudgedReport {
   judge: (failed: FailedResult) => Verdict;
 }
 
+/** Outputs of one task. A page of a list is one request for up to a thousand. */
+const ASKED_ONE_BY_ONE = 8;
+
 /** Looks at what nodes report before it is recorded: whether outputs are there, and whose fault a failure is. */
 export class ReportJudge {
   private readonly parts: {
@@ -73,16 +76,15 @@ export class ReportJudge {
     result: TaskResult,
   ): Promise<TaskResult> {
     if (result.outcome !== 'succeeded' || result.outputs === undefined) return result;
-    const missing = await Promise.all(
-      result.outputs.map(async ({ path, sizeBytes }) => {
-        const { jobId, step, epoch } = report;
-        const key = objectKeys.attempt(studio, jobId, step, result.first, epoch, path);
-        const object = await this.parts.objects.head(key);
-        if (object === undefined) return `output ${path} is not in storage`;
-        if (object.sizeBytes === sizeBytes) return undefined;
-        return `output ${path} has ${object.sizeBytes} bytes in storage, ${sizeBytes} were reported`;
-      }),
-    );
+    const { jobId, step, epoch } = report;
+    const prefix = objectKeys.attemptPrefix(studio, jobId, step, result.first, epoch);
+    const sizes = await this.sizesOf(prefix, result.outputs);
+    const missing = result.outputs.map(({ path, sizeBytes }, i) => {
+      const stored = sizes[i];
+      if (stored === undefined) return `output ${path} is not in storage`;
+      if (stored === sizeBytes) return undefined;
+      return `output ${path} has ${stored} bytes in storage, ${sizeBytes} were reported`;
+    });
     const message = missing.find((text) => text !== undefined);
     if (message === undefined) {
       this.parts.metrics.stageBytes(
@@ -93,5 +95,24 @@ export class ReportJudge {
     }
     const { first, last, startedAtMs, endedAtMs } = result;
     return { outcome: 'failed', kind: 'storage', message, first, last, startedAtMs, endedAtMs };
+  }
+
+  /** Of each output; undefined: it is not there. Many are listed rather than asked for one by one. */
+  private async sizesOf(
+    prefix: string,
+    outputs: readonly { path: string }[],
+  ): Promise<(number | undefined)[]> {
+    const { objects } = this.parts;
+    if (outputs.length <= ASKED_ONE_BY_ONE) {
+      const heads = outputs.map(({ path }) => objects.head(prefix + path));
+      return (await Promise.all(heads)).map((object) => object?.sizeBytes);
+    }
+    const found = new Map<string, number>();
+    for (let cursor: string | undefined; ; ) {
+      const page = await objects.list(prefix, cursor);
+      for (const { key, sizeBytes } of page.items) found.set(key.slice(prefix.length), sizeBytes);
+      cursor = page.nextCursor;
+      if (cursor === undefined) return outputs.map(({ path }) => found.get(path));
+    }
   }
 }

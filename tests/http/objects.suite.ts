@@ -2,7 +2,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { createClient } from '@karst/orchestrator/objects/client.ts';
 import { copyObject } from '@karst/orchestrator/objects/copy.ts';
+import { copySource, createDirect } from '@karst/orchestrator/objects/direct.ts';
 import { createObjectStore, type ObjectStore } from '@karst/orchestrator/objects/store.ts';
+import { systemClock } from '@karst/shared/clock.ts';
 import { MULTIPART_THRESHOLD_BYTES } from '@karst/shared/protocol/files.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TestStorage } from '../support/storage.ts';
@@ -20,6 +22,36 @@ export function objectStoreSuite(start: () => Promise<TestStorage>): void {
 
   const sha256 = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest('hex');
   const strangeKey = "studios/x/outputs/a b/ü+%25'(1)*!~/#frame?.exr";
+
+  describe('without the SDK', () => {
+    it('what goes plainly well is answered, on this server too; anything else is not', async () => {
+      const direct = createDirect(storage.config, createClient(storage.config), systemClock);
+      try {
+        const headers = { 'content-type': 'application/json' };
+        const put = await direct.send({ method: 'PUT', key: strangeKey, headers, body: '{"é":1}' });
+        expect(put).toBeDefined();
+        expect(await objects.getJson(strangeKey)).toEqual({ é: 1 });
+        expect(await direct.send({ method: 'HEAD', key: strangeKey })).toMatchObject({
+          contentLength: 8,
+        });
+        const of = { 'x-amz-copy-source': copySource(storage.config.bucket, strangeKey) };
+        const copied = await direct.send({
+          method: 'PUT',
+          key: `direct/${strangeKey}`,
+          headers: of,
+        });
+        expect(copied?.body).toContain('<CopyObjectResult');
+        expect(await objects.getJson(`direct/${strangeKey}`)).toEqual({ é: 1 });
+        expect(await direct.send({ method: 'HEAD', key: 'absent' })).toBeUndefined();
+      } finally {
+        direct.close();
+      }
+      const wrong = { ...storage.config, secretAccessKey: 'wrong' };
+      const refused = createDirect(wrong, createClient(wrong), systemClock);
+      expect(await refused.send({ method: 'HEAD', key: strangeKey })).toBeUndefined();
+      refused.close();
+    });
+  });
 
   describe('objects', () => {
     it('go there and back, whatever is in their names', async () => {

@@ -5,6 +5,7 @@ import { jobIdSchema, studioIdSchema } from '@karst/shared/protocol/ids.ts';
 import { describe, expect, it } from 'vitest';
 import { credentials, startLocalS3 } from '../local-s3/endpoint.ts';
 import { startObjectStorage } from '../support/storage.ts';
+import { StorageFaults } from '../support/storage-faults.ts';
 import { objectStoreSuite } from './objects.suite.ts';
 
 describe('the object store', () => objectStoreSuite(startObjectStorage));
@@ -29,6 +30,33 @@ it.each([2, -2])(
     await stop();
   },
 );
+
+it('a copy that is answered with 200 and an error has not been made', async () => {
+  const storage = await StorageFaults.before(await startObjectStorage());
+  const objects = createObjectStore({ ...storage, region: 'us-east-1' });
+  try {
+    await objects.putText('from', 'all of it');
+    const copies = () => storage.faults.seen.filter(({ key }) => key.endsWith('to')).length;
+    const failing = (times: number) => {
+      storage.faults.rule = ({ key }) =>
+        key.endsWith('to') && copies() <= times
+          ? { kind: 'refuse', status: 200, code: 'InternalError' }
+          : undefined;
+    };
+    failing(2);
+    expect(await objects.copy('from', 'to', 9)).toBe(true);
+    expect(copies()).toBeGreaterThan(2);
+    expect(await objects.getText('to')).toBe('all of it');
+    failing(1000);
+    await expect(objects.copy('from', 'to', 9)).rejects.toThrow(/unavailable/);
+    storage.faults.rule = () => ({ kind: 'refuse', status: 503, code: 'SlowDown' });
+    await expect(objects.head('from')).rejects.toThrow(/unavailable/);
+    await expect(objects.putText('from', 'x')).rejects.toThrow(/unavailable/);
+  } finally {
+    objects.close();
+    await storage.stop();
+  }
+});
 
 describe('names', () => {
   const studio = studioIdSchema.parse('a'.repeat(63));

@@ -1,0 +1,132 @@
+import { createHash, createHmac } from 'node:crypto';
+import { Agent as HttpAgent, request as httpRequest, type RequestOptions } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { Clock } from '@karst/shared/clock.ts';
+import type { ObjectStoreConfig } from './client.ts';
+import { clockSkewMs, escapeKey, escapeUri } from './presign.ts';
+
+export interface DirectRequest {
+  method: 'HEAD' | 'PUT';
+  key: string;
+  /** Lower-case names, beside those that sign it. */
+  headers?: Readonly<Record<string, string>>;
+  body?: string;
+}
+
+/** The header of an answer whose status is 200, and its body. */
+export interface DirectAnswer {
+  contentLength: number;
+  body: string;
+}
+
+/**
+ * Sends a small request without the SDK's pipeline, which takes a millisecond of CPU for each. Only
+ * what went plainly well is answered: undefined is anything else, from an absent object to a network
+ * that is gone, and the SDK's own call has to find out what.
+ */
+export type Direct = (request: DirectRequest) => Promise<DirectAnswer | undefined>;
+
+/** Without a byte. */
+const TIMEOUT_MS = 10_000;
+const SOCKETS_MAX = 64;
+const BODY_BYTES_MAX = 64 * 1024;
+
+export function createDirect(
+  config: ObjectStoreConfig,
+  client: S3Client,
+  clock: Clock,
+): { send: Direct; close(): void } {
+  const base = new URL(config.endpoint);
+  const root = `${base.pathname.replace(/\/$/, '')}/${config.bucket}/`;
+  const sign = createSigner(config, base.host);
+  const pool = { keepAlive: true, maxSockets: SOCKETS_MAX };
+  const agent = base.protocol === 'https:' ? new HttpsAgent(pool) : new HttpAgent(pool);
+  const open = base.protocol === 'https:' ? httpsRequest : httpRequest;
+  const target = { protocol: base.protocol, hostname: base.hostname, port: base.port, agent };
+  return {
+    send({ method, key, headers = {}, body = '' }) {
+      const path = root + escapeKey(key);
+      const now = new Date(clock.nowMs() + clockSkewMs(client));
+      const signed = sign(method, path, headers, body, now);
+      return exchange(open, { ...target, method, path, headers: signed }, body);
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+function exchange(
+  open: typeof httpRequest,
+  options: RequestOptions,
+  body: string,
+): Promise<DirectAnswer | undefined> {
+  return new Promise((resolve) => {
+    const request = open({ ...options, timeout: TIMEOUT_MS }, (response) => {
+      const pieces: Buffer[] = [];
+      let bytes = 0;
+      response.on('data', (piece: Buffer) => {
+        bytes += piece.length;
+        if (bytes > BODY_BYTES_MAX) request.destroy();
+        else pieces.push(piece);
+      });
+      response.on('end', () => {
+        if (response.statusCode !== 200) return resolve(undefined);
+        const contentLength = Number(response.headers['content-length'] ?? Number.NaN);
+        resolve({ contentLength, body: Buffer.concat(pieces).toString('utf8') });
+      });
+      response.on('error', () => resolve(undefined));
+      response.on('close', () => resolve(undefined));
+    });
+    request.on('timeout', () => request.destroy());
+    request.on('error', () => resolve(undefined));
+    request.end(body);
+  });
+}
+
+type Sign = (
+  method: string,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+  now: Date,
+) => Record<string, string>;
+
+/** Signature version 4, in headers. */
+function createSigner(config: ObjectStoreConfig, host: string): Sign {
+  let dayKey: { day: string; key: Buffer } | undefined;
+  const keyOf = (day: string): Buffer => {
+    if (dayKey?.day === day) return dayKey.key;
+    const parts = [day, config.region, 's3', 'aws4_request'];
+    const key = parts.reduce<Buffer>(hmac, Buffer.from(`AWS4${config.secretAccessKey}`));
+    dayKey = { day, key };
+    return key;
+  };
+  return (method, path, given, body, now) => {
+    const time = now.toISOString().replace(/[-:]|\.\d{3}/g, '');
+    const day = time.slice(0, 8);
+    const hash = sha256(body);
+    const headers: Record<string, string> = {
+      ...given,
+      host,
+      'x-amz-content-sha256': hash,
+      'x-amz-date': time,
+    };
+    const names = Object.keys(headers).sort();
+    const lines = names.map((name) => `${name}:${headers[name]?.trim()}\n`).join('');
+    const canonical = [method, path, '', lines, names.join(';'), hash].join('\n');
+    const scope = `${day}/${config.region}/s3/aws4_request`;
+    const text = ['AWS4-HMAC-SHA256', time, scope, sha256(canonical)].join('\n');
+    const signature = hmac(keyOf(day), text).toString('hex');
+    const credential = `Credential=${config.accessKeyId}/${scope}`;
+    headers.authorization = `AWS4-HMAC-SHA256 ${credential}, SignedHeaders=${names.join(';')}, Signature=${signature}`;
+    if (method === 'PUT') headers['content-length'] = String(Buffer.byteLength(body));
+    return headers;
+  };
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+const hmac = (key: Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();
+
+/** What a copy is of, as a header says it. */
+export const copySource = (bucket: string, key: string): string =>
+  [bucket, ...key.split('/')].map(escapeUri).join('/');
