@@ -18,6 +18,7 @@ import { addServeCommand } from './commands/serve.ts';
 import { addSetCommand } from './commands/set.ts';
 import { addShareCommand } from './commands/share.ts';
 import { addSimulateCommand } from './commands/simulate.ts';
+import { addStorageCommand } from './commands/storage.ts';
 import { addSubmitCommand } from './commands/submit.ts';
 import { addSummaryCommand } from './commands/summary.ts';
 import { addUpCommand } from './commands/up.ts';
@@ -55,6 +56,7 @@ const commands = [
   addPoolCommand,
   addLimitCommand,
   addShareCommand,
+  addStorageCommand,
   addKeyCommand,
   addWhoamiCommand,
 ];

@@ -21,6 +21,7 @@ import { poolHandlers } from './http/resources/pools.ts';
 import { prefetchHandlers } from './http/resources/prefetch.ts';
 import { serviceHandlers } from './http/resources/service.ts';
 import { shareHandlers } from './http/resources/shares.ts';
+import { storageSettingsHandlers } from './http/resources/storage-settings.ts';
 import { syncHandlers } from './http/resources/sync.ts';
 import { taskLogHandlers } from './http/resources/task-log.ts';
 import { taskHandlers } from './http/resources/tasks.ts';
@@ -52,6 +53,7 @@ export function buildHandlers(
     ...prefetchHandlers(parts),
     ...assetHandlers(stores.objects),
     ...shareHandlers({ ...parts, shares: services.scheduler.shares }),
+    ...storageSettingsHandlers(parts),
     ...limitHandlers(parts),
     ...poolHandlers(parts),
     ...eventHandlers(stores.eventBus),

@@ -1,4 +1,5 @@
 import { deleteJobsPass } from './background/delete-jobs.ts';
+import { endRetentionPass } from './background/end-retention.ts';
 import { expireNodesPass } from './background/expire-nodes.ts';
 import { flagSlowTasksPass } from './background/flag-slow-tasks.ts';
 import { pageOutPass } from './background/page-out.ts';
@@ -37,6 +38,7 @@ export type Services = ReturnType<typeof buildServices>;
 
 const passNames = [
   'delete-jobs',
+  'end-retention',
   'expire-nodes',
   'flag-slow-tasks',
   'page-out',
@@ -136,6 +138,11 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
       ...parts,
       again: () => driver.nudge('delete-jobs'),
       periodMs: 6 * config.KARST_RECONCILE_MS,
+    }),
+    endRetentionPass({
+      ...parts,
+      deleted: () => driver.nudge('delete-jobs'),
+      periodMs: 12 * config.KARST_RECONCILE_MS,
     }),
     pageOutPass({ ...parts, periodMs: 2 * config.KARST_RECONCILE_MS }),
     settleLedgerPass({

@@ -28,7 +28,8 @@ export function addShareCommand({ program, context }: CommandLine): void {
 /** What a person names: `STUDIO` or `STUDIO/PROJECT`. */
 const ownerArgument = ['<studio[/project]>', 'a studio, or a project of it'] as const;
 
-function readOwner(text: string): { studio: string; project: string | undefined } {
+/** Of what a person names. */
+export function readOwner(text: string): { studio: string; project: string | undefined } {
   const slash = text.indexOf('/');
   return slash === -1
     ? { studio: text, project: undefined }

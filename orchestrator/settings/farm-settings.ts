@@ -3,6 +3,7 @@ import type {
   PoolSettings,
   ShareSettings,
 } from '@karst/shared/protocol/farm-settings.ts';
+import type { StorageSettings } from '@karst/shared/protocol/storage-settings.ts';
 import { isWithinSchedule } from '@karst/shared/schedule/within-schedule.ts';
 import type { Admission } from '../scheduler/scheduler.ts';
 import type { Redis } from '../store/connection.ts';
@@ -14,7 +15,7 @@ import { ceilingsOf, parseSetting, type Setting, type SettingName, settingKey } 
 const changeSettingScript = loadScript('change_setting');
 
 /**
- * What the operators set: shares of studios and projects, limits, pools. Redis holds them, every
+ * What the operators set: shares of studios and projects, limits, pools, how long jobs are kept. Redis holds them, every
  * replica keeps a copy; a change is told to all. Ceilings go to the ledger with the same call.
  */
 export class FarmSettings {
@@ -22,6 +23,7 @@ export class FarmSettings {
   private shares = new Map<string, ShareSettings>();
   private limits = new Map<string, LimitSettings>();
   private pools = new Map<string, PoolSettings>();
+  private storage = new Map<string, StorageSettings>();
 
   constructor(redis: Redis) {
     this.redis = redis;
@@ -33,18 +35,26 @@ export class FarmSettings {
     const shares = new Map<string, ShareSettings>();
     const limits = new Map<string, LimitSettings>();
     const pools = new Map<string, PoolSettings>();
+    const storage = new Map<string, StorageSettings>();
     for (const [key, text] of Object.entries(all)) {
       const setting = parseSetting(key, text);
       if (setting.kind === 'limit') limits.set(setting.name, setting.value);
       else if (setting.kind === 'pool') pools.set(setting.name, setting.value);
+      else if (setting.kind === 'storage') storage.set(setting.name, setting.value);
       else shares.set(setting.name, setting.value);
     }
     [this.shares, this.limits, this.pools] = [shares, limits, pools];
+    this.storage = storage;
   }
 
   /** Accounts with settings of their own: `STUDIO` or `STUDIO/PROJECT`. */
   shareSettings(): ReadonlyMap<string, ShareSettings> {
     return this.shares;
+  }
+
+  /** By `STUDIO` or `STUDIO/PROJECT`. */
+  storageSettings(): ReadonlyMap<string, StorageSettings> {
+    return this.storage;
   }
 
   limit(name: string): LimitSettings | undefined {

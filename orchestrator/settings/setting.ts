@@ -5,6 +5,7 @@ import {
   type ShareSettings,
   shareSettingsSchema,
 } from '@karst/shared/protocol/farm-settings.ts';
+import { storageSettingsSchema } from '@karst/shared/protocol/storage-settings.ts';
 import { z } from 'zod';
 import { counterNames } from '../scheduler/counters.ts';
 
@@ -13,12 +14,13 @@ export const settingSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('studio'), name: z.string(), value: shareSettingsSchema }),
   z.object({ kind: z.literal('project'), name: z.string(), value: shareSettingsSchema }),
   z.object({ kind: z.literal('limit'), name: z.string(), value: limitSettingsSchema }),
+  z.object({ kind: z.literal('storage'), name: z.string(), value: storageSettingsSchema }),
   z.object({ kind: z.literal('pool'), name: z.string(), value: poolSettingsSchema }),
 ]);
 export type Setting = z.infer<typeof settingSchema>;
 export type SettingName = Pick<Setting, 'kind' | 'name'>;
 
-/** `studio/acme`, `project/acme/feature film`, `limit/houdini`, `pool/gpu`. */
+/** `studio/acme`, `storage/acme/feature film`, `project/acme/feature film`, `limit/houdini`, `pool/gpu`. */
 export const settingKey = ({ kind, name }: SettingName): string => `${kind}/${name}`;
 
 /** What a setting was stored as. */
@@ -51,6 +53,7 @@ export function ceilingsOf(
 ): Map<string, number | undefined> {
   switch (kind) {
     case 'pool':
+    case 'storage':
       return new Map();
     case 'limit': {
       const max = setting?.kind === 'limit' ? limitMaxForFarm(setting.value) : undefined;

@@ -184,6 +184,18 @@ export class JobStore {
     return jobs.filter((job) => job !== undefined);
   }
 
+  /** Those created until then, oldest first, from `offset`; undefined for one that is being deleted. */
+  async listOldest(
+    studio: StudioId,
+    createdUntilMs: number,
+    offset: number,
+    limit: number,
+  ): Promise<(Job | undefined)[]> {
+    const key = keys.studioJobs(studio);
+    const ids = await this.redis.zrangebyscore(key, 0, createdUntilMs, 'LIMIT', offset, limit);
+    return await Promise.all(ids.map((id) => this.read(jobIdSchema.parse(id))));
+  }
+
   /**
    * Kept by every process. Nothing of it ever changes but that tasks are added to a step (in the same
    * Lua call as the counters that count them): whoever needs to know of certain tasks says so with

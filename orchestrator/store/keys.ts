@@ -79,6 +79,7 @@ export const keys = {
 
   /** Hash job → studio and steps as JSON: jobs whose deletion has begun. */
   deletingJobs: () => 'karst:jobs:deleting',
+  retentionLock: () => 'karst:retention:lock',
 
   node: (id: NodeId) => node(id, 'node'),
   /** Hash lease id → packed grant. */

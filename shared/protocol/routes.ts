@@ -1,6 +1,7 @@
 import { nodeRoutes, protocolRoutes } from './node-routes.ts';
 import { accessRoutes, serviceRoutes } from './service-routes.ts';
 import { settingsRoutes } from './settings-routes.ts';
+import { storageSettingsRoutes } from './storage-settings.ts';
 import { fileRoutes, jobRoutes, taskRoutes } from './studio-routes.ts';
 
 /** The whole API. Express is mounted from it, clients call through it, OpenAPI is made from it. */
@@ -11,6 +12,7 @@ export const routes = {
   ...nodeRoutes,
   ...protocolRoutes,
   ...settingsRoutes,
+  ...storageSettingsRoutes,
   ...accessRoutes,
   ...serviceRoutes,
 };

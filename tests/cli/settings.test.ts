@@ -191,3 +191,20 @@ it('says which limit was meant, at the place in the job’s policy', async () =>
   expect(refused.stderr).toContain('did you mean "redshift"?');
   expect(refused.code).toBe(1);
 });
+
+it('sets how long jobs are kept, by studio and project', async () => {
+  const { karst, json } = await start();
+  await karst('storage', 'set', 'acme', '--retention', '12w');
+  const told = await karst('storage', 'set', 'acme/feature film', '--retention', 'forever');
+  expect(told.stderr).toBe('Jobs of acme/feature film are kept for ever.\n');
+  expect(await json('storage', 'get')).toEqual([
+    { studio: 'acme', retentionDays: 84 },
+    { studio: 'acme', project: 'feature film', retentionDays: null },
+  ]);
+  await karst('storage', 'delete', 'acme/feature film');
+  expect((await karst('storage', 'get')).stdout).toBe('OWNER  RETENTION\nacme   84d\n');
+  expect((await karst('storage', 'set', 'acme', '--retention', '0d')).code).toBe(3);
+  expect((await karst('delete', 'job-0123456789abcdef0123')).code).toBe(3);
+  const missing = await karst('delete', 'job-0123456789abcdef0123', '--yes');
+  expect(missing).toMatchObject({ code: 1, stdout: '' });
+});
