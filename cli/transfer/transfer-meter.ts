@@ -5,6 +5,17 @@ import { formatBytes, formatDuration } from '../terminal/text.ts';
 /** The rate is that of so long: what a person sees now, not what the morning was like. */
 const RATE_WINDOW_MS = 15_000;
 const SAMPLE_EVERY_MS = 500;
+/** What a file costs besides its bytes: thousands of small ones say nothing of how long a large takes. */
+const FILE_COST_BYTES = 128 * 1024;
+
+interface Sample {
+  atMs: number;
+  files: number;
+  bytes: number;
+}
+
+/** Bytes, with what the files cost besides. */
+const workOf = ({ files = 0, bytes = 0 }: TransferTotals) => bytes + files * FILE_COST_BYTES;
 
 /** How much there is to do, where that is known. */
 export interface TransferTotals {
@@ -21,7 +32,7 @@ export class TransferMeter {
   #files = 0;
   #bytes = 0;
   #beganAtMs = 0;
-  #samples: { atMs: number; bytes: number }[] = [];
+  #samples: Sample[] = [];
 
   constructor(stream: LineStream, clock: Clock) {
     this.#line = new StatusLine(stream, clock);
@@ -35,7 +46,7 @@ export class TransferMeter {
     this.#files = 0;
     this.#bytes = 0;
     this.#beganAtMs = this.#clock.monotonicMs();
-    this.#samples = [{ atMs: this.#beganAtMs, bytes: 0 }];
+    this.#samples = [{ atMs: this.#beganAtMs, files: 0, bytes: 0 }];
   }
 
   /** Negative where bytes have to go again. */
@@ -63,25 +74,31 @@ export class TransferMeter {
     // Nothing that is over at once needs saying; the summary does.
     if (nowMs - this.#beganAtMs < 500) return;
     const { files, bytes } = this.#totals;
-    const rate = this.#bytesPerSecond(nowMs);
+    const rates = this.#perSecond(nowMs);
     const said = [
       `${this.#verb} ${this.#files}${files === undefined ? '' : `/${files}`} files`,
       `${formatBytes(this.#bytes)}${bytes === undefined ? '' : ` of ${formatBytes(bytes)}`}`,
-      `${formatBytes(rate)}/s`,
+      `${formatBytes(rates.bytes)}/s`,
     ];
-    const leftBytes = (bytes ?? 0) - this.#bytes;
-    if (leftBytes > 0 && rate > 0) said.push(`${formatDuration((leftBytes / rate) * 1000)} left`);
+    const left = workOf(this.#totals) - workOf({ files: this.#files, bytes: this.#bytes });
+    if (bytes !== undefined && left > 0 && rates.work > 0) {
+      said.push(`${formatDuration((left / rates.work) * 1000)} left`);
+    }
     this.#line.update(said.join(', '));
   }
 
-  #bytesPerSecond(nowMs: number): number {
+  /** Over the window: bytes, and all that was done. */
+  #perSecond(nowMs: number): { bytes: number; work: number } {
+    const now = { atMs: nowMs, files: this.#files, bytes: this.#bytes };
     const last = this.#samples.at(-1);
     if (last === undefined || nowMs - last.atMs >= SAMPLE_EVERY_MS) {
-      this.#samples.push({ atMs: nowMs, bytes: this.#bytes });
+      this.#samples.push(now);
       while ((this.#samples[1]?.atMs ?? nowMs) < nowMs - RATE_WINDOW_MS) this.#samples.shift();
     }
-    const first = this.#samples[0];
-    if (first === undefined || nowMs === first.atMs) return 0;
-    return Math.max(0, (this.#bytes - first.bytes) / ((nowMs - first.atMs) / 1000));
+    const [first = now] = this.#samples;
+    if (nowMs === first.atMs) return { bytes: 0, work: 0 };
+    const seconds = (nowMs - first.atMs) / 1000;
+    const rate = (amount: number) => Math.max(0, amount / seconds);
+    return { bytes: rate(now.bytes - first.bytes), work: rate(workOf(now) - workOf(first)) };
   }
 }

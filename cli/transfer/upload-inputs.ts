@@ -5,6 +5,7 @@ import { isTransient } from '../api/client.ts';
 import { ProblemResponseError } from '../api/problem-error.ts';
 import { boundedParallel } from '../bounded-parallel.ts';
 import type { InputSource } from '../bundle/collect-inputs.ts';
+import { Slots } from '../slots.ts';
 import { FileChangedError } from './file-stamp.ts';
 import type { HashCache } from './hash-cache.ts';
 import { type HashedFile, hashInputs } from './hash-inputs.ts';
@@ -13,12 +14,13 @@ import { findMissing, type MissingContents } from './missing-contents.ts';
 import { StorageRefusalError } from './storage-request.ts';
 import type { TransferMeter } from './transfer-meter.ts';
 import { SMALL_FILE_BYTES, uploadFile } from './upload-file.ts';
-import { uploadParts } from './upload-parts.ts';
+import { PARTS_AT_ONCE, uploadParts } from './upload-parts.ts';
 import { removeOldStates } from './upload-state.ts';
 
 /** By size: small files wait for answers, others for the line, and each holds memory. */
 const SMALL_AT_ONCE = 32;
 const MEDIUM_AT_ONCE = 12;
+const LARGE_AT_ONCE = 4;
 
 export interface UploadSummary {
   inputs: InputFile[];
@@ -50,7 +52,7 @@ export async function uploadInputs(
     // Most uploads need no threads, and each holds 20 MB.
     await pool.close();
     const contents = new Map([...hashed.values()].map((file) => [file.sha256, file]));
-    const work = { ...options, pool };
+    const work = { ...options, pool, slots: new Slots(PARTS_AT_ONCE) };
     const sent = await sendMissing([...contents.values()], work);
     const inputs = sources.map(({ treePath, absolutePath, executable }): InputFile => {
       const { sha256 = '', sizeBytes = 0 } = hashed.get(absolutePath) ?? {};
@@ -72,6 +74,7 @@ export async function uploadInputs(
 
 interface SendWork extends UploadOptions {
   pool: HashPool;
+  slots: Slots;
 }
 
 interface Waiting {
@@ -105,7 +108,7 @@ async function sendMissing(contents: readonly HashedFile[], work: SendWork) {
   await boundedParallel(medium, MEDIUM_AT_ONCE, send, work.signal);
   const large = between(MULTIPART_THRESHOLD_BYTES, Number.POSITIVE_INFINITY);
   if (large.length > 0 && work.cacheDir) await removeOldStates(work.cacheDir, work.clock);
-  await boundedParallel(large, 1, send, work.signal);
+  await boundedParallel(large, LARGE_AT_ONCE, send, work.signal);
   return sent;
 }
 

@@ -4,6 +4,7 @@ import { routes } from '@karst/shared/protocol/routes.ts';
 import { patientRetry } from '../api/backoff.ts';
 import type { ApiClient } from '../api/client.ts';
 import { boundedParallel } from '../bounded-parallel.ts';
+import type { Slots } from '../slots.ts';
 import { FileChangedError, readStamp, sameStamp, unreadable } from './file-stamp.ts';
 import { openForReading } from './hash-file.ts';
 import type { HashedFile } from './hash-inputs.ts';
@@ -13,7 +14,8 @@ import { StorageRefusalError } from './storage-request.ts';
 import type { TransferMeter } from './transfer-meter.ts';
 import { UploadState } from './upload-state.ts';
 
-const PARTS_PARALLEL_MAX = 4;
+/** Parts of all files that are under way at once: what a cut loses. */
+export const PARTS_AT_ONCE = 4;
 
 export interface PartsWork {
   api: ApiClient;
@@ -21,6 +23,8 @@ export interface PartsWork {
   meter: TransferMeter;
   /** Where uploads that are cut are remembered. */
   cacheDir: string | undefined;
+  /** PARTS_AT_ONCE of them, shared with other files. */
+  slots: Slots;
   signal: AbortSignal;
 }
 
@@ -54,10 +58,12 @@ export async function uploadParts(file: HashedFile, work: PartsWork): Promise<nu
     const missingBytes = missing.reduce((sum, { length }) => sum + length, 0);
     meter.skipBytes(sizeBytes - missingBytes);
     const send = async (part: Part, at: AbortSignal) => {
+      at.throwIfAborted();
       const etag = await putPart(handle, { file, part, uploadId }, { ...work, signal: at });
       await state.add(part.number, etag);
     };
-    await boundedParallel(missing, PARTS_PARALLEL_MAX, send, signal);
+    const inTurn = (part: Part, at: AbortSignal) => work.slots.run(() => send(part, at));
+    await boundedParallel(missing, PARTS_AT_ONCE, inTurn, signal);
     await assertUnchanged(handle, file);
     const etags = parts.map(({ number }) => state.etags.get(number) ?? '');
     await api.call(

@@ -29,6 +29,18 @@ it('tells bytes, rate and the time that is left, a plain line every two seconds'
   ]);
 });
 
+it('does not take the rate of small files for that of the large ones behind them', () => {
+  const { meter, pass, last } = start();
+  meter.begin('Uploading', { files: 1001, bytes: 1001 * MB });
+  pass(10_000);
+  for (let i = 0; i < 800; i++) meter.addFile();
+  meter.addBytes(MB);
+  // 800 files count as 100 MB more: 8.4 MB/s, and 1,025 MB of work are left.
+  pass(2000);
+  meter.addBytes(0);
+  expect(last()).toBe('Uploading 800/1001 files, 1.0 MB of 1001 MB, 85.3 KB/s, 2 min 2 s left\n');
+});
+
 it('redraws one line on a terminal', () => {
   const { meter, written, pass } = start(true);
   meter.begin('Reading', { files: 1, bytes: 10 * MB });
