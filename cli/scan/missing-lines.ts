@@ -26,22 +26,27 @@ function lineOf(scene: string, file: SceneFile): string[] {
   return [`${kind} ${shown}${where}${who} in ${of}`];
 }
 
-/** How to say where a path of another machine is here, if that may help. */
+/** How to say where paths of another machine are here, a line for each of its drives and shares. */
 export function mapHint(scenes: readonly ScannedScene[]): string[] {
+  if (process.platform === 'win32') return [];
   const lost = scenes.flatMap(({ files }) => files.filter(({ missing }) => missing.length > 0));
-  const foreign = lost.flatMap(({ source }) => (pathFormat(source) === 'WINDOWS' ? [source] : []));
-  const [first] = foreign;
-  if (first === undefined || process.platform === 'win32') return [];
-  const [drive, ...names] = first.split(/[\\/](?=[^\\/])/).slice(0, -1);
-  const above = names.reduce((all, name) => {
-    const longer = `${all}\\${name}`;
-    const isOfAll = foreign.every(
-      (each) => startsWith(each, longer) || !startsWith(each, `${drive}`),
-    );
-    return isOfAll ? longer : all;
-  }, `${drive}`);
-  return [`--path-map '${above}=DIR' tells where ${above} is on this machine.`];
+  const dirs = new Map<string, string[]>();
+  for (const { source } of lost) {
+    const top = /^(?:[A-Za-z]:|[\\/]{2}[^\\/]+[\\/][^\\/]+)/.exec(source)?.[0];
+    if (pathFormat(source) !== 'WINDOWS' || top === undefined) continue;
+    const names = source.split(/[\\/]+/).slice(0, -1);
+    const key = fold(top);
+    dirs.set(key, commonStart(dirs.get(key) ?? names, names));
+  }
+  return [...dirs.values()].map((names) => {
+    const dir = names[0] === '' ? `\\\\${names.slice(1).join('\\')}` : names.join('\\');
+    return `--path-map '${dir}=DIR' tells where ${dir} is on this machine.`;
+  });
 }
 
 const fold = (path: string) => path.replaceAll('/', '\\').toLowerCase();
-const startsWith = (path: string, dir: string) => fold(path).startsWith(`${fold(dir)}\\`);
+
+function commonStart(a: readonly string[], b: readonly string[]): string[] {
+  const end = a.findIndex((name, at) => fold(name) !== fold(b[at] ?? ''));
+  return end === -1 ? [...a] : a.slice(0, end);
+}

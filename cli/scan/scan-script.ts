@@ -33,12 +33,14 @@ def scan(rules):
 
 def others(found, libraries):
     """What Blender itself tells of beside: of kinds that are not known here. They may be missing."""
+    single = lambda path: path[:2] + re.sub(r"[\\/]+", "/", path[2:])
     known = set(block.filepath for blocks in (bpy.data.images, bpy.data.texts) for block in blocks)
     known.update(libraries, [library.filepath for library in bpy.data.libraries])
     for reference, _ in found:
         known.update(reference.path + name for name in reference.names or [""])
+    known = set(single(path) for path in known)
     for path in bpy.utils.blend_paths(absolute=False, packed=False, local=True):
-        if path and path not in known:
+        if path and single(path) not in known and not is_essential(path):
             yield Reference("other", None, path, None, needed=False)
 
 

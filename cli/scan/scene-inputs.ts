@@ -81,13 +81,13 @@ function standsRight(
   return inTree === path.relative(path.dirname(blend), file).split(path.sep).join('/');
 }
 
-/** Blender's own way to say so. A drive behind it is that of another machine, see scene-paths-script.ts. */
+/** Blender's own way to say so. A drive or server behind it is of another machine, see absolute() there. */
 const isRelative = (named: string): boolean =>
-  named.startsWith('//') && !/^\/\/(?:\.\.[\\/])*[A-Za-z]:[\\/]/.test(named);
+  named.startsWith('//') && !/^\/\/(?:\.\.[\\/])*(?:[A-Za-z]:[\\/]|\\\\)/.test(named);
 
 /** The directory of a path of any system; of one in the tree '' is the tree itself. */
 function above(file: string): string {
   const cut = file.search(pathFormat(file) === 'WINDOWS' ? /[\\/][^\\/]*$/ : /\/[^/]*$/);
   if (cut === 0) return '/';
-  return cut === -1 ? '' : file.slice(0, cut);
+  return cut === -1 ? '' : file.slice(0, cut).replace(/(?<=[^\\/])[\\/]+$/, '');
 }

@@ -9,6 +9,9 @@ import { makeFilm } from './support/scenes.ts';
 
 beforeAll(() => ensureSystemPackages(['blender']), 600_000);
 
+/** Where this machine has what the film's scene finds on another. */
+const maps = ['--path-map', 'Z:\\show=mnt', '--path-map', '\\\\nas\\Lib=nas'];
+
 /** A film in a directory of the test's own, and what Blender and the file system say of it. */
 async function start() {
   const dir = await testDir();
@@ -21,8 +24,7 @@ async function start() {
 describe('karst scan', { timeout: 60_000 }, () => {
   it('lists all that a scene and its libraries need, and what of it is missing', async () => {
     const { scene, at, karst } = await start();
-    const map = ['--path-map', 'Z:\\show=mnt'];
-    const found = await karst('scan', scene, ...map, '-o', 'json');
+    const found = await karst('scan', scene, ...maps, '-o', 'json');
     expect(found.stderr).toBe('');
     expect(found.code).toBe(1);
     const tile = (number: number) => at('film/tex', `tile.${number}.png`);
@@ -104,6 +106,14 @@ describe('karst scan', { timeout: 60_000 }, () => {
             found: at('film/tex/abs.png'),
             usedBy: ['Material Abs'],
             files: [at('film/tex/abs.png')],
+          },
+          {
+            ...image,
+            path: '\\\\NAS/lib/unc.png',
+            source: '\\\\NAS/lib/unc.png',
+            found: at('nas/unc.png'),
+            usedBy: ['Material Unc'],
+            files: [at('nas/unc.png')],
           },
           {
             ...image,
@@ -198,8 +208,10 @@ describe('karst submit of a scene', { timeout: 60_000 }, () => {
         'karst: The scene needs what is not there. Nothing was uploaded.',
         `  image //../tex/gone.png (${at('film/tex/gone.png')}), used by Material Gone in ${scene}`,
         `  image //../tex/tile.<UDIM>.png (${at('film/tex/tile.1003.png')}), used by Material Tiled in ${scene}`,
+        `  image \\\\NAS/lib/unc.png, used by Material Unc in ${scene}`,
         `  image z:/Show/tex/win.png, used by Material Win in ${scene}`,
         `  library Z:/show/lib/lamp.blend, used by Object Bulb in ${scene}`,
+        "  --path-map '\\\\NAS\\lib=DIR' tells where \\\\NAS\\lib is on this machine.",
         "  --path-map 'z:\\Show=DIR' tells where z:\\Show is on this machine.",
         '  --allow-missing submits all the same, --no-scan without looking.',
         '',
@@ -207,9 +219,9 @@ describe('karst submit of a scene', { timeout: 60_000 }, () => {
     );
     expect(server.requests).toEqual([]);
 
-    const sent = await submit('--allow-missing', '--path-map', 'Z:\\show=mnt');
+    const sent = await submit('--allow-missing', ...maps);
     expect(sent.stderr).toContain('missing: image //../tex/gone.png');
-    expect(sent.stderr).toContain(`Named by the scene: 14 more inputs, in ${at('film/lib')}, `);
+    expect(sent.stderr).toContain(`Named by the scene: 15 more inputs, in ${at('film/lib')}, `);
     expect(sent.code).toBe(0);
     const name = path.basename(dir);
     const [post] = server.seen('POST', '/v1/jobs');
@@ -229,6 +241,7 @@ describe('karst submit of a scene', { timeout: 60_000 }, () => {
         'mnt/lib/bulb.png',
         'mnt/lib/lamp.blend',
         'mnt/tex/Win.png',
+        'nas/unc.png',
       ].map((place) => `${name}/${place}`),
     );
     expect(submission.locations).toEqual({
@@ -237,6 +250,7 @@ describe('karst submit of a scene', { timeout: 60_000 }, () => {
     });
     expect(submission.pathMapping).toEqual([
       { sourcePathFormat: 'POSIX', sourcePath: dir, location: name },
+      { sourcePathFormat: 'WINDOWS', sourcePath: '\\\\NAS/lib', location: `${name}/nas` },
       { sourcePathFormat: 'WINDOWS', sourcePath: 'z:/Show', location: `${name}/mnt` },
     ]);
 
@@ -244,16 +258,22 @@ describe('karst submit of a scene', { timeout: 60_000 }, () => {
     server.requests.length = 0;
     const program = ['-p', 'Blender=./a-program-of-the-nodes'];
     await writeFile(at('all.yaml'), 'render: {scene: scenes/shot.blend, folder: film}\n');
-    const whole = await runCli(
-      ['submit', 'all.yaml', '--allow-missing', '--path-map', 'Z:\\show=mnt', ...program],
-      { cwd: dir, env: server.env },
-    );
-    expect(whole.stderr).toContain('Named by the scene: 3 more inputs, in ');
+    const whole = await runCli(['submit', 'all.yaml', '--allow-missing', ...maps, ...program], {
+      cwd: dir,
+      env: server.env,
+    });
+    expect(whole.stderr).toContain('Named by the scene: 4 more inputs, in ');
     const [folder] = server.seen('POST', '/v1/jobs').map(({ body }) => JSON.parse(body.toString()));
     expect(folder.locations).toEqual({ Folder: 'film', OutputDir: 'frames' });
-    expect(folder.assets).toEqual(['mnt/lib/bulb.png', 'mnt/tex/Win.png', 'mnt/lib/lamp.blend']);
+    expect(folder.assets).toEqual([
+      'mnt/lib/bulb.png',
+      'nas/unc.png',
+      'mnt/tex/Win.png',
+      'mnt/lib/lamp.blend',
+    ]);
     expect(folder.pathMapping).toEqual([
       { sourcePathFormat: 'POSIX', sourcePath: at('film'), location: 'film' },
+      { sourcePathFormat: 'WINDOWS', sourcePath: '\\\\NAS/lib', location: 'nas' },
       { sourcePathFormat: 'WINDOWS', sourcePath: 'z:/Show', location: 'mnt' },
     ]);
 

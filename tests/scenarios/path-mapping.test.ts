@@ -36,15 +36,20 @@ it(
       KARST_URL: farm().urls[0] ?? '',
       KARST_API_KEY_FILE: join(farm().dir, 'admin.key'),
     };
-    for (const keepLoaded of [false, true]) {
-      const recipe = `render: {scene: shot.blend, frames: 1-2, keepLoaded: ${keepLoaded}}\n`;
-      await writeFile(join(dir, 'job/shot.yaml'), recipe);
-      const args = ['submit', 'job/shot.yaml', '--path-map', 'Z:\\show=mnt'];
-      const submitted = await runCli(args, { cwd: dir, env });
+    const render = async (recipe: string, ...flags: string[]) => {
+      await writeFile(join(dir, 'job/shot.yaml'), `render: {scene: shot.blend, ${recipe}}\n`);
+      const submitted = await runCli(['submit', 'job/shot.yaml', ...flags], { cwd: dir, env });
       expect(submitted.stderr).toContain('Uploaded');
       const jobId = jobIdSchema.parse(submitted.stdout.trim());
       const job = await farm().jobIn(jobId, ['succeeded', 'failed'], busyMs);
       expect(job.state).toBe('succeeded');
+      const log = await farm().fetch('GET', `/v1/jobs/${jobId}/steps/Render/tasks/0/log`);
+      return { jobId, missing: (await log.text()).match(/^Not on this node: .*$/gm) };
+    };
+    for (const keepLoaded of [false, true]) {
+      const recipe = `frames: 1-2, keepLoaded: ${keepLoaded}`;
+      const { jobId, missing } = await render(recipe, '--path-map', 'Z:\\show=mnt');
+      expect(missing).toBeNull();
       const outputs = await acceptedOutputs(farm(), jobId);
       expect(outputs.map(({ path }) => path).toSorted()).toEqual([
         'frames/shot_0001.png',
@@ -58,9 +63,12 @@ it(
           [0, 0, 255],
         ]);
       }
-      const log = await farm().fetch('GET', `/v1/jobs/${jobId}/steps/Render/tasks/0/log`);
-      expect(await log.text()).not.toContain('Not on this node');
     }
+    // The same scene alone: what it lacks is told where its picture is looked into.
+    expect((await render('frames: 1', '--no-scan')).missing).toEqual([
+      'Not on this node: Z:/show/lib/lower.blend (library lower.blend)',
+      'Not on this node: z:/Show/Tex/green.PNG (image Upper)',
+    ]);
   },
   busyMs,
 );

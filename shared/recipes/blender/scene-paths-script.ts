@@ -165,10 +165,15 @@ def is_windows(path):
     return re.match(r"[A-Za-z]:[\\/]|\\\\", path) is not None
 
 
+def is_essential(path):
+    """Whether it is of the assets that every Blender brings itself."""
+    return re.search(r"[\\/]datafiles[\\/]assets[\\/]", path) is not None
+
+
 def absolute(path, home):
     """The path without the // and .. it may begin with; home is the .blend file that has it."""
     # Saved on another system, "Z:\show" became relative to the .blend file.
-    strayed = re.fullmatch(r"//(?:\.\.[\\/])*([A-Za-z]:[\\/].*)", path)
+    strayed = re.fullmatch(r"//(?:\.\.[\\/])*([A-Za-z]:[\\/].*|\\\\.*)", path)
     if strayed is not None and os.sep == "/":
         return strayed.group(1)
     if is_windows(path) or (path.startswith("/") and not path.startswith("//")):
@@ -287,7 +292,7 @@ def move_libraries(rules):
     while True:
         for library in bpy.data.libraries:
             packed = library.packed_file is not None or getattr(library, "is_archive", False)
-            if library.filepath in seen or packed:
+            if library.filepath in seen or packed or is_essential(library.filepath):
                 continue
             reference = Reference("library", library, library, "filepath")
             # Blender tells the paths of nested ones from the scene on.
