@@ -67,23 +67,46 @@ async function fetchInto(
   const handle = await open(partial, constants.O_RDWR | constants.O_CREAT, 0o666);
   try {
     const sha256 = createHash('sha256');
-    if ((await handle.stat()).size > content.sizeBytes) await handle.truncate();
-    const resumedBytes = await hashPresent(handle, sha256, work);
+    const { size } = await handle.stat();
+    if (size > content.sizeBytes) await handle.truncate();
+    const isBegun = size > 0 && size <= content.sizeBytes;
+    const resumedBytes = isBegun ? await hashPresent(handle, sha256, work) : 0;
     let position = resumedBytes;
     if (position < content.sizeBytes || content.sizeBytes === 0) {
-      for await (const chunk of fetchPieces(link, position, work)) {
-        sha256.update(chunk);
-        for (let written = 0; written < chunk.length; ) {
-          const { bytesWritten } = await handle.write(chunk, written, undefined, position);
-          written += bytesWritten;
-          position += bytesWritten;
-        }
-        work.onBytes(chunk.length);
+      for await (const chunks of fetchPieces(link, position, work)) {
+        for (const chunk of chunks) sha256.update(chunk);
+        const bytes = chunks.reduce((sum, { length }) => sum + length, 0);
+        await writeAll(handle, chunks, position, bytes);
+        position += bytes;
+        work.onBytes(bytes);
       }
     }
     return { isWhole: sha256.digest('hex') === content.sha256, resumedBytes };
   } finally {
     await handle.close();
+  }
+}
+
+/** One write takes 1,024 buffers at most, and may take less than it was given. */
+const BUFFERS_MAX = 512;
+
+async function writeAll(
+  handle: FileHandle,
+  chunks: readonly Buffer[],
+  position: number,
+  bytes: number,
+): Promise<void> {
+  if (chunks.length <= BUFFERS_MAX) {
+    const { bytesWritten } = await handle.writev(chunks, position);
+    if (bytesWritten === bytes) return;
+  }
+  let at = position;
+  for (const chunk of chunks) {
+    for (let done = 0; done < chunk.length; ) {
+      const { bytesWritten } = await handle.write(chunk, done, undefined, at);
+      done += bytesWritten;
+      at += bytesWritten;
+    }
   }
 }
 

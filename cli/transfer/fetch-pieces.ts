@@ -5,7 +5,7 @@ import { CliError } from '../failure.ts';
 import { StorageRefusalError, storageRequest } from './storage-request.ts';
 
 /** What one request asks for. Also what stays in memory of a piece that waits for its turn. */
-export const PIECE_BYTES = 8 * 1024 * 1024;
+export const PIECE_BYTES = 4 * 1024 * 1024;
 
 /** A presigned link that can be renewed: links live for a while only, on a slow line not long enough. */
 export interface ObjectLink {
@@ -25,7 +25,7 @@ export interface FetchWork {
 }
 
 /**
- * The object's bytes from `start` on, in order. They are fetched piece by piece, several at a time,
+ * The object's bytes from `start` on, in order, as much at a time as came meanwhile. They are fetched piece by piece, several at a time,
  * the piece whose turn it is passed on as it arrives. A connection that breaks is taken up at the byte
  * where it broke. Throws StorageRefusalError, StorageUnreachableError, CliError.
  */
@@ -33,7 +33,7 @@ export async function* fetchPieces(
   link: ObjectLink,
   start: number,
   work: FetchWork,
-): AsyncGenerator<Buffer> {
+): AsyncGenerator<Buffer[]> {
   const over = new AbortController();
   const signal = AbortSignal.any([work.signal, over.signal]);
   const running: Piece[] = [];
@@ -60,7 +60,7 @@ export async function* fetchPieces(
 /** Bytes start..end-1, being fetched from the moment it is made. */
 class Piece {
   readonly ended: Promise<void>;
-  readonly #received: Buffer[] = [];
+  #received: Buffer[] = [];
   #isOver = false;
   #news = Promise.withResolvers<void>();
 
@@ -81,12 +81,16 @@ class Piece {
     this.ended.catch(() => undefined);
   }
 
-  async *chunks(): AsyncGenerator<Buffer> {
+  async *chunks(): AsyncGenerator<Buffer[]> {
     for (;;) {
-      for (let chunk = this.#received.shift(); chunk; chunk = this.#received.shift()) yield chunk;
-      if (this.#isOver) return this.ended;
-      await this.#news.promise;
-      this.#news = Promise.withResolvers();
+      const received = this.#received;
+      this.#received = [];
+      if (received.length > 0) yield received;
+      else if (this.#isOver) return this.ended;
+      else {
+        await this.#news.promise;
+        this.#news = Promise.withResolvers();
+      }
     }
   }
 }
