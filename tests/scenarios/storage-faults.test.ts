@@ -82,6 +82,8 @@ async function expectWhole(jobId: JobId, frames: readonly string[]) {
 }
 
 const slowDown: StorageFault = { kind: 'refuse', status: 503, code: 'SlowDown' };
+/** As a link is answered that has run out. */
+const expired: StorageFault = { kind: 'refuse', status: 403, code: 'AccessDenied' };
 const cutAnswer: StorageFault = { kind: 'cut answer', afterBytes: 100_000 };
 const internal: StorageFault = { kind: 'refuse', status: 500, code: 'InternalError' };
 
@@ -90,22 +92,22 @@ describe('a store that fails in passing', () => {
     const { cwd, karst, submit, frames } = await start();
     const lost: StorageFault = { kind: 'lose answer' };
     const turns = [
-      inTurn(upload, slowDown, { kind: 'cut request', afterBytes: 100_000 }, lost),
+      inTurn(upload, slowDown, expired, { kind: 'cut request', afterBytes: 100_000 }, lost),
       inTurn(
         inputDownload,
-        ...[slowDown, internal, cutAnswer],
+        ...[slowDown, expired, internal, cutAnswer],
         { kind: 'truncate', toBytes: 50_000 },
         { kind: 'throttle', pauseMs: 5 },
       ),
       inTurn(
         outputUpload,
-        ...[slowDown, lost],
+        ...[slowDown, expired, lost],
         { kind: 'cut request', afterBytes: 100_000 },
         { kind: 'delay', ms: 300 },
       ),
       // One more than the SDK repeats by itself.
       inTurn(copyToView, slowDown, slowDown, slowDown, internal, lost),
-      inTurn(outputDownload, cutAnswer, slowDown, { kind: 'truncate', toBytes: 50_000 }),
+      inTurn(outputDownload, cutAnswer, expired, slowDown, { kind: 'truncate', toBytes: 50_000 }),
     ];
     faults.rule = (request) => turns.map((turn) => turn(request)).find((fault) => fault);
     const jobId = await submit();
@@ -117,7 +119,7 @@ describe('a store that fails in passing', () => {
     expect(await downloadedFrames(path.join(cwd, 'results'))).toEqual(frames);
     expect(turns.map(({ left }) => left)).toEqual([[], [], [], [], []]);
 
-    const turn = inTurn(outputDownload, cutAnswer, slowDown, cutAnswer);
+    const turn = inTurn(outputDownload, cutAnswer, expired, slowDown, cutAnswer);
     faults.rule = turn;
     const zipped = await karst('download', jobId, '--zip', 'all.zip');
     expect(zipped.stderr).toMatch(/^Downloaded \S+ \SB to .*all\.zip\.$/m);
