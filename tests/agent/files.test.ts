@@ -103,6 +103,27 @@ describe('outputs', () => {
     expect(Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024).toBeLessThan(200);
   });
 
+  it.each([
+    [503, 'goes on at the part that failed', 1],
+    [403, 'gets new links, as the old ones have run out', 2],
+  ])('in parts: after %i the upload %s', async (status, _, linksAskedFor) => {
+    const orchestrator = await startOrchestrator();
+    await startAgent(orchestrator.url);
+    let refusals = 0;
+    orchestrator.storage.refuses = (key) =>
+      key.endsWith('/2') && refusals++ === 0 ? status : undefined;
+    const lease = orchestrator.lease(writing('head -c 140000000 /dev/zero > big'));
+    expect(await orchestrator.finished(lease)).toMatchObject([
+      { outcome: 'succeeded', outputs: [{ path: 'out/big', sizeBytes: 140_000_000 }] },
+    ]);
+    expect(orchestrator.object(lease, 0, 'output', 'out/big')?.length).toBe(140_000_000);
+    const asked = orchestrator.requests.filter((one) => /^POST .*\/uploads$/.test(one));
+    expect(asked).toHaveLength(linksAskedFor);
+    const puts = (part: number) =>
+      orchestrator.requests.filter((one) => one.endsWith(`%2F${part}`)).length;
+    expect([puts(0), puts(1), puts(2)]).toEqual([linksAskedFor, linksAskedFor, 2]);
+  });
+
   it('wait for a storage that is away', async () => {
     const orchestrator = await startOrchestrator();
     await startAgent(orchestrator.url);

@@ -1,6 +1,5 @@
 import { lstat } from 'node:fs/promises';
 import { type Clock, sleep } from '@karst/shared/clock.ts';
-import type { Upload } from '@karst/shared/protocol/files.ts';
 import type { LeaseId } from '@karst/shared/protocol/ids.ts';
 import type { Random } from '@karst/shared/random.ts';
 import { err, ok, type Result } from '@karst/shared/result.ts';
@@ -8,9 +7,10 @@ import { Backoff } from '../http/backoff.ts';
 import type { Connections } from '../http/exchange.ts';
 import type { OrchestratorClient } from '../http/orchestrator-client.ts';
 import { type GivenUp, persist } from '../http/persist.ts';
-import { putFile } from '../http/transfer.ts';
 import type { Failure } from '../session/failure.ts';
+import { FileUpload, type UploadFailure } from './file-upload.ts';
 import { hashFile } from './hash-file.ts';
+import { inParallel } from './in-parallel.ts';
 import type { CollectedFile } from './output-watch.ts';
 import { stampOf } from './scan-tree.ts';
 
@@ -31,7 +31,6 @@ interface UploadItem {
 
 const filesPerRequest = 500;
 const filesAtOnce = 4;
-const partsAtOnce = 3;
 /** Storage that stays away this long fails the task as the farm's fault. */
 const storageAwayMaxMs = 10 * 60_000;
 
@@ -78,25 +77,27 @@ export class Publisher {
     return ok({ logSizeBytes: stored?.sizeBytes ?? 0 });
   }
 
-  /** Asks for URLs and sends; what failed in passing is asked for anew, as URLs age. */
+  /** Asks for URLs and sends; what failed in passing goes on, by fresh URLs where they have aged. */
   async #uploadAll(task: number, items: UploadItem[]): Promise<Result<null, PublishFailure>> {
     const backoff = new Backoff(this.#random, 200);
     const deadlineMs = this.#clock.monotonicMs() + storageAwayMaxMs;
+    const begun = new Map<UploadItem, FileUpload>();
     let left = items;
     for (;;) {
-      const urls = await persist(() => this.#requestUploads(task, left), this.#random, this.#ended);
-      if (!urls.ok) return err(refused(urls.error));
+      const asked = await this.#begin(task, left, begun);
+      if (!asked.ok) return asked;
       const failures: string[] = [];
       const failed: UploadItem[] = [];
-      await inParallel(filesAtOnce, left, async (item, index) => {
-        const upload = urls.value.uploads[index];
+      await inParallel(filesAtOnce, left, async (item) => {
+        const upload = begun.get(item);
         const sent =
           upload === undefined
-            ? err('the orchestrator gave too few upload URLs')
+            ? err({ message: 'the orchestrator gave too few upload URLs', stale: true })
             : await this.#send(task, item, upload);
         if (sent.ok) return;
+        if (sent.error.stale) begun.delete(item);
         failed.push(item);
-        failures.push(sent.error);
+        failures.push(sent.error.message);
       });
       if (this.#ended.aborted) return err({ kind: 'aborted', message: 'the lease has ended' });
       const changed = await firstChanged(failed);
@@ -113,6 +114,23 @@ export class Publisher {
     }
   }
 
+  /** Gets URLs for those that have none (any more). */
+  async #begin(
+    task: number,
+    items: readonly UploadItem[],
+    begun: Map<UploadItem, FileUpload>,
+  ): Promise<Result<null, PublishFailure>> {
+    const fresh = items.filter((item) => !begun.has(item));
+    if (fresh.length === 0) return ok(null);
+    const urls = await persist(() => this.#requestUploads(task, fresh), this.#random, this.#ended);
+    if (!urls.ok) return err(refused(urls.error));
+    for (const [index, item] of fresh.entries()) {
+      const upload = urls.value.uploads[index];
+      if (upload !== undefined) begun.set(item, new FileUpload(item, upload));
+    }
+    return ok(null);
+  }
+
   #requestUploads(task: number, items: readonly UploadItem[]) {
     const files = items.map(({ kind, path, sha256, sizeBytes, partMd5 }) => ({
       task,
@@ -125,29 +143,19 @@ export class Publisher {
     return this.#client.createUploads(this.#leaseId, { files }, this.#ended);
   }
 
-  async #send(task: number, item: UploadItem, upload: Upload): Promise<Result<null, string>> {
-    const { localPath: path, sizeBytes } = item;
-    if (upload.kind === 'single') {
-      const range = { path, start: 0, end: sizeBytes };
-      const put = await putFile(this.#connections, upload.url, upload.headers, range, this.#ended);
-      return put.ok ? ok(null) : err(put.error.message);
-    }
-    const etags: string[] = [];
-    let failure: string | undefined;
-    await inParallel(partsAtOnce, upload.partUrls, async (url, index) => {
-      if (failure !== undefined) return;
-      const start = index * upload.partSizeBytes;
-      const range = { path, start, end: Math.min(start + upload.partSizeBytes, sizeBytes) };
-      const headers = { 'content-md5': item.partMd5?.[index] ?? '' };
-      const put = await putFile(this.#connections, url, headers, range, this.#ended);
-      if (put.ok) etags[index] = put.value.etag;
-      else failure = put.error.message;
-    });
-    if (failure !== undefined) return err(failure);
-    const { kind } = item;
-    const body = { task, kind, path: item.path, uploadId: upload.uploadId, etags };
-    const done = await this.#client.completeUpload(this.#leaseId, body, this.#ended);
-    return done.ok ? ok(null) : err(done.error.message);
+  #send(
+    task: number,
+    { kind, path }: UploadItem,
+    upload: FileUpload,
+  ): Promise<Result<null, UploadFailure>> {
+    const complete = async (uploadId: string, etags: string[]) => {
+      const body = { task, kind, path, uploadId, etags };
+      const done = await this.#client.completeUpload(this.#leaseId, body, this.#ended);
+      if (done.ok) return ok(null);
+      const stale = done.error.kind === 'problem' && !done.error.retryable;
+      return err({ message: done.error.message, stale });
+    };
+    return upload.send(this.#connections, complete, this.#ended);
   }
 }
 
@@ -165,21 +173,4 @@ async function firstChanged(items: readonly UploadItem[]): Promise<string | unde
     if (now !== stamp) return path;
   }
   return undefined;
-}
-
-/** Works through `items`, at most `width` at once. */
-async function inParallel<T>(
-  width: number,
-  items: readonly T[],
-  work: (item: T, index: number) => Promise<void>,
-): Promise<void> {
-  let next = 0;
-  const lane = async () => {
-    while (next < items.length) {
-      const index = next++;
-      const item = items[index];
-      if (item !== undefined) await work(item, index);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane));
 }

@@ -11,6 +11,8 @@ export class TestStorage {
   readonly objects = new Map<string, Buffer>();
   /** Answers this status to uploads, while set. */
   status: number | undefined;
+  /** The status that uploads of certain objects are answered with; undefined: they are taken. */
+  refuses: (key: string) => number | undefined = () => undefined;
   /** Answers to downloads stand still behind so many bytes, while set. */
   sendsAtMost: number | undefined;
   /** How many do, and are still listened to. */
@@ -51,6 +53,7 @@ export class TestStorage {
 
   answer(request: IncomingMessage, response: ServerResponse, key: string, body: Buffer): void {
     const md5 = request.headers['content-md5'];
+    const refused = request.method === 'PUT' ? (this.status ?? this.refuses(key)) : undefined;
     if (request.method === 'GET') {
       const content = this.objects.get(key);
       response.statusCode = content === undefined ? 404 : 200;
@@ -64,8 +67,8 @@ export class TestStorage {
         });
         response.write(content.subarray(0, this.sendsAtMost));
       }
-    } else if (this.status !== undefined) {
-      response.statusCode = this.status;
+    } else if (refused !== undefined) {
+      response.statusCode = refused;
       response.end('<Error><Code>SlowDown</Code><Message>later</Message></Error>');
     } else if (md5 !== undefined && md5 !== createHash('md5').update(body).digest('base64')) {
       response.statusCode = 400;
