@@ -37,6 +37,9 @@ export interface StorageRequest {
 
 const PASSING_STATUSES: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
 
+/** S3 answers 400 where a body came too slowly for it. */
+const PASSING_CODES: ReadonlySet<string> = new Set(['RequestTimeout']);
+
 /** One presigned request, repeated while its failure can pass; `use` reads the answer within a try. */
 export async function storageRequest<T>(
   request: StorageRequest,
@@ -79,7 +82,8 @@ export async function storageRequest<T>(
 
 const isPassing = (error: unknown): boolean =>
   error instanceof NetworkError ||
-  (error instanceof StorageRefusalError && PASSING_STATUSES.has(error.status));
+  (error instanceof StorageRefusalError &&
+    (PASSING_STATUSES.has(error.status) || PASSING_CODES.has(error.code)));
 
 /** S3 errors are small XML documents: `<Error><Code>BadDigest</Code><Message>…</Message>…`. */
 function s3Error(text: string): { code: string; message: string } {

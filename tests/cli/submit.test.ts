@@ -296,7 +296,10 @@ describe('an upload that goes wrong', () => {
     const place = `PUT /storage/${sha}`;
     server.answers.set(place, (_, busy) => {
       server.answers.set(place, (_again, broken) => {
-        server.answers.delete(place);
+        server.answers.set(place, (_third, slow) => {
+          server.answers.delete(place);
+          sendS3Error(slow, 400, 'RequestTimeout', '');
+        });
         broken.destroy();
       });
       sendS3Error(busy, 503, 'SlowDown', '');
