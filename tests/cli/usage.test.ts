@@ -37,6 +37,7 @@ describe('the command line', () => {
       ['share', 'set'],
       ['limit', 'set'],
       ['pool', 'set'],
+      ['storage', 'set'],
     ]);
     const commands = names.filter((name) => name !== 'help');
     const lines = commands.map((name) =>
