@@ -5,12 +5,21 @@ import { jobIdSchema } from '@karst/shared/protocol/ids.ts';
 import { routes } from '@karst/shared/protocol/routes.ts';
 import { expect, it } from 'vitest';
 import { runCli, testDir } from '../cli/support/run-cli.ts';
+import { eventually } from '../support/eventually.ts';
 import { startSeaweedFs } from '../support/seaweedfs.ts';
+import { StorageFaults } from '../support/storage-faults.ts';
 import { farmForFile } from './support/farm-for-file.ts';
 import { published } from './support/job-state.ts';
 import { StudioView } from './support/studio-view.ts';
 
-const farm = farmForFile({ storage: startSeaweedFs });
+let faults: StorageFaults;
+const farm = farmForFile({
+  storage: async () => {
+    const storage = await StorageFaults.before(await startSeaweedFs());
+    faults = storage.faults;
+    return storage;
+  },
+});
 
 const LARGE_BYTES = 65 * 1024 * 1024;
 const parameter = (name: string, dataFlow: 'IN' | 'OUT') => ({
@@ -82,4 +91,23 @@ it('inputs, outputs large and small, the studio’s view, a download that follow
     ...[1, 2, 3].map((n) => `Render/out/frame ${n}+é.txt`),
     'Render/out/large.bin',
   ]);
+
+  // A zip is made no faster than the client takes it, and ends whole when it goes on.
+  const passedBefore = faults.passedBytes;
+  const { body } = await farm().fetch('GET', `/v1/jobs/${job.id}/outputs.zip`);
+  const reader = body?.getReader();
+  let readBytes = (await reader?.read())?.value?.length ?? 0;
+  let passed = -1;
+  let looksAlike = 0;
+  await eventually('storage is read no further', () => {
+    const before = passed;
+    passed = faults.passedBytes - passedBefore;
+    looksAlike = passed === before ? looksAlike + 1 : 0;
+    return looksAlike === 20;
+  });
+  expect(passed).toBeLessThan(LARGE_BYTES / 2);
+  for (let next = await reader?.read(); next?.value; next = await reader?.read()) {
+    readBytes += next.value.length;
+  }
+  expect(readBytes).toBeGreaterThan(LARGE_BYTES);
 });

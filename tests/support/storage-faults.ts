@@ -40,6 +40,8 @@ export class StorageFaults {
   /** Of every request that came, whatever became of it. */
   readonly seen: SeenStorageRequest[] = [];
   rule: FaultRule = () => undefined;
+  /** Of answers' bodies, passed on so far. */
+  passedBytes = 0;
   readonly #target: URL;
   readonly #server: http.Server;
   readonly #agent = new http.Agent({ keepAlive: true });
@@ -148,9 +150,11 @@ export class StorageFaults {
     const endBytes = fault?.kind === 'cut answer' ? fault.afterBytes : (toBytes ?? Infinity);
     let sent = 0;
     for await (const chunk of answer) {
-      for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
-        const piece: Buffer = chunk.subarray(at, at + PIECE_BYTES).subarray(0, endBytes - sent);
+      const pieceBytes = fault?.kind === 'throttle' ? PIECE_BYTES : chunk.length;
+      for (let at = 0; at < chunk.length; at += pieceBytes) {
+        const piece: Buffer = chunk.subarray(at, at + pieceBytes).subarray(0, endBytes - sent);
         sent += piece.length;
+        this.passedBytes += piece.length;
         if (!response.write(piece)) await drained(response);
         if (fault?.kind === 'throttle') await pause(fault.pauseMs);
         if (sent >= endBytes) break;

@@ -15,6 +15,8 @@ import { type ChosenOutputs, chosenOutputs } from './outputs.ts';
 /** What is kept of each file until the end makes some 30 MB of so many. */
 const FILES_MAX = 200_000;
 const PAGE_FILES = 500;
+/** A slow client holds its connections to storage for hours; the rest of the 50 are for all else. */
+const ZIPS_MAX = 6;
 /** Objects opened before their turn, so that small ones do not cost a round trip each. */
 const OPENED_AHEAD = 4;
 
@@ -27,10 +29,18 @@ export interface OutputsZipParts {
 }
 
 export function outputsZipHandlers(parts: OutputsZipParts): Pick<Handlers, 'zipOutputs'> {
+  let running = 0;
   return {
     async zipOutputs({ params, query }, { principal, response, signal }) {
       const chosen = await chosenOutputs(parts.jobs, principal.studio, params.jobId, query.step);
       if (chosen.job.outputs.accepted > FILES_MAX) await checkCount(parts.outputs, chosen);
+      if (running >= ZIPS_MAX) {
+        throw new ProblemError(
+          'store_unavailable',
+          `This replica makes ${ZIPS_MAX} zips already: try again later, or use karst download.`,
+        );
+      }
+      running++;
       const pieces = zipArchive(sources(parts, chosen, signal), parts.clock.nowMs());
       try {
         // Until there is a byte of the first file, what goes wrong can still be told.
@@ -53,6 +63,7 @@ export function outputsZipHandlers(parts: OutputsZipParts): Pick<Handlers, 'zipO
         response.destroy();
         throw error;
       } finally {
+        running--;
         await pieces.return(undefined);
       }
     },
