@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -53,12 +53,15 @@ async function listen(
   args: readonly string[],
   signal: AbortSignal,
 ): Promise<ScannedScene[]> {
+  signal.throwIfAborted();
   const child = spawn(
     program,
     [...blenderOptions, '--python-exit-code', '1', '--python', ...args],
     {
       env: { ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      // A group of its own: what is called blender may be a script that starts it.
+      detached: process.platform !== 'win32',
     },
   );
   const over = new AbortController();
@@ -70,7 +73,7 @@ async function listen(
   const problems: string[] = [];
   const hear = (line: string) => {
     if (!line.startsWith(REPORT_MARK)) {
-      lastWords.push(line);
+      if (line.trim() !== '') lastWords.push(line);
       if (lastWords.length > LAST_WORDS) lastWords.shift();
       return;
     }
@@ -79,7 +82,7 @@ async function listen(
     else scanned.push(report);
   };
   for (const stream of [child.stdout, child.stderr]) createInterface(stream).on('line', hear);
-  const stop = () => child.kill('SIGKILL');
+  const stop = () => killGroup(child);
   signal.addEventListener('abort', stop, { once: true });
   let late = false;
   const timer = sleep(timeoutMs, over.signal).then(
@@ -107,6 +110,18 @@ async function listen(
     over.abort();
     signal.removeEventListener('abort', stop);
     await timer;
+  }
+}
+
+function killGroup(child: ChildProcess): void {
+  if (process.platform === 'win32' || child.pid === undefined) {
+    child.kill('SIGKILL');
+    return;
+  }
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // ESRCH: it has ended.
   }
 }
 

@@ -85,5 +85,6 @@ for scene in request["scenes"]:
     problem = open_scene(scene)
     told = dict(problem=problem) if problem else dict(files=scan(request["rules"]))
     line = json.dumps(dict(told, scene=scene, blender=bpy.app.version_string))
-    print("${REPORT_MARK}" + line, flush=True)
+    # Blender may have left a line open.
+    print("\n${REPORT_MARK}" + line, flush=True)
 `;

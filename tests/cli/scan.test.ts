@@ -1,29 +1,34 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureSystemPackages } from '../../scripts/system-packages.ts';
+import { isAlive } from '../scenarios/support/processes.ts';
+import { eventually } from '../support/eventually.ts';
 import { templateWith, writeBundle } from './support/bundle.ts';
 import { FixtureServer } from './support/fixture-server.ts';
-import { runCli, testDir } from './support/run-cli.ts';
+import { runCli, startCli, testDir } from './support/run-cli.ts';
 import { makeFilm } from './support/scenes.ts';
 
-beforeAll(() => ensureSystemPackages(['blender']), 600_000);
+let dir: string;
+let scene: string;
+
+beforeAll(async () => {
+  await ensureSystemPackages(['blender']);
+  dir = await mkdtemp(path.join(await realpath(tmpdir()), 'karst-scan-'));
+  scene = await makeFilm(dir);
+}, 600_000);
+
+afterAll(() => rm(dir, { recursive: true, force: true }));
 
 /** Where this machine has what the film's scene finds on another. */
 const maps = ['--path-map', 'Z:\\show=mnt', '--path-map', '\\\\nas\\Lib=nas'];
 
-/** A film in a directory of the test's own, and what Blender and the file system say of it. */
-async function start() {
-  const dir = await testDir();
-  const scene = await makeFilm(dir);
-  const at = (...names: string[]) => path.join(dir, ...names);
-  const karst = (...args: string[]) => runCli(args, { cwd: dir });
-  return { dir, scene, at, karst };
-}
+const at = (...names: string[]) => path.join(dir, ...names);
+const karst = (...args: string[]) => runCli(args, { cwd: dir });
 
 describe('karst scan', { timeout: 60_000 }, () => {
   it('lists all that a scene and its libraries need, and what of it is missing', async () => {
-    const { scene, at, karst } = await start();
     const found = await karst('scan', scene, ...maps, '-o', 'json');
     expect(found.stderr).toBe('');
     expect(found.code).toBe(1);
@@ -162,40 +167,69 @@ describe('karst scan', { timeout: 60_000 }, () => {
     ]);
   });
 
+  it('is for people, too: a table, or the names of what is missing', async () => {
+    const table = await karst('scan', scene, ...maps);
+    expect(table.code).toBe(1);
+    expect(table.stdout).toMatch(/^KIND +STATE +FILES +MISSING +PATH +USED BY\nimage +present +3 /);
+    expect(table.stdout).toMatch(
+      /^image +missing +0 +1 +\/\/\.\.\/tex\/gone\.png +Material Gone$/m,
+    );
+    expect(table.stderr).toBe(`${scene} names 14 things outside it; 2 missing.\n`);
+    const names = await karst('scan', scene, ...maps, '-o', 'name');
+    expect(names.stdout).toBe(`${at('film/tex/gone.png')}\n${at('film/tex/tile.1003.png')}\n`);
+    const whole = await karst('scan', at('film/lib/chair.blend'));
+    expect(whole.code).toBe(0);
+    expect(whole.stderr).toContain('chair.blend names 3 things outside it; all are there.');
+  });
+
   it('says plainly what it can’t read, and that there is no Blender', async () => {
-    const dir = await testDir();
-    await writeFile(path.join(dir, 'a.blend'), 'no scene');
-    const karst = (...args: string[]) => runCli(['scan', ...args], { cwd: dir });
-    const bad = await karst('a.blend');
+    const own = await testDir();
+    await writeFile(path.join(own, 'a.blend'), 'no scene');
+    const scan = (...args: string[]) => runCli(['scan', ...args], { cwd: own });
+    const bad = await scan('a.blend');
     expect(bad.code).toBe(1);
     expect(bad.stderr).toMatch(
       /^karst: Blender could not open every scene\.\n {2}.*a\.blend: .*not/,
     );
-    const none = await karst('a.blend', '--blender', path.join(dir, 'blender-9'));
+    const none = await scan('a.blend', '--blender', path.join(own, 'blender-9'));
     expect(none.code).toBe(1);
     expect(none.stderr).toBe(
-      `karst: There is no ${path.join(dir, 'blender-9')} on this machine.\n`,
+      `karst: There is no ${path.join(own, 'blender-9')} on this machine.\n`,
     );
-    expect((await karst('b.blend')).stderr).toContain('b.blend is no file.');
-    expect((await karst('a.blend', '--path-map', 'show=.')).stderr).toContain('absolute source');
-    expect((await karst('a.blend', '--path-map', 'Z:\\=gone')).stderr).toContain('no directory');
+    expect((await scan('b.blend')).stderr).toContain('b.blend is no file.');
+    expect((await scan('a.blend', '--path-map', 'show=.')).stderr).toContain('absolute source');
+    expect((await scan('a.blend', '--path-map', 'Z:\\=gone')).stderr).toContain('no directory');
 
-    const program = path.join(dir, 'crashes');
+    const program = path.join(own, 'crashes');
     await writeFile(program, '#!/bin/sh\necho last words\nkill -SEGV $$\n', { mode: 0o700 });
-    const crashed = await karst('a.blend', '--blender', program);
+    const crashed = await scan('a.blend', '--blender', program);
     expect(crashed.code).toBe(1);
     expect(crashed.stderr).toMatch(
       /ended \(SIGSEGV\) before .*a\.blend needs\.\n {2}last words\n$/,
     );
-    await writeFile(program, '#!/bin/sh\nexec sleep 60\n', { mode: 0o700 });
-    const late = await karst('a.blend', '--blender', program, '--scan-timeout', '200ms');
-    expect(late.stderr).toMatch(/did not tell what .*a\.blend needs within 0\.2 s/);
+    // A script that starts it, as many are installed.
+    await writeFile(program, '#!/bin/sh\nsleep 60 & echo $! > pid\nwait\n', { mode: 0o700 });
+    const isGone = async () => {
+      const pid = Number(await readFile(path.join(own, 'pid'), 'utf8'));
+      await eventually('its end', () => !isAlive(pid));
+    };
+    const late = await scan('a.blend', '--blender', program, '--scan-timeout', '2s');
+    expect(late.stderr).toMatch(/did not tell what .*a\.blend needs within 2 s/);
+    await isGone();
+    await rm(path.join(own, 'pid'));
+    const waiting = startCli(['scan', 'a.blend', '--blender', program], { cwd: own });
+    await eventually(
+      'a Blender',
+      async () => (await readFile(path.join(own, 'pid'), 'utf8')) !== '',
+    );
+    waiting.signal('SIGINT');
+    expect((await waiting.result()).code).toBe(130);
+    await isGone();
   });
 });
 
 describe('karst submit of a scene', { timeout: 60_000 }, () => {
   it('refuses with all that is missing before a byte travels; else brings what the scene needs', async () => {
-    const { dir, scene, at } = await start();
     const server = await FixtureServer.start();
     await writeFile(at('film/scenes/shot.yaml'), 'render: {scene: shot.blend}\n');
     const submit = (...args: string[]) =>
@@ -299,7 +333,6 @@ describe('karst submit of a scene', { timeout: 60_000 }, () => {
   });
 
   it('looks through the scenes of any other job where it is asked to; outputs stand where they did', async () => {
-    const { dir, at } = await start();
     const server = await FixtureServer.start();
     const parameters = [
       { name: 'Scene', objectType: 'FILE' as const, dataFlow: 'IN' as const },

@@ -104,12 +104,19 @@ save("film/scenes/shot.blend")
 `;
 
 /**
- * A picture of a plane that fills the frame; its texture is on drive Z: of another machine, as is a
- * library with the plane of the lower half.
+ * Two planes that fill the frame: the texture of the upper one is on drive Z: of another machine, as
+ * is the library with the lower one, and the library there with its material.
  */
 const windows = `${begin}
+start("mnt/lib/blue.blend")
+texture("Blue", picture((0.0, 0.0, 1.0), "mnt/tex/blue.png"), "//../tex/blue.png").use_fake_user = True
+save("mnt/lib/blue.blend")
+
 start("mnt/lib/lower.blend")
-lower = plane("Lower", texture("Lower", picture((0.0, 0.0, 1.0), "mnt/lib/blue.png"), "//blue.png"))
+with bpy.data.libraries.load(at("mnt/lib/blue.blend"), link=True) as (_, wanted):
+    wanted.materials = ["Blue"]
+bpy.data.libraries["blue.blend"].filepath = "Z:\\\\show\\\\lib\\\\blue.blend"
+lower = plane("Lower", wanted.materials[0])
 lower.location, lower.scale = (0, -0.5, 0), (1, 0.5, 1)
 save("mnt/lib/lower.blend")
 
