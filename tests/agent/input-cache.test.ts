@@ -15,7 +15,7 @@ const mebibyte = 1024 * 1024;
 
 it('an agent killed in the middle of a download leaves nothing that counts', async () => {
   const orchestrator = await startOrchestrator();
-  const content = randomBytes(20 * mebibyte);
+  const content = randomBytes(40 * mebibyte);
   const asset = orchestrator.asset(content);
   const { storage } = orchestrator;
   storage.sendsAtMost = 5 * mebibyte;
@@ -45,7 +45,7 @@ it('fetches ahead what is likely next, until it no longer is', async () => {
   const orchestrator = await startOrchestrator();
   const agent = await startAgent(orchestrator.url);
   const { storage } = orchestrator;
-  const large = orchestrator.asset(randomBytes(20 * mebibyte));
+  const large = orchestrator.asset(randomBytes(40 * mebibyte));
   const small = orchestrator.asset(randomBytes(1000));
   const cached = ({ sha256 }: { sha256: string }) =>
     existsSync(join(agent.dir, 'cache', sha256.slice(0, 2), sha256)) || undefined;

@@ -34,21 +34,19 @@ it('takes an empty file', async () => {
 
 it('fetches a large file in pieces, and goes on where it broke off', async () => {
   const cache = await bench.open();
-  const content = randomBytes(40 * mebibyte);
+  const pieceBytes = 32 * mebibyte;
+  const content = randomBytes(60 * mebibyte);
   const input = await bench.input(content);
-  bench.proxy.cutAfterBytes = 25 * mebibyte;
-  const broken = await cache.use(input, never, (path) => readFile(path));
+  bench.proxy.cutAfterBytes = 40 * mebibyte;
+  const broken = await cache.use(input, never, (path) => stat(path));
   expect(broken).toMatchObject({ ok: false, error: { passing: true } });
-  const before = bench.proxy.bytes;
-  expect(before).toBeGreaterThan(8 * mebibyte);
+  expect(bench.proxy.bytes).toBeGreaterThan(20 * mebibyte);
   expect((await contentOf(cache, input)).equals(content)).toBe(true);
-  // What the proxy had sent and nobody had read when the connections ended comes twice.
-  expect(bench.proxy.bytes).toBeLessThan(content.length + 12 * mebibyte);
-  expect(bench.proxy.asked.slice(0, 3).map(({ range }) => range)).toEqual([
-    `bytes=0-${16 * mebibyte - 1}`,
-    `bytes=${16 * mebibyte}-${32 * mebibyte - 1}`,
-    `bytes=${32 * mebibyte}-${40 * mebibyte - 1}`,
-  ]);
+  const ranges = bench.proxy.asked.map(({ range }) => range);
+  const firsts = [`bytes=0-${pieceBytes - 1}`, `bytes=${pieceBytes}-${content.length - 1}`];
+  expect(ranges.slice(0, 2)).toEqual(firsts);
+  // At least one piece had begun, and goes on behind what it has.
+  expect(ranges.slice(2).filter((range) => !firsts.includes(range ?? ''))).not.toEqual([]);
 });
 
 it('goes on where a file in one piece broke off', async () => {
@@ -66,10 +64,10 @@ it('goes on where a file in one piece broke off', async () => {
 
 it('takes no other content for the announced one, in one piece or in many', async () => {
   const cache = await bench.open();
-  for (const size of [100, 2 * mebibyte, 20 * mebibyte]) {
+  for (const size of [100, 2 * mebibyte, 40 * mebibyte]) {
     const right = await bench.input(randomBytes(size));
     const other = await bench.input(randomBytes(size));
-    const shorter = await bench.input(randomBytes(size - 1));
+    const shorter = await bench.input(randomBytes(Math.min(size - 1, 3 * mebibyte)));
     for (const { url } of [other, shorter]) {
       const used = await cache.use({ ...right, url }, never, (path) => readFile(path));
       expect(used).toMatchObject({ ok: false, error: { passing: false } });

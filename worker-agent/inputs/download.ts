@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { err, ok, type Result } from '@karst/shared/result.ts';
 import type { Connections } from '../http/exchange.ts';
 import type { InputDownload } from '../http/orchestrator-client.ts';
+import { passedBuffers } from '../http/passing-buffers.ts';
 import { openDownload } from '../http/transfer.ts';
 import { FetchError, type FetchFailure, fetchFailure } from './fetch-failure.ts';
 import type { FileHasher, HashInProgress } from './file-hasher.ts';
@@ -13,10 +14,10 @@ const mebibyte = 1024 * 1024;
 /** Up to this size a file is read whole, hashed and written in one go. */
 const wholeBytesMax = mebibyte;
 /** Larger files come in pieces of this size, several at once: one connection rarely fills a line. */
-const pieceBytes = 16 * mebibyte;
-const piecesAtOnce = 8;
+const pieceBytes = 32 * mebibyte;
+const piecesAtOnce = 4;
 /** Gathered before it is written: a write for each packet would cost more than the download. */
-const writeBytes = mebibyte;
+const writeBytes = mebibyte / 2;
 
 export interface DownloadParts {
   connections: Connections;
@@ -111,6 +112,7 @@ export class Download {
       const content = Buffer.concat(chunks, length);
       this.#check(hashWhole('sha256', content, 'hex'), length);
       await writeFile(this.path, content, { mode: 0o644 });
+      passedBuffers(length);
     } finally {
       leave();
     }
@@ -204,6 +206,7 @@ export class Download {
       for (const chunk of chunks) this.#hash.update(chunk);
     }
     piece.have += length;
+    passedBuffers(length);
     if (!isOnly) this.#follow();
   }
 

@@ -59,8 +59,9 @@ export class StorageProxy {
           return;
         }
         asked.bytes += chunk.length;
-        outgoing.write(chunk);
+        if (!outgoing.write(chunk)) answer.pause();
       });
+      outgoing.on('drain', () => answer.resume());
       answer.on('end', () => outgoing.end());
     });
     onward.on('error', () => outgoing.destroy());
