@@ -2,7 +2,14 @@ import { fileURLToPath } from 'node:url';
 import { findProgram, outputTail, runCommand } from './run-command.ts';
 
 /** What the project may need from the system, by our name for it. */
-export type SystemNeed = 'redis' | 'blender' | 'ffmpeg' | 'povray' | 'python-venv' | 'chromium';
+export type SystemNeed =
+  | 'redis'
+  | 'blender'
+  | 'ffmpeg'
+  | 'povray'
+  | 'oiiotool'
+  | 'python-venv'
+  | 'chromium';
 
 type Manager = 'apt-get' | 'dnf' | 'apk' | 'brew';
 
@@ -35,6 +42,15 @@ const NEEDS: Record<SystemNeed, Need> = {
   povray: {
     programs: ['povray'],
     packages: { 'apt-get': 'povray', dnf: 'povray', apk: 'povray', brew: 'povray' },
+  },
+  oiiotool: {
+    programs: ['oiiotool'],
+    packages: {
+      'apt-get': 'openimageio-tools',
+      dnf: 'OpenImageIO-utils',
+      apk: 'openimageio-tools',
+      brew: 'openimageio',
+    },
   },
   'python-venv': {
     programs: ['python3'],

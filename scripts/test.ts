@@ -77,7 +77,7 @@ async function runVitest(args: readonly string[], env: NodeJS.ProcessEnv) {
 
 async function main(args: readonly string[]): Promise<number> {
   const pytorchBinDir = await setUpOrExit(async () => {
-    await ensureSystemPackages(['redis', 'blender', 'ffmpeg', 'povray']);
+    await ensureSystemPackages(['redis', 'blender', 'ffmpeg', 'povray', 'oiiotool']);
     await ensureSeaweedFs();
     return ensurePyTorch();
   });

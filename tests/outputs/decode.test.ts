@@ -1,7 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findProgram } from '../../scripts/run-command.ts';
 import { checkPixels } from '../../worker-agent/outputs/decode/decode-full.ts';
 import { checkHeader } from '../../worker-agent/outputs/decode/decode-header.ts';
 import { mediaForFile } from './support/media-files.ts';
@@ -15,8 +16,8 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-const never = new AbortController().signal;
-const searchPath = process.env.PATH ?? '';
+const ended = new AbortController().signal;
+const here = { searchPath: process.env.PATH ?? '', ended };
 
 /** What is said of a file with these bytes under this name. */
 async function said(name: string, bytes: Uint8Array): Promise<string | undefined> {
@@ -26,7 +27,11 @@ async function said(name: string, bytes: Uint8Array): Promise<string | undefined
 }
 const bytesOf = (name: string) => readFile(path.join(media(), name));
 
-const formats = ['a.png', 'a.jpg', 'a.exr', 'a.tif', 'a.webp', 'a.mp4', 'a.mov'];
+const formats = [
+  ...['a.png', 'a.jpg', 'a.exr', 'a.tif', 'a.webp', 'a.mp4', 'a.mov'],
+  ...['none.exr', 'zip.exr', 'piz.exr', 'dwaa.exr', 'tiles.exr', 'mipmap.exr', 'parts.exr'],
+  ...['float.tif', 'tiles.tif'],
+];
 
 describe('by header', () => {
   it.each(formats)('%s is whole as ffmpeg wrote it', async (name) => {
@@ -129,9 +134,9 @@ describe('by header', () => {
   });
 });
 
-describe('in full, by ffmpeg', () => {
+describe('in full', () => {
   it.each(formats)('%s decodes', async (name) => {
-    expect(await checkPixels(path.join(media(), name), searchPath, never)).toBeUndefined();
+    expect(await checkPixels(path.join(media(), name), here)).toBeUndefined();
   });
 
   it('finds garbled pixels in a film whose boxes are whole', async () => {
@@ -141,19 +146,50 @@ describe('in full, by ffmpeg', () => {
     const file = path.join(dir, 'bad.mp4');
     await writeFile(file, mp4);
     expect(await checkHeader(file)).toBeUndefined();
-    const words = await checkPixels(file, searchPath, never);
+    const words = await checkPixels(file, here);
     expect(words).toMatch(/^can't be decoded: /);
     expect(words).not.toContain('0x');
   });
 
+  it('finds garbled pixels in an EXR whose table is whole', async () => {
+    const exr = Buffer.from(await bytesOf('zip.exr'));
+    exr.fill(0x55, exr.length - 200, exr.length - 150);
+    const file = path.join(dir, 'bad %d #.exr');
+    await writeFile(file, exr);
+    expect(await checkHeader(file)).toBeUndefined();
+    expect(await checkPixels(file, here)).toMatch(/^can't be decoded: /);
+    expect(await checkPixels(file, await onlyFfmpeg())).toMatch(/^can't be decoded: /);
+  });
+
+  it('of a TIFF that ffmpeg does not know says nothing against the file', async () => {
+    const file = path.join(media(), 'float.tif');
+    expect(await checkPixels(file, here)).toBeUndefined();
+    await expect(checkPixels(file, await onlyFfmpeg())).rejects.toThrow(/oiiotool would read more/);
+  });
+
+  it('ends with the lease', async () => {
+    const gone = new AbortController();
+    const decoding = checkPixels(path.join(media(), 'a.mp4'), { ...here, ended: gone.signal });
+    gone.abort();
+    await expect(decoding).rejects.toThrow(/abort/i);
+  });
+
   it('is the node’s matter where there is no ffmpeg', async () => {
     const file = path.join(media(), 'a.png');
-    await expect(checkPixels(file, '/nonexistent', never)).rejects.toThrow(/no ffmpeg/);
-    expect(await checkPixels(path.join(dir, 'a.safetensors'), '/nonexistent', never)).toBe(
-      undefined,
-    );
+    const nowhere = { searchPath: '/nonexistent', ended };
+    await expect(checkPixels(file, nowhere)).rejects.toThrow(/no ffmpeg/);
+    expect(await checkPixels(path.join(dir, 'a.safetensors'), nowhere)).toBe(undefined);
   });
 });
+
+/** A node with ffmpeg and no oiiotool. */
+async function onlyFfmpeg() {
+  const tools = path.join(dir, 'tools');
+  const ffmpeg = findProgram('ffmpeg', process.env) ?? '';
+  await mkdir(tools, { recursive: true });
+  await symlink(ffmpeg, path.join(tools, 'ffmpeg')).catch(() => undefined);
+  return { searchPath: tools, ended };
+}
 
 /** Where the table of an EXR with one part begins. */
 function headerEnd(exr: Buffer): number {

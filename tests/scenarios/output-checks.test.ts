@@ -130,3 +130,15 @@ it('two tasks that write one file: the second fails at once, and names the first
   const view = await new StudioView(farm().storage).outputs(job.id);
   expect(view).toEqual({ 'Render/frames/own': '2\n', 'Render/frames/same': `${won + 1}\n` });
 });
+
+it('a task with many files has each of them looked for in storage, and published', async () => {
+  await farm().startAgent();
+  const script =
+    'if [ $1 = 1 ]; then for n in $(seq 20); do echo $n > "$2/ü $n.txt"; done; else echo > $2/$1; fi';
+  const job = await farm().submit(template(script));
+  expect((await farm().jobIn(job.id, ['failed', 'succeeded'])).state).toBe('succeeded');
+  await published(farm(), job.id);
+  const view = await new StudioView(farm().storage).outputs(job.id);
+  expect(Object.keys(view)).toHaveLength(22);
+  expect(view['Render/frames/ü 7.txt']).toBe('7\n');
+});

@@ -3,7 +3,7 @@ import { matchesPattern, onlyPath, type PathPattern } from '@karst/shared/output
 import type { TaskCheck, Wanted } from '@karst/shared/outputs/task-checks.ts';
 import { err, ok, type Result } from '@karst/shared/result.ts';
 import type { Failure } from '../session/failure.ts';
-import { checkPixels, NoDecoderError } from './decode/decode-full.ts';
+import { checkPixels, type DecodeOptions, NoDecoderError } from './decode/decode-full.ts';
 import { checkHeader } from './decode/decode-header.ts';
 
 /** A regular file below the output locations, by its place in the job's file tree. */
@@ -12,12 +12,7 @@ export interface WrittenFile {
   sizeBytes: number;
 }
 
-export interface VerifyOptions {
-  /** Where programs are looked for. */
-  searchPath: string;
-  /** Ends what is being decoded: nobody wants the result. */
-  ended: AbortSignal;
-}
+export type VerifyOptions = DecodeOptions;
 
 type Files = ReadonlyMap<string, WrittenFile>;
 
@@ -100,9 +95,9 @@ async function verifyFile(
   { minBytes, decode }: TaskCheck,
   path: string,
   { localPath, sizeBytes }: WrittenFile,
-  { searchPath, ended }: VerifyOptions,
+  options: VerifyOptions,
 ): Promise<Result<null, Failure>> {
-  if (ended.aborted) return refuse('the lease has ended');
+  if (options.ended.aborted) return refuse('the lease has ended');
   if (sizeBytes < minBytes) {
     return refuse(`${path} has ${sizeBytes} bytes, expected at least ${minBytes}`);
   }
@@ -110,10 +105,10 @@ async function verifyFile(
   try {
     const fault =
       (await checkHeader(localPath)) ??
-      (decode === 'full' ? await checkPixels(localPath, searchPath, ended) : undefined);
+      (decode === 'full' ? await checkPixels(localPath, options) : undefined);
     return fault === undefined ? ok(null) : refuse(`${path} ${fault}`);
   } catch (error) {
-    if (ended.aborted) return refuse('the lease has ended');
+    if (options.ended.aborted) return refuse('the lease has ended');
     if (error instanceof NoDecoderError) return err({ kind: 'node', message: error.message });
     throw error;
   }

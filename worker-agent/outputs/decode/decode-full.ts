@@ -1,95 +1,65 @@
-import { spawn } from 'node:child_process';
-import { setPriority } from 'node:os';
 import { extname } from 'node:path';
 import type { Fault } from './file-bytes.ts';
+import { type Decoded, runDecoder } from './run-decoder.ts';
 
-const pictures = new Set([
-  '.png',
-  '.jpg',
-  '.jpeg',
-  '.exr',
-  '.tif',
-  '.tiff',
-  '.webp',
-  '.bmp',
-  '.dpx',
-  '.tga',
-]);
+/** Formats that ffmpeg reads in part only; oiiotool knows them, and how they break. */
+const oiio = new Set(['.exr', '.tif', '.tiff']);
+const pictures = new Set(['.png', '.jpg', '.jpeg', '.webp', '.bmp', '.dpx', '.tga', ...oiio]);
 const movies = new Set(['.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.mxf', '.gif']);
 
-const timeLimitMs = 10 * 60_000;
-const wordsMax = 400;
-/** Behind all that renders. */
-const lowPriority = 15;
-
-/** The node lacks ffmpeg, so nothing can be said of the file. */
+/** The node can't decode the file, so nothing can be said of it. */
 export class NoDecoderError extends Error {
-  constructor() {
-    super('outputs are to be decoded in full, and this node has no ffmpeg');
-    this.name = 'NoDecoderError';
-  }
+  override name = 'NoDecoderError';
+}
+
+export interface DecodeOptions {
+  /** Where programs are looked for. */
+  searchPath: string;
+  /** Ends what is being decoded: nobody wants the result. */
+  ended: AbortSignal;
 }
 
 /**
- * Decodes every frame of a picture or film with ffmpeg. Others are passed over. Throws NoDecoderError;
- * rejects with the signal's reason when it ends first.
+ * Decodes every frame of a picture or film: with ffmpeg, EXR and TIFF with oiiotool where it is there.
+ * Others are passed over. Throws NoDecoderError; rejects with an AbortError when `ended` comes first.
  */
-export async function checkPixels(
-  path: string,
-  searchPath: string,
-  signal: AbortSignal,
-): Promise<Fault> {
+export async function checkPixels(path: string, options: DecodeOptions): Promise<Fault> {
   const extension = extname(path).toLowerCase();
-  const isPicture = pictures.has(extension);
-  if (!isPicture && !movies.has(extension)) return undefined;
+  if (oiio.has(extension)) {
+    const args = ['--wildcardoff', '--stats', path];
+    const read = await runDecoder('oiiotool', args, options);
+    if (read !== undefined) return faultOf('oiiotool', read);
+  }
+  if (!pictures.has(extension) && !movies.has(extension)) return undefined;
+  const read = await runDecoder('ffmpeg', ffmpegArguments(path, extension), options);
+  if (read === undefined) {
+    throw new NoDecoderError('outputs are to be decoded in full, and this node has no ffmpeg');
+  }
+  if (/not supported|unsupported|not implemented/i.test(read.words)) {
+    const better = oiio.has(extension) ? ' (oiiotool would read more)' : '';
+    throw new NoDecoderError(
+      `the ffmpeg of this node can't decode ${path}${better}: ${read.words}`,
+    );
+  }
+  // A block of an EXR that can't be decoded is told, and yet the end is good.
+  const failed = read.code !== 0 || (extension === '.exr' && read.words !== '');
+  return faultOf('ffmpeg', { ...read, code: failed ? (read.code ?? 0) || 1 : 0 });
+}
+
+function ffmpegArguments(path: string, extension: string): string[] {
   // A picture's name is no pattern of numbers, a film's no protocol.
-  const input = isPicture
+  const input = pictures.has(extension)
     ? ['-f', 'image2', '-pattern_type', 'none', '-i', path]
     : ['-i', `file:${path}`];
   // TIFF readers take tags that they don't know for errors.
   const strict = extension.startsWith('.tif') ? [] : ['-err_detect', 'explode'];
-  const args = ['-nostdin', '-hide_banner', '-v', 'error', '-xerror', ...strict, ...input];
-  return await new Promise((resolve, reject) => {
-    const child = spawn('ffmpeg', [...args, '-f', 'null', '-'], {
-      env: { PATH: searchPath, HOME: '/nonexistent', LANG: 'C.UTF-8' },
-      stdio: ['ignore', 'ignore', 'pipe'],
-      killSignal: 'SIGKILL',
-      timeout: timeLimitMs,
-      signal,
-    });
-    if (child.pid !== undefined) lower(child.pid);
-    let words = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      if (words.length < wordsMax) words += text;
-    });
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      reject(error.code === 'ENOENT' ? new NoDecoderError() : error);
-    });
-    child.on('close', (code, ended) => {
-      if (code === 0) resolve(undefined);
-      else if (ended !== null) resolve(`was not decoded in ${timeLimitMs / 1000} s (${ended})`);
-      else resolve(`can't be decoded: ${plain(words) || `ffmpeg exited with code ${code}`}`);
-    });
-  });
+  const quiet = ['-nostdin', '-hide_banner', '-v', 'error', '-xerror'];
+  return [...quiet, ...strict, ...input, '-f', 'null', '-'];
 }
 
-/** ffmpeg's words without the addresses of its parts, each line once. */
-function plain(words: string): string {
-  const lines = words
-    .split('\n')
-    .map((line) => line.replace(/^\[[^\]]* @ 0x[0-9a-f]+\] */, '').trim());
-  return [...new Set(lines)]
-    .filter((line) => line !== '')
-    .slice(0, 3)
-    .join('; ')
-    .slice(0, wordsMax);
-}
-
-/** It may have ended already. */
-function lower(pid: number): void {
-  try {
-    setPriority(pid, lowPriority);
-  } catch {
-    return;
-  }
+function faultOf(program: string, { code, words, timedOut }: Decoded): Fault {
+  if (timedOut !== undefined) return `was not decoded in ${timedOut} s`;
+  if (code === 0) return undefined;
+  if (code === null) return `can't be decoded: ${program} was killed`;
+  return `can't be decoded: ${words || `${program} exited with code ${code}`}`;
 }
