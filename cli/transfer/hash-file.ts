@@ -42,22 +42,31 @@ export interface FileRange {
 }
 
 /**
- * Exactly `length` bytes from `start`, in chunks that are overwritten by the next: use each before
- * asking for more. A file that has become shorter is a FileChangedError.
+ * Exactly `length` bytes from `start`, in chunks that are overwritten later: use each before asking for
+ * the next, which is being read meanwhile. A file that has become shorter is a FileChangedError.
  */
 export async function* readRange(
   handle: FileHandle,
   absolutePath: string,
   { start, length }: FileRange,
 ): AsyncGenerator<Buffer> {
-  const buffer = takeChunkBuffer();
-  for (let done = 0; done < length; ) {
-    const wanted = buffer.subarray(0, Math.min(buffer.length, length - done));
+  const buffers = [takeChunkBuffer(), takeChunkBuffer()] as const;
+  let [into, other] = buffers;
+  const readAt = async (done: number) => {
+    if (done >= length) return undefined;
+    const wanted = into.subarray(0, Math.min(into.length, length - done));
     const bytesRead = await readSome(handle, absolutePath, wanted, start + done);
-    yield wanted.subarray(0, bytesRead);
-    done += bytesRead;
+    return { chunk: wanted.subarray(0, bytesRead), end: done + bytesRead };
+  };
+  let reading = readAt(0);
+  for (let read = await reading; read !== undefined; read = await reading) {
+    [into, other] = [other, into];
+    reading = readAt(read.end);
+    // Whoever stops asking does not hear of it.
+    reading.catch(() => undefined);
+    yield read.chunk;
   }
-  giveChunkBuffer(buffer);
+  for (const buffer of buffers) giveChunkBuffer(buffer);
 }
 
 /** Fills `into` from a file's start. Throws CliError, FileChangedError. */

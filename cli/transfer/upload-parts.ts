@@ -5,10 +5,11 @@ import { patientRetry } from '../api/backoff.ts';
 import type { ApiClient } from '../api/client.ts';
 import { boundedParallel } from '../bounded-parallel.ts';
 import type { Slots } from '../slots.ts';
-import { FileChangedError, readStamp, sameStamp, unreadable } from './file-stamp.ts';
+import { FileChangedError, readStamp, sameStamp } from './file-stamp.ts';
 import { openForReading } from './hash-file.ts';
 import type { HashedFile } from './hash-inputs.ts';
 import type { HashPool } from './hash-pool.ts';
+import { type Part, PartSums } from './part-sums.ts';
 import { putRange } from './put-range.ts';
 import { StorageRefusalError } from './storage-request.ts';
 import type { TransferMeter } from './transfer-meter.ts';
@@ -26,13 +27,6 @@ export interface PartsWork {
   /** PARTS_AT_ONCE of them, shared with other files. */
   slots: Slots;
   signal: AbortSignal;
-}
-
-interface Part {
-  /** From 1. */
-  number: number;
-  start: number;
-  length: number;
 }
 
 /**
@@ -57,9 +51,11 @@ export async function uploadParts(file: HashedFile, work: PartsWork): Promise<nu
     const missing = parts.filter((part) => !isThere(part));
     const missingBytes = missing.reduce((sum, { length }) => sum + length, 0);
     meter.skipBytes(sizeBytes - missingBytes);
+    const sums = new PartSums(file, missing, work.pool);
     const send = async (part: Part, at: AbortSignal) => {
       at.throwIfAborted();
-      const etag = await putPart(handle, { file, part, uploadId }, { ...work, signal: at });
+      const md5 = await sums.of(part);
+      const etag = await putPart(handle, { file, part, md5, uploadId }, { ...work, signal: at });
       await state.add(part.number, etag);
     };
     const inTurn = (part: Part, at: AbortSignal) => work.slots.run(() => send(part, at));
@@ -97,12 +93,13 @@ function isUploaded(state: UploadState, uploaded: AssetMultipart['uploaded']) {
 interface PartPut {
   file: HashedFile;
   part: Part;
+  /** Base64. */
+  md5: string;
   uploadId: string;
 }
 
 async function putPart(handle: FileHandle, put: PartPut, work: PartsWork): Promise<string> {
-  const { file, part } = put;
-  const md5 = await partMd5(put, work.pool);
+  const { file, part, md5 } = put;
   let sentBytes = 0;
   const onBytes = (bytes: number) => {
     sentBytes += bytes;
@@ -110,7 +107,7 @@ async function putPart(handle: FileHandle, put: PartPut, work: PartsWork): Promi
   };
   const { random } = work.api;
   const putOnce = async () => {
-    const url = await linkOf(put, md5, work);
+    const url = await linkOf(put, work);
     const range = { ...part, url, headers: { 'Content-MD5': md5 } };
     return await putRange(handle, file, range, { random, signal: work.signal, onBytes });
   };
@@ -132,22 +129,7 @@ async function putPart(handle: FileHandle, put: PartPut, work: PartsWork): Promi
   }
 }
 
-async function partMd5({ file, part }: PartPut, pool: HashPool): Promise<string> {
-  const { start, length } = part;
-  const job = {
-    file: file.absolutePath,
-    algorithm: 'md5',
-    range: { start, length },
-  } as const;
-  const [outcome] = await pool.hash([job], () => undefined);
-  if (outcome?.kind === 'failed') throw unreadable(file.absolutePath, outcome.code);
-  if (outcome?.kind !== 'hashed' || !sameStamp(outcome.stamp, file.stamp)) {
-    throw new FileChangedError(file.absolutePath);
-  }
-  return Buffer.from(outcome.digest).toString('base64');
-}
-
-async function linkOf({ file, part, uploadId }: PartPut, md5: string, work: PartsWork) {
+async function linkOf({ file, part, md5, uploadId }: PartPut, work: PartsWork) {
   const { sha256, sizeBytes } = file;
   const parts = [{ number: part.number, md5 }];
   const { urls } = await work.api.call(
