@@ -28,9 +28,15 @@ export interface ReadOperations {
   getText(key: string): Promise<string | undefined>;
   getStream(key: string, range?: ByteRange, signal?: AbortSignal): Promise<ObjectBody | undefined>;
   head(key: string): Promise<ObjectInfo | undefined>;
-  /** The next segments of the keys below `prefix` that go on behind a '/': all its folders. */
+  /**
+   * The next segments of the keys below `prefix` that go on behind a '/': all its folders. Some stores
+   * (SeaweedFS) tell of emptied ones for a while.
+   */
   folders(prefix: string): Promise<string[]>;
-  /** At most `limit` (1 to 1000) objects below `prefix`, in the order of their keys' bytes. */
+  /**
+   * At most `limit` (1 to 1000) objects below `prefix`, in the order of their keys' bytes; where a store
+   * keeps keys as a tree (SeaweedFS), folder by folder.
+   */
   list(prefix: string, cursor?: string, limit?: number): Promise<ObjectPage>;
 }
 

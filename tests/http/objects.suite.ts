@@ -116,6 +116,16 @@ export function objectStoreSuite(start: () => Promise<TestStorage>): void {
       }
     });
 
+    it('make folders of their names, which hold nothing once they are deleted', async () => {
+      for (const name of ['a/1', 'a/b/2', 'c/3', 'plain'])
+        await objects.putText(`tree/${name}`, 'x');
+      expect((await objects.folders('tree/')).sort()).toEqual(['a', 'c']);
+      expect(await objects.deletePrefix('tree/a/')).toBe(2);
+      expect(await objects.list('tree/a/')).toEqual({ items: [] });
+      // SeaweedFS tells of an empty folder for minutes.
+      expect(await objects.folders('tree/')).toContain('c');
+    });
+
     it('are copied in parts when they are too large for one copy', async () => {
       const bytes = randomBytes(11 * 1024 * 1024);
       await upload(`large/${sha256(bytes)}`, bytes);
