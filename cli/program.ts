@@ -12,6 +12,8 @@ import { addLimitCommand } from './commands/limit.ts';
 import { addLogsCommand } from './commands/logs.ts';
 import { addNodeCommand } from './commands/node.ts';
 import { addPoolCommand } from './commands/pool.ts';
+import { addPreviewWorkerCommand } from './commands/preview-worker.ts';
+import { addPreviewsCommand } from './commands/previews.ts';
 import { addRunCommand } from './commands/run.ts';
 import { addScanCommand } from './commands/scan.ts';
 import { addServeCommand } from './commands/serve.ts';
@@ -37,6 +39,7 @@ const commands = [
   addUpCommand,
   addServeCommand,
   addAgentCommand,
+  addPreviewWorkerCommand,
   addCheckCommand,
   addScanCommand,
   addSummaryCommand,
@@ -49,6 +52,7 @@ const commands = [
   addExplainCommand,
   addLogsCommand,
   addDownloadCommand,
+  addPreviewsCommand,
   addControlCommands,
   addSetCommand,
   addAddTasksCommand,

@@ -19,6 +19,7 @@ import { outputHandlers } from './http/resources/outputs.ts';
 import { outputsZipHandlers } from './http/resources/outputs-zip.ts';
 import { poolHandlers } from './http/resources/pools.ts';
 import { prefetchHandlers } from './http/resources/prefetch.ts';
+import { previewHandlers } from './http/resources/previews.ts';
 import { serviceHandlers } from './http/resources/service.ts';
 import { shareHandlers } from './http/resources/shares.ts';
 import { storageSettingsHandlers } from './http/resources/storage-settings.ts';
@@ -46,6 +47,7 @@ export function buildHandlers(
     ...taskHandlers(parts),
     ...taskLogHandlers(parts),
     ...outputHandlers(parts),
+    ...previewHandlers(parts),
     ...outputsZipHandlers(parts),
     ...explainHandlers(parts),
     ...syncHandlers(services.sync),

@@ -21,6 +21,7 @@ import { JobInputs } from './jobs/job-inputs.ts';
 import { farmGauges } from './metrics/farm-gauges.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { WaitingClock } from './preemption/waiting-clock.ts';
+import { PreviewFeed } from './previews/preview-feed.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
 import { Shares } from './scheduler/shares.ts';
 import { SettingsControl } from './settings/settings-control.ts';
@@ -50,10 +51,10 @@ const passNames = [
 
 /** Puts the parts that decide and act together, over the stores. Nothing runs yet. */
 export function buildServices(config: Config, around: Surroundings, stores: Stores) {
-  const { redis, subscriber, jobs, nodes, objects, eventBus } = stores;
+  const { redis, subscriber, jobs, objects, eventBus } = stores;
   const { clock, random, logger } = around;
   const livenessMs = config.KARST_NODE_LIVENESS_MS;
-  const collect = farmGauges(redis, jobs, nodes, clock);
+  const collect = farmGauges({ ...stores, clock });
   const metrics = createMetrics({ version: VERSION, passes: passNames, collect, logger });
   const bus = new WakeBus(redis, subscriber, random.uuid(), logger);
   const events = new JobEvents(jobs, eventBus);
@@ -121,12 +122,13 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     advice: new PrefetchAdvice({ ...parts, dispatcher, roster }),
     livenessMs,
   });
+  const previewFeed = new PreviewFeed(parts);
   const settingsControl = new SettingsControl(parts);
   const inputs = new JobInputs(objects, stores.outputs);
 
   const passes = (): Pass[] => [
     reconcilePass({ ...parts, dispatcher, aftermath, expiry, periodMs: config.KARST_RECONCILE_MS }),
-    publishOutputsPass({ ...parts, periodMs: 2 * config.KARST_RECONCILE_MS }),
+    publishOutputsPass({ ...parts, previewFeed, periodMs: 2 * config.KARST_RECONCILE_MS }),
     flagSlowTasksPass({
       ...parts,
       aftermath,
@@ -187,6 +189,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     sync,
     inputs,
     settingsControl,
+    previewFeed,
     passes,
   };
 }

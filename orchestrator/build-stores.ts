@@ -7,6 +7,7 @@ import { createNodeTokens } from './access/node-tokens.ts';
 import type { Config } from './config.ts';
 import { HistoryReader } from './history/history-reader.ts';
 import { createObjectStore } from './objects/store.ts';
+import { PreviewQueue } from './queue/preview-queue.ts';
 import { SpanQueue } from './queue/span-queue.ts';
 import { FarmSettings } from './settings/farm-settings.ts';
 import { connect, connectRedis, connectSubscriber } from './store/connection.ts';
@@ -27,6 +28,7 @@ import { PrefetchStore } from './store/prefetch-store.ts';
 import { Reachability } from './store/reachability.ts';
 import { ReleaseStore } from './store/release-store.ts';
 import { SpanStore } from './store/span-store.ts';
+import { SuspiciousStore } from './store/suspicious-store.ts';
 import { TaskReader } from './store/task-reader.ts';
 
 /** Where this process's time, chance and words come from. */
@@ -76,6 +78,7 @@ export async function buildStores(config: Config, around: Surroundings) {
   await objects.ensureBucket();
   warnOfSkew(objects.clockOffsetMs(), logger);
   const queue = new SpanQueue(queueRedis, clock, logger);
+  const previewQueue = new PreviewQueue(queueRedis, clock, logger);
   const eventBus = createEventBus(redis, subscriber, logger);
   const logs = new LiveLogs(redis);
   await logs.start(subscriber);
@@ -89,6 +92,8 @@ export async function buildStores(config: Config, around: Surroundings) {
     reachability,
     objects,
     queue,
+    previewQueue,
+    suspicious: new SuspiciousStore(redis),
     eventBus,
     logs,
     spans,
@@ -114,6 +119,7 @@ export async function buildStores(config: Config, around: Surroundings) {
     async close() {
       await eventBus.close();
       await queue.close();
+      await previewQueue.close();
       objects.close();
       redis.disconnect();
       queueRedis.disconnect();

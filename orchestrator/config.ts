@@ -1,10 +1,22 @@
 import { z } from 'zod';
 
-const flag = z
+export const flag = z
   .enum(['0', '1', ''])
   .default('0')
   .transform((text) => text === '1');
 const milliseconds = z.coerce.number().int().min(100);
+
+/** Where state is kept: settings of every role that reaches it. */
+export const storageSettings = {
+  REDIS_URL: z.string().default('redis://127.0.0.1:6379'),
+  KARST_S3_ENDPOINT: z.url('expected the URL of an S3 endpoint'),
+  /** Where agents and clients reach the same endpoint, if elsewhere. */
+  KARST_S3_PUBLIC_ENDPOINT: z.url().optional(),
+  KARST_S3_REGION: z.string().default('us-east-1'),
+  KARST_S3_BUCKET: z.string().min(3),
+  KARST_S3_ACCESS_KEY: z.string().min(1),
+  KARST_S3_SECRET_KEY: z.string().min(1),
+};
 
 /** Every setting of `karst serve`, read from the environment by main.ts alone. */
 const configSchema = z
@@ -14,14 +26,7 @@ const configSchema = z
     KARST_TLS_KEY_FILE: z.string().optional(),
     KARST_TLS_CERT_FILE: z.string().optional(),
     KARST_ALLOW_INSECURE_BIND: flag,
-    REDIS_URL: z.string().default('redis://127.0.0.1:6379'),
-    KARST_S3_ENDPOINT: z.url('expected the URL of an S3 endpoint'),
-    /** Where agents and clients reach the same endpoint, if elsewhere. */
-    KARST_S3_PUBLIC_ENDPOINT: z.url().optional(),
-    KARST_S3_REGION: z.string().default('us-east-1'),
-    KARST_S3_BUCKET: z.string().min(3),
-    KARST_S3_ACCESS_KEY: z.string().min(1),
-    KARST_S3_SECRET_KEY: z.string().min(1),
+    ...storageSettings,
     KARST_ADMIN_KEY_FILE: z.string().optional(),
     KARST_NODE_LIVENESS_MS: milliseconds.default(30_000),
     KARST_RECONCILE_MS: milliseconds.default(5_000),

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { ApiClient } from '../api/client.ts';
 import { collectPages } from '../api/pages.ts';
 import { type CliContext, say } from '../context.ts';
+import { suspiciousLines } from '../previews/suspicious-lines.ts';
 import {
   addConnectionOptions,
   type CommandLine,
@@ -81,7 +82,9 @@ function addGetJob(get: Command, context: CliContext): void {
     const api = await connectWith(context, command);
     const job = await api.call(routes.getJob, { params: { jobId } });
     const waits = output === 'table' ? await waitsText(api, job) : undefined;
-    printOne(context, output, job, { lines: jobLines(job, waits), name: job.id });
+    const suspicious = output === 'table' ? await suspiciousLines(api, job) : [];
+    const lines = [...jobLines(job, waits), ...suspicious];
+    printOne(context, output, job, { lines, name: job.id });
   });
 }
 

@@ -59,7 +59,8 @@ export function printOne(
     case 'table': {
       const width = Math.max(...shape.lines.map(([title]) => title.length));
       for (const [title, text] of shape.lines) {
-        print(context, `${`${title}:`.padEnd(width + 2)}${text}`);
+        const head = title === '' ? '' : `${title}:`;
+        print(context, `${head.padEnd(width + 2)}${text}`);
       }
     }
   }

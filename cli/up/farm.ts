@@ -3,7 +3,15 @@ import { patientRetry } from '../api/backoff.ts';
 import { connect } from '../connection/connection.ts';
 import { adminKeyPath } from '../connection/farm-files.ts';
 import { type CliContext, say } from '../context.ts';
-import { agentSpec, type FarmSettings, localS3Spec, orchestratorSpec, redisSpec } from './parts.ts';
+import { messageOf } from '../failure.ts';
+import {
+  agentSpec,
+  type FarmSettings,
+  localS3Spec,
+  orchestratorSpec,
+  previewsSpec,
+  redisSpec,
+} from './parts.ts';
 import { type ProcessSpec, SupervisedProcess } from './supervised-process.ts';
 
 /** The processes of a farm on this machine, in the order they were started. */
@@ -33,6 +41,15 @@ export class Farm {
     await Promise.all(storage.map((spec) => this.#startService(spec)));
     signal.throwIfAborted();
     await this.#startService(orchestratorSpec(settings));
+    const [nodeIds] = await Promise.all([
+      this.#startAgents(agentCount, signal),
+      this.#startPreviews(),
+    ]);
+    return { nodeIds };
+  }
+
+  async #startAgents(agentCount: number, signal: AbortSignal): Promise<string[]> {
+    const settings = this.#settings;
     const nodeIds: string[] = [];
     for (let n = 1; n <= agentCount; n++) {
       signal.throwIfAborted();
@@ -41,7 +58,19 @@ export class Farm {
       const ready = await agent.start();
       nodeIds.push(typeof ready.nodeId === 'string' ? ready.nodeId : `agent ${n}`);
     }
-    return { nodeIds };
+    return nodeIds;
+  }
+
+  /** A farm without previews is a farm all the same. */
+  async #startPreviews(): Promise<void> {
+    const spec = previewsSpec(this.#settings);
+    if (spec === undefined) {
+      say(this.#context, 'ffmpeg is not on the PATH: no previews are made.');
+      return;
+    }
+    await this.#startService(spec).catch((error: unknown) => {
+      say(this.#context, `No previews are made: ${messageOf(error)}`);
+    });
   }
 
   /** Agents first, so that their results still arrive; then the orchestrator; then what it stands on. */

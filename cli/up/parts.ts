@@ -4,7 +4,7 @@ import type { Clock } from '@karst/shared/clock.ts';
 import type { FarmFile } from '../connection/farm-files.ts';
 import { adminKeyPath } from '../connection/farm-files.ts';
 import type { FarmSecrets } from './farm-state.ts';
-import { findRedisProgram, redisCommand, redisReady } from './redis.ts';
+import { findRedisProgram, isOnPath, redisCommand, redisReady } from './redis.ts';
 import type { ProcessCommand, ProcessSpec } from './supervised-process.ts';
 
 /** What the processes of a farm on this machine are started with. */
@@ -89,25 +89,47 @@ export function localS3Spec(settings: FarmSettings): ProcessSpec {
   };
 }
 
-export function orchestratorSpec(settings: FarmSettings): ProcessSpec {
-  const { farm, secrets } = settings;
-  const env = roleEnv(settings.env, {
-    KARST_HOST: '127.0.0.1',
-    KARST_PORT: String(farm.port),
-    REDIS_URL:
-      settings.redisUrl ?? `redis://:${secrets.redisPassword}@127.0.0.1:${farm.redisPort}/0`,
+/** Where the farm keeps its state: what the orchestrator and the preview worker are told. */
+function stateEnv({ farm, secrets, redisUrl }: FarmSettings): Record<string, string> {
+  return {
+    REDIS_URL: redisUrl ?? `redis://:${secrets.redisPassword}@127.0.0.1:${farm.redisPort}/0`,
     KARST_S3_ENDPOINT: s3Endpoint(farm),
     KARST_S3_REGION: S3_REGION,
     KARST_S3_BUCKET: S3_BUCKET,
     KARST_S3_ACCESS_KEY: secrets.s3AccessKey,
     KARST_S3_SECRET_KEY: secrets.s3SecretKey,
+  };
+}
+
+export function orchestratorSpec(settings: FarmSettings): ProcessSpec {
+  const env = roleEnv(settings.env, {
+    KARST_HOST: '127.0.0.1',
+    KARST_PORT: String(settings.farm.port),
     KARST_ADMIN_KEY_FILE: adminKeyPath(settings.dir),
+    ...stateEnv(settings),
   });
   return {
     title: 'the orchestrator',
     logFile: logFile(settings, 'orchestrator'),
     command: async () => nodeCommand('@karst/orchestrator/main.ts', env),
     ready: { event: 'listening' },
+    readyMsMax: READY_MS_MAX,
+    stopMsMax: STOP_MS_MAX,
+  };
+}
+
+/** Undefined where ffmpeg is missing, without which there are no previews. */
+export function previewsSpec(settings: FarmSettings): ProcessSpec | undefined {
+  const searchPath = settings.env.PATH ?? '';
+  if (!['ffmpeg', 'ffprobe'].every((name) => isOnPath(name, searchPath))) {
+    return undefined;
+  }
+  const env = roleEnv(settings.env, stateEnv(settings));
+  return {
+    title: 'the preview worker',
+    logFile: logFile(settings, 'previews'),
+    command: async () => nodeCommand('@karst/orchestrator/previews-main.ts', env),
+    ready: { event: 'ready' },
     readyMsMax: READY_MS_MAX,
     stopMsMax: STOP_MS_MAX,
   };

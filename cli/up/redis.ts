@@ -31,6 +31,11 @@ export function findRedisProgram(searchPath: string): string {
   });
 }
 
+export const isOnPath = (program: string, searchPath: string): boolean =>
+  searchPath
+    .split(path.delimiter)
+    .some((dir) => dir !== '' && isExecutable(path.join(dir, program)));
+
 function isExecutable(file: string): boolean {
   try {
     accessSync(file, constants.X_OK);

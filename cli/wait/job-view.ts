@@ -67,6 +67,7 @@ export class JobView {
       }
       case 'poison':
       case 'quarantine':
+      case 'suspicious':
         return 'shown';
       case 'reset':
         return 'read again';

@@ -8,6 +8,7 @@ import { mapConcurrently } from '../http/concurrency.ts';
 import type { JobEvents } from '../jobs/job-events.ts';
 import { objectKeys } from '../objects/keys.ts';
 import type { ObjectStore } from '../objects/store.ts';
+import type { PreviewFeed } from '../previews/preview-feed.ts';
 import { acceptedOutputs } from '../store/attempt-record.ts';
 import type { Redis } from '../store/connection.ts';
 import type { JobStore } from '../store/job-store.ts';
@@ -68,6 +69,7 @@ export interface PublishParts {
   jobs: JobStore;
   objects: ObjectStore;
   events: JobEvents;
+  previewFeed: PreviewFeed;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -80,7 +82,7 @@ export interface PublishParts {
  * done twice.
  */
 export function publishOutputsPass(parts: PublishParts): Pass {
-  const { redis, jobs, objects, events, logger } = parts;
+  const { redis, jobs, objects, events, previewFeed, logger } = parts;
 
   /** What storage still has to be asked for, for one entry: its manifest, and a copy of each file. */
   function requestsOf(place: Place, { step, task, epoch }: Entry, text: string | null): Request[] {
@@ -129,6 +131,11 @@ export function publishOutputsPass(parts: PublishParts): Pass {
       }
     });
     const done = entries.filter((entry) => !failed.has(entry));
+    const files = new Map(entries.map((entry, i) => [entry, texts[i] ?? null]));
+    await previewFeed.published(
+      jobId,
+      done.map((entry) => ({ ...entry, outputs: files.get(entry) ?? null })),
+    );
     await markPublishedScript.run(
       redis,
       { job_key: keys.job(jobId), unpublished_key: keys.unpublished(jobId) },
@@ -146,6 +153,7 @@ export function publishOutputsPass(parts: PublishParts): Pass {
     const job = await jobs.read(jobId);
     if (job === undefined) await redis.srem(keys.publishingJobs(), jobId);
     else if (terminalJobStates.has(job.state) && job.outputs.accepted === job.outputs.published) {
+      await previewFeed.jobEnded(jobId, job.stepCount);
       await redis.srem(keys.publishingJobs(), jobId);
     }
   }

@@ -3,15 +3,23 @@ import { taskStateSchema } from '@karst/shared/protocol/job.ts';
 import type { Redis } from '../store/connection.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { NodeStore } from '../store/node-store.ts';
+import type { SuspiciousStore } from '../store/suspicious-store.ts';
 import type { FarmGauges } from './metrics.ts';
 
 /** The farm's gauges, read on each scrape: jobs that have not ended, and every node. */
-export function farmGauges(
-  redis: Redis,
-  jobs: JobStore,
-  nodes: NodeStore,
-  clock: Clock,
-): () => Promise<FarmGauges> {
+export function farmGauges({
+  redis,
+  jobs,
+  nodes,
+  suspicious,
+  clock,
+}: {
+  redis: Redis;
+  jobs: JobStore;
+  nodes: NodeStore;
+  suspicious: SuspiciousStore;
+  clock: Clock;
+}): () => Promise<FarmGauges> {
   return async () => {
     if (redis.status !== 'ready') return { redisUp: false };
     const tasks = { waiting: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 };
@@ -41,6 +49,7 @@ export function farmGauges(
       nodes: nodeStates,
       gpus,
       nodeLastHeartbeatSeconds: heartbeats,
+      suspiciousFrames: await suspicious.counts(),
     };
   };
 }

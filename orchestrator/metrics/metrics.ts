@@ -1,4 +1,5 @@
 import { type PriorityClass, priorityClassSchema } from '@karst/shared/protocol/job.ts';
+import { type SuspicionReason, suspicionReasonSchema } from '@karst/shared/protocol/previews.ts';
 import { failureKindSchema } from '@karst/shared/protocol/task.ts';
 import type { Logger } from 'pino';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
@@ -31,6 +32,8 @@ export interface FarmGauges {
   gpus?: Partial<Record<(typeof gpuStates)[number], number>>;
   /** Seconds since 1970 of the last sync, by node id. Nodes left out are forgotten. */
   nodeLastHeartbeatSeconds?: ReadonlyMap<string, number>;
+  /** Suspicious frames ever found on this farm, by reason: every replica tells the same. */
+  suspiciousFrames?: Readonly<Record<SuspicionReason, number>>;
   redisUp: boolean;
 }
 
@@ -210,7 +213,7 @@ function createSeries(registry: Registry, options: MetricsOptions) {
 
 /** The gauges that a scrape fills, 0 until then. */
 function createGauges(registry: Registry): (farm: FarmGauges) => void {
-  const { gauge } = makersOf(registry);
+  const { counter, gauge } = makersOf(registry);
   const byState = {
     tasks: gauge('tasks', 'Tasks of jobs that are not archived, by state.', ['state']),
     jobs: gauge('jobs', 'Jobs by state.', ['state']),
@@ -224,6 +227,10 @@ function createGauges(registry: Registry): (farm: FarmGauges) => void {
   const heartbeat = gauge('node_last_heartbeat_timestamp_seconds', 'When each node last synced.', [
     'node',
   ]);
+  const suspicious = counter('suspicious_frames_total', 'Pictures found to look at, farm-wide.', [
+    'reason',
+  ]);
+  for (const reason of suspicionReasonSchema.options) suspicious.inc({ reason }, 0);
   const redisUp = gauge('redis_up', 'Whether Redis answers.');
   return (farm) => {
     for (const noun of ['tasks', 'jobs', 'nodes', 'gpus'] as const) {
@@ -234,6 +241,13 @@ function createGauges(registry: Registry): (farm: FarmGauges) => void {
     if (farm.nodeLastHeartbeatSeconds !== undefined) {
       heartbeat.reset();
       for (const [node, seconds] of farm.nodeLastHeartbeatSeconds) heartbeat.set({ node }, seconds);
+    }
+    if (farm.suspiciousFrames !== undefined) {
+      // Counted in Redis by who looks at pictures; a registry's counter can only be added to.
+      suspicious.reset();
+      for (const [reason, count] of Object.entries(farm.suspiciousFrames)) {
+        suspicious.inc({ reason }, count);
+      }
     }
     redisUp.set(farm.redisUp ? 1 : 0);
   };

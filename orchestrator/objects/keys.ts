@@ -57,6 +57,11 @@ export const objectKeys = {
   log: (id: StudioId, jobId: JobId, step: number, task: number, epoch: number) =>
     job(id, jobId, `logs/${step}/${task}/${epoch}.log`),
 
+  /** All previews of a step; `index` tells which contact sheet and films are the present ones. */
+  previewPrefix: (id: StudioId, jobId: JobId, step: number) => job(id, jobId, `previews/${step}/`),
+  preview: (id: StudioId, jobId: JobId, step: number, name: string) =>
+    job(id, jobId, `previews/${step}/${name}`),
+
   /** The studio's view: accepted outputs, browsable with any S3 tool. */
   viewPrefix: (id: StudioId, jobId: JobId) => studio(id, `outputs/${jobId}/`),
   view: (id: StudioId, jobId: JobId, stepName: string, treePath: string) =>

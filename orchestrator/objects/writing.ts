@@ -1,3 +1,5 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { DeleteObjectCommand, DeleteObjectsCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { Bucket } from './bucket.ts';
 import { copyObject } from './copy.ts';
@@ -8,6 +10,8 @@ import type { ReadOperations } from './reading.ts';
 export interface WriteOperations {
   putJson(key: string, value: unknown): Promise<void>;
   putText(key: string, text: string, contentType?: string): Promise<void>;
+  /** Uploads a file of at most 5 GB in one piece. */
+  putFile(key: string, file: string, contentType: string): Promise<void>;
   /**
    * Server-side copy of any size, which is asked for unless told. Answers false when `from` is absent.
    */
@@ -43,6 +47,21 @@ export function writeOperations(
   return {
     putJson: (key, value) => put(key, JSON.stringify(value), 'application/json'),
     putText: (key, text, contentType = 'text/plain; charset=utf-8') => put(key, text, contentType),
+    async putFile(key, file, contentType) {
+      const { size } = await stat(file);
+      const sent = await attempt('put', () =>
+        client.send(
+          new PutObjectCommand({
+            Bucket: name,
+            Key: key,
+            Body: createReadStream(file),
+            ContentLength: size,
+            ContentType: contentType,
+          }),
+        ),
+      );
+      if (sent === undefined) throw new Error(`bucket "${name}" does not exist`);
+    },
     async copy(from, to, sizeBytes) {
       const source = sizeBytes === undefined ? await head(from) : { key: from, sizeBytes };
       if (source === undefined) return false;

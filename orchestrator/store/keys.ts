@@ -47,6 +47,8 @@ export const keys = {
   progress: (id: JobId, step: number) => job(id, `step:${step}:progress`),
   /** List of `step:task` whose accepted outputs the studio's view does not hold yet. */
   unpublished: (id: JobId) => job(id, 'unpublished'),
+  /** Hash task index, or `missing` → suspicious frames as JSON; see store/suspicious-store.ts. */
+  suspicious: (id: JobId, step: number) => job(id, `step:${step}:suspicious`),
   /** String: for a while nothing is preempted for the step: room made for it was not used. */
   preemptPause: (id: JobId, step: number) => job(id, `step:${step}:preempt-pause`),
   /** List of `step first last number`: tasks done that single tasks of other steps wait for. */
@@ -114,6 +116,11 @@ export const keys = {
   usage: () => 'karst:{farm}:usage',
   /** Hash `kind/name` → settings of a studio, project, limit or pool as JSON. */
   settings: () => 'karst:{farm}:settings',
+
+  /** Prefix of the BullMQ queue of previews. */
+  previewQueuePrefix: () => 'karst:{previews}:queue',
+  /** Hash reason → how many suspicious frames were ever found. */
+  suspiciousCounts: () => 'karst:{previews}:suspicious',
 
   /** Pub/sub channel between replicas. */
   wakeChannel: () => 'karst:wake',

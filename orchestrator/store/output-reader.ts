@@ -13,7 +13,13 @@ export interface OutputPlace {
   file: number;
 }
 
-export type PlacedOutput = OutputFile & { step: number; task: number; epoch: number };
+export type PlacedOutput = OutputFile & {
+  step: number;
+  task: number;
+  epoch: number;
+  /** Of the chunk, where `task` is the first of several. */
+  last?: number | undefined;
+};
 
 export interface OutputPage {
   files: PlacedOutput[];
@@ -52,7 +58,8 @@ export class OutputReader {
               const at = accepted.files.indexOf(output);
               return { files, next: { step, task: accepted.task, file: at } };
             }
-            files.push({ ...output, step, task: accepted.task, epoch: accepted.epoch });
+            const { epoch, last } = accepted;
+            files.push({ ...output, step, task: accepted.task, epoch, last });
           }
         }
         task = stop;

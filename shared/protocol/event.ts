@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { jobIdSchema, nodeIdSchema } from './ids.ts';
 import { jobStateSchema, taskCountsSchema, taskStateSchema } from './job.ts';
+import { suspiciousFrameSchema } from './previews.ts';
 import { taskFlagSchema } from './task.ts';
 
 /**
@@ -58,6 +59,13 @@ export const farmEventSchema = z
       tasks: z
         .array(z.object({ step: z.string(), task: z.int() }))
         .describe("The job's own that failed there."),
+    }),
+    z.object({
+      type: z.literal('suspicious').describe('Pictures that a person should look at were found.'),
+      jobId: jobIdSchema,
+      step: z.string(),
+      task: z.int().optional().describe('Absent: missing ones, found when the step had ended.'),
+      frames: z.array(suspiciousFrameSchema.omit({ step: true })).describe('20 at most.'),
     }),
     z.object({
       type: z.literal('reset').describe('Events before this one are no longer kept: re-read.'),

@@ -253,6 +253,11 @@ export const jobSchema = z
       accepted: z.int().min(0).describe('Outputs of accepted attempts.'),
       published: z.int().min(0).describe("Of these, how many the studio's view holds already."),
     }),
+    suspiciousFrames: z
+      .int()
+      .min(1)
+      .optional()
+      .describe('Pictures to look at: /v1/jobs/{jobId}/suspicious-frames. Absent: none is known.'),
     createdAt: timestamp,
     startedAt: timestamp.optional(),
     endedAt: timestamp.optional(),

@@ -1,4 +1,5 @@
 import { nodeRoutes, protocolRoutes } from './node-routes.ts';
+import { previewRoutes } from './preview-routes.ts';
 import { accessRoutes, serviceRoutes } from './service-routes.ts';
 import { settingsRoutes } from './settings-routes.ts';
 import { storageSettingsRoutes } from './storage-settings.ts';
@@ -9,6 +10,7 @@ export const routes = {
   ...jobRoutes,
   ...taskRoutes,
   ...fileRoutes,
+  ...previewRoutes,
   ...nodeRoutes,
   ...protocolRoutes,
   ...settingsRoutes,

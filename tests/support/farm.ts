@@ -47,6 +47,7 @@ export class Farm {
   readonly storage: TestStorage;
   readonly replicas: Child[] = [];
   readonly agents: FarmAgent[] = [];
+  readonly previews: Child[] = [];
   readonly urls: string[] = [];
   private readonly options: FarmOptions;
   private adminKey = '';
@@ -100,13 +101,8 @@ export class Farm {
   async startReplica(index: number): Promise<void> {
     const url = new URL(this.urls[index] ?? '');
     const child = new Child('orchestrator', process.execPath, [file('orchestrator/main.ts')], {
-      PATH: process.env.PATH,
+      ...this.stateEnv(),
       KARST_PORT: url.port,
-      REDIS_URL: this.redis.url,
-      KARST_S3_ENDPOINT: this.storage.endpoint,
-      KARST_S3_BUCKET: this.storage.bucket,
-      KARST_S3_ACCESS_KEY: this.storage.accessKeyId,
-      KARST_S3_SECRET_KEY: this.storage.secretAccessKey,
       KARST_ADMIN_KEY_FILE: join(this.dir, 'admin.key'),
       KARST_NODE_LIVENESS_MS: String(this.options.livenessMs ?? 10_000),
       KARST_RECONCILE_MS: '500',
@@ -114,6 +110,26 @@ export class Farm {
     });
     this.replicas[index] = child;
     await child.event('listening');
+  }
+
+  private stateEnv(): Record<string, string | undefined> {
+    return {
+      PATH: process.env.PATH,
+      REDIS_URL: this.redis.url,
+      KARST_S3_ENDPOINT: this.storage.endpoint,
+      KARST_S3_BUCKET: this.storage.bucket,
+      KARST_S3_ACCESS_KEY: this.storage.accessKeyId,
+      KARST_S3_SECRET_KEY: this.storage.secretAccessKey,
+    };
+  }
+
+  /** A preview worker; stopped with the farm. */
+  async startPreviews(env: Record<string, string> = {}): Promise<Child> {
+    const script = file('orchestrator/previews-main.ts');
+    const child = new Child('previews', process.execPath, [script], { ...this.stateEnv(), ...env });
+    this.previews.push(child);
+    await child.event('ready');
+    return child;
   }
 
   async startAgent(options: AgentOptions = {}): Promise<FarmAgent> {
@@ -153,14 +169,14 @@ export class Farm {
 
   async stop(): Promise<void> {
     await Promise.all(this.agents.map(({ child }) => child.kill()));
-    await Promise.all(this.replicas.map((child) => child.kill()));
+    await Promise.all([...this.replicas, ...this.previews].map((child) => child.kill()));
     await Promise.all([this.redis.stop(), this.storage.stop()]);
     await rm(this.dir, { recursive: true, force: true });
   }
 
   /** What every process said, for a failed test. */
   logs(): string {
-    return [...this.replicas, ...this.agents.map((agent) => agent.child)]
+    return [...this.replicas, ...this.previews, ...this.agents.map((agent) => agent.child)]
       .map((child) => `--- ${child.name} ${child.pid}\n${child.stderr.slice(-20_000)}`)
       .join('\n');
   }

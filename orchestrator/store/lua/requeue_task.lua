@@ -48,6 +48,7 @@ if chunked then
 end
 set_bits(step_key .. ':' .. state, first, last, 0)
 forget_failures(step_key, first)
+forget_suspicious(step_key, first)
 local page = math.floor(first / page_tasks)
 local paged = redis.call('HEXISTS', step_key .. ':pages', page) == 1
 if paged or redis.call('HEXISTS', step_key .. ':outputs', first) == 1 then

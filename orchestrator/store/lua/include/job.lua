@@ -273,6 +273,14 @@ local function check_failed_tasks(max_failed)
 end
 
 -- Reopens an ended step, and the job with it. Its dependents wait for it again.
+-- Suspicious frames noted of a task, or as missing in the step, are no longer so.
+local function forget_suspicious(step, field)
+  local noted = redis.call('HGET', step .. ':suspicious', field)
+  if not noted then return end
+  redis.call('HDEL', step .. ':suspicious', field)
+  redis.call('HINCRBY', job_key, 'suspicious', -cjson.decode(noted).n)
+end
+
 local function reopen_step(i)
   local step = step_of(i)
   local s = redis.call('HMGET', step, 'state', 'deps_open', 'dependents')
@@ -280,6 +288,7 @@ local function reopen_step(i)
   redis.call('HSET', step, 'state', tonumber(s[2]) > 0 and 'blocked' or 'ready')
   note_hold(i, tonumber(s[2]) == 0)
   redis.call('HDEL', step, 'ended_at')
+  forget_suspicious(step, 'missing')
   redis.call('HINCRBY', job_key, 'steps_open', 1)
   if s[1] == 'succeeded' then
     for dependent in string.gmatch(s[3], '%d+') do

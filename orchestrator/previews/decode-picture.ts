@@ -1,0 +1,218 @@
+import { open, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { suspicionReasonSchema } from '@karst/shared/protocol/previews.ts';
+import { z } from 'zod';
+import { exrShortfall } from './exr-extent.ts';
+import { judgePixels, PixelCounts, type RawFormat } from './pixel-counts.ts';
+import { DecoderError, ffmpegArgs, runDecoder } from './run-decoder.ts';
+
+export interface DecodeSettings {
+  /** Where ffmpeg, ffprobe and oiiotool are found. */
+  searchPath: string;
+  timeoutMs: number;
+  /** Larger pictures are left alone: pixels, and bytes of the file. */
+  pixelsMax: number;
+  bytesMax: number;
+  /** EXR is tone mapped by oiiotool. */
+  hasOiiotool: boolean;
+}
+
+/** What is known of a picture, by its content. */
+export const pictureFactsSchema = z.object({
+  width: z.int().optional(),
+  height: z.int().optional(),
+  /** Whether there is a thumbnail, and a frame for the film. */
+  hasPreview: z.boolean(),
+  problem: z.object({ reason: suspicionReasonSchema, detail: z.string() }).optional(),
+  /** Why nothing is known of it. */
+  note: z.string().optional(),
+});
+export type PictureFacts = z.infer<typeof pictureFactsSchema>;
+
+export const THUMBNAIL = 'thumbnail.jpg';
+export const FILM_FRAME = 'film.jpg';
+const MAPPED = 'mapped.png';
+
+const within = (width: number, height: number) =>
+  `scale=w='min(${width},iw)':h='min(${height},ih)':force_original_aspect_ratio=decrease:force_divisible_by=1`;
+const previews = [
+  '-map',
+  '0:v:0',
+  '-frames:v',
+  '1',
+  '-update',
+  '1',
+  '-f',
+  'image2',
+  '-c:v',
+  'mjpeg',
+];
+const previewOutputs = [
+  ...[...previews, '-vf', `${within(256, 256)},format=yuvj420p`, '-q:v', '4', THUMBNAIL],
+  ...[...previews, '-vf', `${within(1280, 720)},format=yuvj420p`, '-q:v', '2', FILM_FRAME],
+];
+
+/** Kinds of pictures that are whole, as far as we know, but not for ffmpeg. */
+const UNSUPPORTED = /not (?:yet )?(?:implemented|supported)|unsupported|missing \w+ channel/i;
+
+/**
+ * Decodes a picture whole: what its values are, and (beside it, in its folder) a thumbnail of at most
+ * 256 pixels and a frame for the film, both JPEG. What is wrong with it is told, not thrown; throws
+ * where ffmpeg can't be run.
+ */
+export async function decodePicture(file: string, settings: DecodeSettings): Promise<PictureFacts> {
+  const undecodable = (detail: string): PictureFacts => ({
+    hasPreview: false,
+    problem: { reason: 'undecodable', detail },
+  });
+  try {
+    const shortfall = await shortfallOf(file);
+    if (shortfall !== undefined) return undecodable(shortfall);
+    const { width, height, pix_fmt } = await probe(file, settings);
+    const size = { width, height };
+    if (width * height > settings.pixelsMax) {
+      return { ...size, hasPreview: false, note: `more than ${settings.pixelsMax} pixels` };
+    }
+    const problem = await lookAtPixels(file, size, pix_fmt, settings);
+    const hasPreview = await makePreviews(file, pix_fmt, settings);
+    return { ...size, hasPreview, ...(problem === undefined ? {} : { problem }) };
+  } catch (error) {
+    if (!(error instanceof DecoderError)) throw error;
+    if (UNSUPPORTED.test(error.message)) return { hasPreview: false, note: error.message };
+    return undecodable(error.message);
+  }
+}
+
+async function shortfallOf(file: string): Promise<string | undefined> {
+  const { size } = await stat(file);
+  if (size === 0) return 'is empty';
+  if (path.extname(file) !== '.exr') return undefined;
+  const handle = await open(file);
+  try {
+    return await exrShortfall(handle, size);
+  } finally {
+    await handle.close();
+  }
+}
+
+const probed = z.object({
+  streams: z
+    .array(z.object({ width: z.int().min(1), height: z.int().min(1), pix_fmt: z.string() }))
+    .min(1),
+});
+type Probed = z.infer<typeof probed>['streams'][number];
+
+/** A picture's name is no pattern of numbers, and its kind is what its name says. */
+const input = (file: string) => ['-f', 'image2', '-pattern_type', 'none', '-i', `file:${file}`];
+
+async function probe(file: string, { searchPath, timeoutMs }: DecodeSettings): Promise<Probed> {
+  const shown = ['-show_entries', 'stream=width,height,pix_fmt', '-of', 'json'];
+  let text = '';
+  await runDecoder({
+    program: 'ffprobe',
+    args: ['-v', 'error', '-protocol_whitelist', 'file', ...shown, ...input(file)],
+    searchPath,
+    timeoutMs,
+    onOutput: (chunk) => {
+      text += chunk.toString('utf8');
+    },
+  });
+  const parsed = probed.safeParse(JSON.parse(text));
+  const [stream] = parsed.data?.streams ?? [];
+  if (stream === undefined) throw new DecoderError('is no picture of the kind its name says');
+  return stream;
+}
+
+const FLOATS: Readonly<Record<string, number>> = { grayf32le: 1, gbrpf32le: 3, gbrapf32le: 4 };
+
+/** As it is where it is float: NaN would not survive a conversion. */
+function rawFormat(pixelFormat: string): {
+  raw: RawFormat;
+  name: string;
+  alpha: number | undefined;
+} {
+  const channels = FLOATS[pixelFormat];
+  if (channels === undefined) {
+    return { raw: { kind: 'word', channels: 4 }, name: 'rgba64le', alpha: 3 };
+  }
+  return {
+    raw: { kind: 'float', channels },
+    name: pixelFormat,
+    alpha: channels === 4 ? 3 : undefined,
+  };
+}
+
+async function lookAtPixels(
+  file: string,
+  { width, height }: { width: number; height: number },
+  pixelFormat: string,
+  { searchPath, timeoutMs, pixelsMax }: DecodeSettings,
+): Promise<PictureFacts['problem']> {
+  const { raw, name, alpha } = rawFormat(pixelFormat);
+  const counts = new PixelCounts(raw, width * height);
+  // TIFF readers take tags that they don't know for errors.
+  const strict = path.extname(file).startsWith('.tif') ? [] : ['-err_detect', 'explode'];
+  const reading = ['-xerror', ...strict, '-max_pixels', String(pixelsMax), ...input(file)];
+  const writing = ['-map', '0:v:0', '-frames:v', '1', '-pix_fmt', name, '-f', 'rawvideo', 'pipe:1'];
+  await runDecoder({
+    program: 'ffmpeg',
+    args: ffmpegArgs(...reading, ...writing),
+    searchPath,
+    timeoutMs,
+    onOutput: (chunk) => counts.add(chunk),
+  });
+  const facts = counts.facts();
+  if (facts === undefined) throw new DecoderError('is cut off: not all of its pixels are there');
+  return judgePixels(facts, alpha);
+}
+
+/** False where a picture that was decoded can't be made smaller: one of a single line, say. */
+async function makePreviews(
+  file: string,
+  pixelFormat: string,
+  settings: DecodeSettings,
+): Promise<boolean> {
+  const isLinear = FLOATS[pixelFormat] !== undefined && path.extname(file) === '.exr';
+  const scale = async (...reading: string[]) =>
+    await runDecoder({
+      program: 'ffmpeg',
+      args: ffmpegArgs('-max_pixels', String(settings.pixelsMax), ...reading, ...previewOutputs),
+      searchPath: settings.searchPath,
+      timeoutMs: settings.timeoutMs,
+      cwd: path.dirname(file),
+    });
+  try {
+    if (!isLinear) await scale(...input(file));
+    else if (await toneMap(file, settings)) {
+      await scale(...input(path.join(path.dirname(file), MAPPED)));
+    } else await scale('-apply_trc', 'iec61966_2_1', ...input(file));
+    return true;
+  } catch (error) {
+    if (error instanceof DecoderError) return false;
+    throw error;
+  }
+}
+
+/**
+ * Scene-linear to display: Reinhard's curve with white at 4, then sRGB. False where oiiotool is not here
+ * or does not take the picture, whose lights are then cut at 1.
+ */
+async function toneMap(file: string, settings: DecodeSettings): Promise<boolean> {
+  if (!settings.hasOiiotool) return false;
+  const curve = ['--label', 'A', '--mulc', '0.0625', '--addc', '1', 'A', '--mul'];
+  const clean = ['--ch', 'R,G,B', '--fixnan', 'black', '--maxc', '0'];
+  const shown = ['--colorconvert', 'linear', 'sRGB', '-d', 'uint8', '-o', MAPPED];
+  try {
+    await runDecoder({
+      program: 'oiiotool',
+      args: ['--threads', '2', file, ...clean, ...curve, 'A', '--addc', '1', '--div', ...shown],
+      searchPath: settings.searchPath,
+      timeoutMs: settings.timeoutMs,
+      cwd: path.dirname(file),
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof DecoderError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,70 @@
+import type { JobId } from '@karst/shared/protocol/ids.ts';
+import type { Logger } from 'pino';
+import type { PreviewQueue } from '../queue/preview-queue.ts';
+import { acceptedOutputs } from '../store/attempt-record.ts';
+import type { JobStore } from '../store/job-store.ts';
+import { isPicture } from './picture-paths.ts';
+
+export interface PublishedTask {
+  step: number;
+  task: number;
+  epoch: number;
+  /** As they stand in Redis. */
+  outputs: string | null;
+}
+
+/**
+ * Asks for previews. They are an extra: whatever goes wrong here is logged, and never keeps the caller
+ * from its own work. What is asked for twice is made once.
+ */
+export class PreviewFeed {
+  private readonly queue: PreviewQueue;
+  private readonly jobs: JobStore;
+  private readonly logger: Logger;
+
+  constructor(parts: { previewQueue: PreviewQueue; jobs: JobStore; logger: Logger }) {
+    this.queue = parts.previewQueue;
+    this.jobs = parts.jobs;
+    this.logger = parts.logger;
+  }
+
+  /** The outputs of these tasks of a job are in the studio's view. */
+  async published(jobId: JobId, tasks: readonly PublishedTask[]): Promise<void> {
+    await this.tried(async () => {
+      const pictured = tasks.filter(({ outputs, epoch }) => {
+        const accepted = acceptedOutputs(outputs, undefined);
+        return accepted?.epoch === epoch && accepted.files.some(({ path }) => isPicture(path));
+      });
+      await this.queue.add(
+        pictured.map(({ step, task, epoch }) => ({ kind: 'task', jobId, step, task, epoch })),
+      );
+      await this.stepsEnded(jobId, new Set(pictured.map(({ step }) => step)));
+    });
+  }
+
+  /** All of a job that has ended is published. */
+  async jobEnded(jobId: JobId, stepCount: number): Promise<void> {
+    await this.tried(() => this.stepsEnded(jobId, Array(stepCount).keys()));
+  }
+
+  /** Somebody asks for what is made of a step that has ended. */
+  async stepWanted(jobId: JobId, step: number, endedAtMs: number): Promise<void> {
+    await this.tried(() => this.queue.add([{ kind: 'step', jobId, step, endedAtMs }]));
+  }
+
+  /** Of these steps, those that have ended. */
+  private async stepsEnded(jobId: JobId, steps: Iterable<number>): Promise<void> {
+    for (const step of steps) {
+      const endedAtMs = (await this.jobs.step(jobId, step))?.ended_at;
+      if (endedAtMs !== undefined) await this.stepWanted(jobId, step, endedAtMs);
+    }
+  }
+
+  private async tried(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.logger.warn({ err: String(error) }, 'previews were not asked for');
+    }
+  }
+}
