@@ -53,7 +53,7 @@ export function buildHandlers(
     ...syncHandlers(services.sync),
     ...leaseHandlers(parts),
     ...prefetchHandlers(parts),
-    ...assetHandlers(stores.objects),
+    ...assetHandlers(parts),
     ...shareHandlers({ ...parts, shares: services.scheduler.shares }),
     ...storageSettingsHandlers(parts),
     ...limitHandlers(parts),

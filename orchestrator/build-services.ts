@@ -1,3 +1,4 @@
+import { collectAssetsPass } from './background/collect-assets.ts';
 import { deleteJobsPass } from './background/delete-jobs.ts';
 import { endRetentionPass } from './background/end-retention.ts';
 import { expireNodesPass } from './background/expire-nodes.ts';
@@ -16,10 +17,12 @@ import type { RunnableStep } from './dispatch/runnable-steps.ts';
 import { UsageExchange } from './dispatch/usage-exchange.ts';
 import { WakeBus } from './dispatch/wake-bus.ts';
 import { Aftermath } from './jobs/aftermath.ts';
+import { AssetPresence } from './jobs/asset-presence.ts';
 import { JobEvents } from './jobs/job-events.ts';
 import { JobInputs } from './jobs/job-inputs.ts';
 import { farmGauges } from './metrics/farm-gauges.ts';
 import { createMetrics } from './metrics/metrics.ts';
+import { sendDeletion } from './objects/send-deletion.ts';
 import { WaitingClock } from './preemption/waiting-clock.ts';
 import { PreviewFeed } from './previews/preview-feed.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
@@ -37,7 +40,11 @@ import { VERSION } from './version.ts';
 
 export type Services = ReturnType<typeof buildServices>;
 
+/** Redis writes its log to the disk each second. */
+const COLLECTION_REST_MS = 2500;
+
 const passNames = [
+  'collect-assets',
   'delete-jobs',
   'end-retention',
   'expire-nodes',
@@ -124,6 +131,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
   });
   const previewFeed = new PreviewFeed(parts);
   const settingsControl = new SettingsControl(parts);
+  const presence = new AssetPresence(parts);
   const inputs = new JobInputs(objects, stores.outputs);
 
   const passes = (): Pass[] => [
@@ -135,6 +143,12 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
       roster,
       slowLimits,
       periodMs: 2 * config.KARST_RECONCILE_MS,
+    }),
+    collectAssetsPass({
+      ...parts,
+      send: sendDeletion,
+      restMs: COLLECTION_REST_MS,
+      periodMs: 12 * config.KARST_RECONCILE_MS,
     }),
     deleteJobsPass({
       ...parts,
@@ -188,6 +202,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     driver,
     sync,
     inputs,
+    presence,
     settingsControl,
     previewFeed,
     passes,

@@ -10,6 +10,7 @@ import { createObjectStore } from './objects/store.ts';
 import { PreviewQueue } from './queue/preview-queue.ts';
 import { SpanQueue } from './queue/span-queue.ts';
 import { FarmSettings } from './settings/farm-settings.ts';
+import { AssetTouches } from './store/asset-touches.ts';
 import { connect, connectRedis, connectSubscriber } from './store/connection.ts';
 import { ControlStore } from './store/control-store.ts';
 import { DeletionStore } from './store/deletion-store.ts';
@@ -102,6 +103,7 @@ export async function buildStores(config: Config, around: Surroundings) {
     jobs: new JobStore(redis),
     control: new ControlStore(redis),
     deletions: new DeletionStore(redis),
+    touches: new AssetTouches(redis, config.KARST_ASSET_GRACE_H * 3_600_000),
     extensions: new ExtensionStore(redis),
     nodes: new NodeStore(redis),
     survey: new FarmSurvey(redis),

@@ -34,6 +34,8 @@ const configSchema = z
     KARST_SPAN_TASKS_MAX: z.coerce.number().int().min(1).max(1000).default(500),
     KARST_SLOW_TASK_MS: milliseconds.default(60_000),
     KARST_SHARE_HALF_LIFE_H: z.coerce.number().min(0.01).max(100_000).default(24),
+    /** Input files that no job refers to are kept for so long after they were last asked for. */
+    KARST_ASSET_GRACE_H: z.coerce.number().min(4).max(10_000).default(24),
     KARST_QUARANTINE_JOBS: z.coerce.number().int().min(0).max(20).default(3),
     KARST_QUARANTINE_FAULTS: z.coerce.number().int().min(2).max(20).default(5),
     KARST_QUARANTINE_WINDOW_MS: milliseconds.default(30 * 60_000),

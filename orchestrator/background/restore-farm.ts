@@ -17,6 +17,7 @@ import { objectKeys } from '../objects/keys.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { FarmSettings } from '../settings/farm-settings.ts';
 import { restoreSettings } from '../settings/settings-control.ts';
+import type { AssetTouches } from '../store/asset-touches.ts';
 import { acceptedOutputsSchema } from '../store/attempt-record.ts';
 import type { Redis } from '../store/connection.ts';
 import type { DeletionStore } from '../store/deletion-store.ts';
@@ -43,6 +44,7 @@ export interface RestoreParts {
   historyStore: HistoryStore;
   settings: FarmSettings;
   deletions: DeletionStore;
+  touches: AssetTouches;
   ledger: Ledger;
   clock: Clock;
   logger: Logger;
@@ -56,13 +58,17 @@ export interface RestoreParts {
  */
 export async function restoreFarm(parts: RestoreParts): Promise<void> {
   if ((await parts.redis.get(keys.farm())) !== null) return;
+  // Before anybody's key is known again.
+  const studios = (await parts.objects.folders(objectKeys.studios)).map((s) =>
+    studioIdSchema.parse(s),
+  );
+  for (const studio of studios) await parts.touches.forgot(studio, parts.clock.nowMs());
   await restoreHashes(parts, objectKeys.apiKeys, keys.apiKeys(), (id) => `karst:key:${id}`);
   await restoreHashes(parts, objectKeys.nodes, keys.nodes(), (id) => `karst:{${id}}:node`);
   await restoreSettings(parts.settings, parts.objects, allKeys(parts.objects, objectKeys.settings));
   const deleted = await restoreDeletions(parts, allKeys(parts.objects, objectKeys.tombstones));
   let restored = 0;
-  for (const studio of await parts.objects.folders(objectKeys.studios)) {
-    const studioId = studioIdSchema.parse(studio);
+  for (const studioId of studios) {
     for (const job of await parts.objects.folders(objectKeys.studioJobs(studioId))) {
       const jobId = jobIdSchema.parse(job);
       if (!deleted.has(jobId) && (await restoreJob(parts, studioId, jobId))) restored += 1;

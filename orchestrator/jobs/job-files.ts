@@ -5,8 +5,7 @@ import type { StudioId } from '@karst/shared/protocol/ids.ts';
 import type { Submission } from '@karst/shared/protocol/job.ts';
 import type { FieldError } from '@karst/shared/protocol/problem.ts';
 import { ProblemError } from '../http/handler.ts';
-import { objectKeys } from '../objects/keys.ts';
-import type { ObjectStore } from '../objects/store.ts';
+import type { AssetPresence } from './asset-presence.ts';
 
 const ERRORS_LISTED_MAX = 50;
 
@@ -77,7 +76,7 @@ const lastComponent = (value: string) => value.split(/[\\/]/).filter(Boolean).at
  * missing_inputs that lists them.
  */
 export async function checkInputs(
-  objects: ObjectStore,
+  presence: AssetPresence,
   studio: StudioId,
   job: ResolvedJob,
   locations: Record<string, string>,
@@ -86,7 +85,7 @@ export async function checkInputs(
   const places = new Set([...Object.values(locations), ...assets]);
   const errors = [...unplaced(inputs, places), ...empty(job, inputs, locations)];
   const hashes = inputs.map(({ sha256 }) => sha256);
-  const sizes = await objects.sizesBelow(objectKeys.assetPrefix(studio), hashes);
+  const sizes = await presence.sizes(studio, hashes);
   for (const [index, { path, sha256, sizeBytes }] of inputs.entries()) {
     const stored = sizes.get(sha256);
     if (stored === sizeBytes) continue;

@@ -17,6 +17,7 @@ import type { DeletionStore } from '../store/deletion-store.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { Ledger } from '../store/ledger.ts';
 import type { Aftermath } from './aftermath.ts';
+import type { AssetPresence } from './asset-presence.ts';
 import { checkPolicy, type PolicyParts } from './check-policy.ts';
 import { hasCeilings, jobCeilings } from './job-ceilings.ts';
 import { putJobFile } from './job-file.ts';
@@ -27,6 +28,7 @@ export interface SubmitParts extends PolicyParts {
   objects: ObjectStore;
   ledger: Ledger;
   deletions: DeletionStore;
+  presence: AssetPresence;
   aftermath: Aftermath;
   clock: Clock;
   tasksPerJobMax: number;
@@ -40,6 +42,8 @@ export interface CheckedSubmission {
   submission: Submission;
   job: ResolvedJob;
   locations: Record<string, string>;
+  /** Its inputs were found at this time or later, ms. */
+  checkedAtMs: number;
 }
 
 /** Problems of parameter values stand at ['parameters', name]; every other path is the template's. */
@@ -91,11 +95,12 @@ export async function checkSubmission(
     ...unknownRuleSteps(stepNames, failureRules),
   ]);
   await checkPolicy(parts, studio, submission.policy, ['policy']);
+  const checkedAtMs = parts.clock.nowMs();
   const locations = locate(created.value, submission);
   const whole = withOutputs(created.value, locations, submission);
   refuseSteps(outputCheckProblems(whole, steps));
-  await checkInputs(parts.objects, studio, created.value, locations, submission);
-  return { submission, ...whole };
+  await checkInputs(parts.presence, studio, created.value, locations, submission);
+  return { submission, checkedAtMs, ...whole };
 }
 
 /**
@@ -106,7 +111,7 @@ export async function storeSubmission(
   parts: SubmitParts,
   studio: StudioId,
   jobId: JobId,
-  { submission, job, locations }: CheckedSubmission,
+  { submission, job, locations, checkedAtMs }: CheckedSubmission,
 ): Promise<Job> {
   const existing = await parts.jobs.read(jobId);
   if (existing === undefined && (await parts.jobs.isDeleted(jobId))) throw deleted(jobId);
@@ -128,6 +133,12 @@ export async function storeSubmission(
       ? undefined
       : parts.objects.putJson(objectKeys.inputs(studio, jobId), inputs),
   ]);
+  if (parts.clock.nowMs() - checkedAtMs > parts.presence.trustedMs) {
+    // This process stood still for hours: its inputs may have been collected before they were listed.
+    if (existing === undefined)
+      await parts.deletions.list(jobId, { studio, steps: job.steps.length });
+    throw new ProblemError('store_unavailable', 'The submission took too long: send it again.');
+  }
   if (hasCeilings(record)) {
     await parts.ledger.setCeilings(jobCeilings({ ...record, state: existing?.state ?? 'pending' }));
   }

@@ -3,12 +3,14 @@ import { S3RequestPresigner } from '@aws-sdk/s3-request-presigner';
 import type { Clock } from '@karst/shared/clock.ts';
 
 export interface PresignRequest {
-  method: 'GET' | 'PUT';
+  method: 'GET' | 'PUT' | 'DELETE';
   key: string;
   query?: Record<string, string>;
   /** Lower-case names. The caller of the URL must send exactly these. */
   headers?: Record<string, string>;
   expiresInSeconds: number;
+  /** From when on it counts, ms; default: now. */
+  signedAtMs?: number;
 }
 export type Presign = (request: PresignRequest) => Promise<string>;
 
@@ -42,7 +44,7 @@ export function createPresign(
   const signer = new S3RequestPresigner({ ...client.config });
   const base = new URL(endpoint);
   const root = `${base.pathname.replace(/\/$/, '')}/${bucket}/`;
-  return async ({ method, key, query = {}, headers = {}, expiresInSeconds }) => {
+  return async ({ method, key, query = {}, headers = {}, expiresInSeconds, signedAtMs }) => {
     const path = root + escapeKey(key);
     const names = Object.keys(headers);
     const signed = await signer.presign(
@@ -57,7 +59,7 @@ export function createPresign(
       },
       {
         expiresIn: expiresInSeconds,
-        signingDate: new Date(clock.nowMs() + clockSkewMs(client)),
+        signingDate: new Date((signedAtMs ?? clock.nowMs()) + clockSkewMs(client)),
         signableHeaders: new Set(['host', ...names]),
         // Otherwise x-amz-* headers move into the query, where not every server looks for them.
         unhoistableHeaders: new Set(names),

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '@karst/shared/clock.ts';
 import { type BucketOperations, bucketOperations } from './bucket.ts';
 import { createClient, type ObjectStoreConfig } from './client.ts';
+import { type CollectOperations, collectOperations } from './collecting.ts';
 import { createDirect } from './direct.ts';
 import { type PresenceOperations, presenceOperations } from './presence.ts';
 import { createPresign, escapeUri, type Presign } from './presign.ts';
@@ -25,6 +26,7 @@ export interface ObjectStore
     PresenceOperations,
     WriteOperations,
     BucketOperations,
+    CollectOperations,
     Uploads {
   /** A URL with which anybody can read `key` for an hour, unless told otherwise. */
   presignGet(key: string, options?: PresignGetOptions): Promise<string>;
@@ -53,6 +55,8 @@ export function createObjectStore(
       operations.close();
     },
     ...uploadOperations(bucket, presign),
+    // These go from here, not from nodes and clients.
+    ...collectOperations(bucket, createPresign(client, config.endpoint, bucket.name, clock)),
     presignGet: (key, options = {}) => presignGet(presign, key, options),
   };
 }

@@ -7,6 +7,8 @@ import type { JobId, KeyId, LeaseId, NodeId, StudioId } from '@karst/shared/prot
 const job = (jobId: JobId, rest: string) => `karst:{${jobId}}:${rest}`;
 const node = (nodeId: NodeId, rest: string) => `karst:{${nodeId}}:${rest}`;
 
+const assets = (studio: StudioId, rest: string) => `karst:{assets:${studio}}:${rest}`;
+
 export const keys = {
   /** Hash: the job's state, counters, policy. */
   job: (id: JobId) => job(id, 'job'),
@@ -81,6 +83,19 @@ export const keys = {
 
   /** Hash job → studio and steps as JSON: jobs whose deletion has begun. */
   deletingJobs: () => 'karst:jobs:deleting',
+  /** String `ms run`: since when this Redis, of this run, remembers every touch of an input file. */
+  assetsSince: (studio: StudioId) => assets(studio, 'since'),
+  /** String: the latest touch, ms. */
+  assetsLatest: (studio: StudioId) => assets(studio, 'latest'),
+  /** String: until then verdicts may be carried out that this Redis does not know of, ms. */
+  assetsQuiet: (studio: StudioId) => assets(studio, 'quiet'),
+  /** Sorted set of hashes nobody may touch, score = until when, ms. */
+  assetsCondemned: (studio: StudioId) => assets(studio, 'condemned'),
+  /** Set of the first 16 digits of hashes touched in a period. */
+  assetsTouched: (studio: StudioId, period: number) => assets(studio, `touched:${period}`),
+  collectionLock: () => 'karst:collection:lock',
+  /** String: until the next round over all input files. */
+  collectionPause: () => 'karst:collection:pause',
   retentionLock: () => 'karst:retention:lock',
 
   node: (id: NodeId) => node(id, 'node'),

@@ -10,8 +10,10 @@ import { keyHandlers } from '@karst/orchestrator/http/resources/keys.ts';
 import { enrollHandlers } from '@karst/orchestrator/http/resources/nodes-enroll.ts';
 import { serviceHandlers } from '@karst/orchestrator/http/resources/service.ts';
 import { type RunningServer, startServer } from '@karst/orchestrator/http/server.ts';
+import { AssetPresence } from '@karst/orchestrator/jobs/asset-presence.ts';
 import { createMetrics } from '@karst/orchestrator/metrics/metrics.ts';
 import { createObjectStore, type ObjectStore } from '@karst/orchestrator/objects/store.ts';
+import { AssetTouches } from '@karst/orchestrator/store/asset-touches.ts';
 import { createEventBus, type EventBus } from '@karst/orchestrator/store/event-bus.ts';
 import { systemClock } from '@karst/shared/clock.ts';
 import type { Role } from '@karst/shared/protocol/access.ts';
@@ -134,7 +136,14 @@ export async function startReplica(
       ...farmHandlers,
       ...keyHandlers(apiKeys),
       ...enrollHandlers(enrollment),
-      ...assetHandlers(objects),
+      ...assetHandlers({
+        objects,
+        presence: new AssetPresence({
+          objects,
+          touches: new AssetTouches(redis, 86_400_000),
+          clock: systemClock,
+        }),
+      }),
       ...eventHandlers(bus),
       ...serviceHandlers({ redis, objects, metrics, logger, shutdown: shutdown.signal }),
       ...overrides,

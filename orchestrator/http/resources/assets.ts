@@ -1,6 +1,7 @@
 import type { AssetUpload } from '@karst/shared/protocol/asset-uploads.ts';
 import { partSizeBytes } from '@karst/shared/protocol/files.ts';
 import type { StudioId } from '@karst/shared/protocol/ids.ts';
+import type { AssetPresence } from '../../jobs/asset-presence.ts';
 import { objectKeys } from '../../objects/keys.ts';
 import type { ObjectStore } from '../../objects/store.ts';
 import { bytesOfPart, partCount, type UploadFile } from '../../objects/uploads.ts';
@@ -16,7 +17,13 @@ type AssetHandlers = Pick<
 /** Links are signed without a call to anybody: this bounds what waits for the CPU at once. */
 const LINKS_AT_ONCE = 32;
 
-export function assetHandlers(objects: ObjectStore): AssetHandlers {
+export function assetHandlers({
+  objects,
+  presence,
+}: {
+  objects: ObjectStore;
+  presence: AssetPresence;
+}): AssetHandlers {
   const uploadOf = async (studio: StudioId, file: UploadFile): Promise<AssetUpload> =>
     partCount(file.sizeBytes) === 1
       ? await objects.singleUpload(objectKeys.asset(studio, file.sha256), file)
@@ -25,7 +32,7 @@ export function assetHandlers(objects: ObjectStore): AssetHandlers {
     async createAssetUploads({ body }, { principal }) {
       const { studio } = principal;
       const names = body.files.map(({ sha256 }) => sha256);
-      const sizes = await objects.sizesBelow(objectKeys.assetPrefix(studio), names);
+      const sizes = await presence.sizes(studio, names);
       const uploads = await mapConcurrently(body.files, LINKS_AT_ONCE, async (file) => {
         // An object of another size is no whole asset.
         const isPresent = sizes.get(file.sha256) === file.sizeBytes;
@@ -35,6 +42,7 @@ export function assetHandlers(objects: ObjectStore): AssetHandlers {
     },
     async beginAssetUpload({ body }, { principal }) {
       requireParts(body.sizeBytes);
+      await presence.touch(principal.studio, [body.sha256]);
       const key = objectKeys.asset(principal.studio, body.sha256);
       const size = partSizeBytes(body.sizeBytes);
       const uploaded =
@@ -50,6 +58,7 @@ export function assetHandlers(objects: ObjectStore): AssetHandlers {
         sizeBytes,
         parts.map(({ number }) => number),
       );
+      await presence.touch(principal.studio, [sha256]);
       const key = objectKeys.asset(principal.studio, sha256);
       const urls = await mapConcurrently(parts, LINKS_AT_ONCE, ({ number, md5 }) =>
         objects.partUrl(key, uploadId, { number, md5, sizeBytes: bytesOfPart(sizeBytes, number) }),
@@ -57,6 +66,7 @@ export function assetHandlers(objects: ObjectStore): AssetHandlers {
       return { urls };
     },
     async completeAssetUpload({ body }, { principal }) {
+      await presence.touch(principal.studio, [body.sha256]);
       const key = objectKeys.asset(principal.studio, body.sha256);
       const result = await objects.completeUpload(key, body.uploadId, body.etags);
       if (result !== 'completed') throw incompleteUpload(result);
