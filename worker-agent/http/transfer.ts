@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { err, ok, type Result } from '@karst/shared/result.ts';
 import { type Connections, describe, readBody } from './exchange.ts';
+import { passedBuffers } from './passing-buffers.ts';
 
 /** Why an object didn't travel. `status` is absent when no answer came. */
 export interface TransferFailure {
@@ -46,6 +47,7 @@ export async function putFile(
     if (length === 0) request.end();
     else {
       const source = createReadStream(path, { start, end: end - 1, highWaterMark: pieceBytes });
+      source.on('data', (chunk) => passedBuffers(chunk.length));
       // Storage may answer (refuse) before it has read everything, so the answer decides.
       pipeline(source, request).catch((error: Error) => request.destroy(error));
     }
