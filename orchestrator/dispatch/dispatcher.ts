@@ -186,6 +186,12 @@ export class Dispatcher {
     return step && { step, isLast: step === this.affinity.lastOn(nodeId) };
   }
 
+  /** Whether a step that a node was told of may still come next there. */
+  mayComeNext(nodeId: NodeId, step: RunnableStep): boolean {
+    const isListed = this.runnable.get(step.jobId, step.step) === step;
+    return isListed && step !== this.affinity.lastOn(nodeId);
+  }
+
   /** How many calls are parked. */
   get waitingCalls(): number {
     return this.waiters.size;

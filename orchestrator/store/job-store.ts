@@ -226,6 +226,11 @@ export class JobStore {
     return parseStepRecord(await this.redis.hgetall(keys.step(id, index)));
   }
 
+  /** How many tasks of a step wait; 0 where there is no such step. */
+  async waitingTasks(id: JobId, step: number): Promise<number> {
+    return Number((await this.redis.hget(keys.step(id, step), 'waiting')) ?? 0);
+  }
+
   async steps(id: JobId, count: number): Promise<StepRecord[]> {
     const records = await Promise.all(Array.from({ length: count }, (_, i) => this.step(id, i)));
     return records.filter((record) => record !== undefined);

@@ -8,9 +8,9 @@ import type { PrefetchStore } from '../store/prefetch-store.ts';
 import type { NodeRoster } from './node-roster.ts';
 
 export interface AdviceParts {
-  dispatcher: Pick<Dispatcher, 'likelyNext'>;
+  dispatcher: Pick<Dispatcher, 'likelyNext' | 'mayComeNext'>;
   roster: Pick<NodeRoster, 'view'>;
-  jobs: Pick<JobStore, 'step'>;
+  jobs: Pick<JobStore, 'waitingTasks'>;
   prefetch: PrefetchStore;
   clock: Clock;
 }
@@ -30,6 +30,8 @@ interface Told {
 
 /** A node is looked at again only so long after. */
 const LOOK_MS = 2000;
+/** A hint stays so long while what it tells may come, though something else is likelier now. */
+const STAY_MS = 60_000;
 /** Steps of which nothing waits that are looked behind. */
 const EMPTY_STEPS_MAX = 8;
 /** Long enough for any download; told anew after half of it. */
@@ -57,6 +59,7 @@ export class PrefetchAdvice {
     const before = this.told.get(nodeId);
     if (before !== undefined && nowMs - before.lookedAtMs < LOOK_MS) return undefined;
     if (before !== undefined) before.lookedAtMs = nowMs;
+    if (before !== undefined && (await this.stays(nodeId, before, nowMs))) return undefined;
     const step = await this.likelyNext({ nodeId, revision, warm });
     const stands = before !== undefined && nowMs - before.toldAtMs < TTL_MS / 2;
     if (step === before?.step && (step === undefined || stands)) {
@@ -95,6 +98,13 @@ export class PrefetchAdvice {
     this.told.set(nodeId, { step, toldAtMs: nowMs, lookedAtMs: nowMs });
   }
 
+  /** Shares move with every grant: who follows each move would begin much and end nothing. */
+  private async stays(nodeId: NodeId, { step, toldAtMs }: Told, nowMs: number): Promise<boolean> {
+    if (step === undefined || nowMs - toldAtMs > STAY_MS) return false;
+    const { dispatcher } = this.parts;
+    return dispatcher.mayComeNext(nodeId, step) && (await this.waitingTasks(step)) > 0;
+  }
+
   private async likelyNext({ nodeId, revision, warm }: BusyNode) {
     const view = await this.parts.roster.view(nodeId, revision, []);
     if (view === undefined) return undefined;
@@ -119,7 +129,7 @@ export class PrefetchAdvice {
     const nowMs = this.parts.clock.monotonicMs();
     const counted = this.waiting.get(step);
     if (counted !== undefined && nowMs - counted.atMs < LOOK_MS) return counted.tasks;
-    const tasks = (await this.parts.jobs.step(step.jobId, step.step))?.waiting ?? 0;
+    const tasks = await this.parts.jobs.waitingTasks(step.jobId, step.step);
     this.waiting.set(step, { tasks, atMs: nowMs });
     return tasks;
   }
