@@ -6,6 +6,7 @@ import { addControlCommands } from './commands/control.ts';
 import { addDownloadCommand } from './commands/download.ts';
 import { addExpandCommand } from './commands/expand.ts';
 import { addExplainCommand } from './commands/explain.ts';
+import { addGcCommand } from './commands/gc.ts';
 import { addGetCommand } from './commands/get.ts';
 import { addKeyCommand, addWhoamiCommand } from './commands/key.ts';
 import { addLimitCommand } from './commands/limit.ts';
@@ -61,6 +62,7 @@ const commands = [
   addLimitCommand,
   addShareCommand,
   addStorageCommand,
+  addGcCommand,
   addKeyCommand,
   addWhoamiCommand,
 ];

@@ -1,10 +1,11 @@
 import type { KeyId, NodeId } from '@karst/shared/protocol/ids.ts';
 import { mirrorHash } from './background/restore-farm.ts';
-import type { Services } from './build-services.ts';
+import { collecting, type Services } from './build-services.ts';
 import type { Stores, Surroundings } from './build-stores.ts';
 import type { Config } from './config.ts';
 import type { Handlers } from './http/handler.ts';
 import { assetHandlers } from './http/resources/assets.ts';
+import { collectionHandlers } from './http/resources/collection.ts';
 import { eventHandlers } from './http/resources/events.ts';
 import { explainHandlers } from './http/resources/explain.ts';
 import { jobControlHandlers } from './http/resources/job-control.ts';
@@ -56,6 +57,7 @@ export function buildHandlers(
     ...assetHandlers(parts),
     ...shareHandlers({ ...parts, shares: services.scheduler.shares }),
     ...storageSettingsHandlers(parts),
+    ...collectionHandlers({ ...parts, ...collecting }),
     ...limitHandlers(parts),
     ...poolHandlers(parts),
     ...eventHandlers(stores.eventBus),

@@ -40,8 +40,8 @@ import { VERSION } from './version.ts';
 
 export type Services = ReturnType<typeof buildServices>;
 
-/** Redis writes its log to the disk each second. */
-const COLLECTION_REST_MS = 2500;
+/** How deletions of input files go; they rest until Redis, each second, has written its log to the disk. */
+export const collecting = { send: sendDeletion, restMs: 2500 };
 
 const passNames = [
   'collect-assets',
@@ -146,8 +146,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     }),
     collectAssetsPass({
       ...parts,
-      send: sendDeletion,
-      restMs: COLLECTION_REST_MS,
+      ...collecting,
       periodMs: 12 * config.KARST_RECONCILE_MS,
     }),
     deleteJobsPass({

@@ -1,3 +1,4 @@
+import { collectionRoutes } from './collection.ts';
 import { nodeRoutes, protocolRoutes } from './node-routes.ts';
 import { previewRoutes } from './preview-routes.ts';
 import { accessRoutes, serviceRoutes } from './service-routes.ts';
@@ -15,6 +16,7 @@ export const routes = {
   ...protocolRoutes,
   ...settingsRoutes,
   ...storageSettingsRoutes,
+  ...collectionRoutes,
   ...accessRoutes,
   ...serviceRoutes,
 };

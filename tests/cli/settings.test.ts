@@ -3,6 +3,7 @@ import path from 'node:path';
 import { jobIdSchema } from '@karst/shared/protocol/ids.ts';
 import { routes } from '@karst/shared/protocol/routes.ts';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { uploadAsset } from '../scenarios/support/assets.ts';
 import { Farm } from '../support/farm.ts';
 import { templateWith, writeBundle } from './support/bundle.ts';
 import { runCli, testDir } from './support/run-cli.ts';
@@ -207,4 +208,18 @@ it('sets how long jobs are kept, by studio and project', async () => {
   expect((await karst('delete', 'job-0123456789abcdef0123')).code).toBe(3);
   const missing = await karst('delete', 'job-0123456789abcdef0123', '--yes');
   expect(missing).toMatchObject({ code: 1, stdout: '' });
+});
+
+it('tells which input files nobody needs, and keeps those just uploaded', async () => {
+  const { karst, json } = await start();
+  await uploadAsset(farm, Buffer.from('just here'));
+  const kept = { files: 1, bytes: 9 };
+  const found = [{ studio: 'default', unused: { files: 0, bytes: 0 }, kept }];
+  expect(await json('gc', '--dry-run')).toEqual(found);
+  const table = await karst('gc', '--dry-run');
+  expect(table.stdout).toMatch(
+    /^STUDIO +UNUSED +BYTES +KEPT +BYTES\ndefault +0 +0 bytes +1 +9 bytes\n$/,
+  );
+  const whole = await farm.fetch('POST', '/v1/gc', {});
+  expect(await whole.json()).toEqual({ items: found, isWhole: true });
 });

@@ -84,6 +84,7 @@ const farmHandlers = {
   deleteStudioShare: reached,
   setProjectShare: reached,
   deleteProjectShare: reached,
+  collectGarbage: reached,
   listStorageSettings: reached,
   setStudioStorage: reached,
   deleteStudioStorage: reached,
