@@ -1,9 +1,9 @@
-import { cp, mkdir, rm } from 'node:fs/promises';
+import { copyFile, cp, mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type DemoFarm, demoFarm } from './demo-farm.ts';
-import { assembleContactSheet, assembleFilm, inspectFrames } from './media.ts';
+import { inspectFrames } from './media.ts';
 import { ensureSystemPackages, setUpOrExit } from './system-packages.ts';
 
 /**
@@ -14,9 +14,6 @@ import { ensureSystemPackages, setUpOrExit } from './system-packages.ts';
 
 const rootDir = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const FRAME_COUNT = 24;
-const FPS = 12;
-/** Mean luma, 0 to 255: a frame that is darker shows nothing. */
-const LUMA_MIN = 4;
 
 interface DemoResult {
   frames: number;
@@ -48,10 +45,7 @@ async function renderOrbit(farm: DemoFarm, outputDir: string): Promise<DemoResul
   );
   await checkFrames(frames);
 
-  const film = path.join(outputDir, 'orbit.mp4');
-  const contactSheet = path.join(outputDir, 'contact-sheet.png');
-  await assembleFilm({ frames, fps: FPS, out: film });
-  await assembleContactSheet({ frames, columns: 6, out: contactSheet });
+  const { film, contactSheet } = await fetchPreviews(farm, jobId, outputDir);
   const bucketKeys = await farm.viewKeys(jobId);
   checkKeys(bucketKeys, frames);
   const seconds = Math.round((performance.now() - beganMs) / 100) / 10;
@@ -65,10 +59,26 @@ async function tellTaskLog(farm: DemoFarm, jobId: string): Promise<void> {
   for (const line of log.trimEnd().split('\n').slice(-20)) say(`  ${line}`);
 }
 
+/** Contact sheet and film are the farm's own, and it has found nothing suspicious. */
+async function fetchPreviews(
+  farm: DemoFarm,
+  jobId: string,
+  outputDir: string,
+): Promise<{ film: string; contactSheet: string }> {
+  const dir = path.join(farm.dir, 'previews');
+  await farm.karst(['previews', jobId, '-d', dir], { quiet: true });
+  const contactSheet = path.join(outputDir, 'contact-sheet.jpg');
+  const film = path.join(outputDir, 'orbit.mp4');
+  await copyFile(path.join(dir, 'contact-sheet.jpg'), contactSheet);
+  await copyFile(path.join(dir, 'frames_orbit_film.mp4'), film);
+  const told = await farm.karst(['get', 'job', jobId], { quiet: true });
+  const suspicious = told.split('\n').find((line) => line.startsWith('Suspicious:'));
+  if (suspicious !== undefined) throw new Error(`The farm found frames to look at. ${told}`);
+  return { film, contactSheet };
+}
+
 async function checkFrames(files: readonly string[]): Promise<void> {
   const facts = await inspectFrames(files);
-  const dark = facts.find(({ meanLuma }) => meanLuma < LUMA_MIN);
-  if (dark !== undefined) throw new Error(`${dark.path} is black.`);
   const distinct = new Set(facts.map(({ md5 }) => md5)).size;
   if (distinct !== files.length) {
     throw new Error(`Of ${files.length} frames only ${distinct} are distinct.`);

@@ -1,54 +1,9 @@
 import { createHash } from 'node:crypto';
-import { access, mkdtemp, rm, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { runCommand } from './run-command.ts';
 
 /** Needs `ffmpeg` on the PATH. Every function throws an Error with ffmpeg's words. */
-
-export interface FilmOptions {
-  /** The frames in the order they are shown; all of one size. At least one. */
-  frames: readonly string[];
-  fps: number;
-  /** The .mp4 to write; an existing one is replaced. */
-  out: string;
-}
-
-/** Joins PNG frames into an H.264 film that browsers play from its first bytes on. */
-export async function assembleFilm({ frames, fps, out }: FilmOptions): Promise<void> {
-  if (!(fps > 0)) throw new Error(`A film needs a positive frame rate, not ${fps}.`);
-  await withSequence(frames, async (pattern) => {
-    // Even sizes: yuv420p keeps one colour sample for two by two pixels.
-    const evenSize = 'pad=ceil(iw/2)*2:ceil(ih/2)*2';
-    await ffmpeg([
-      ...['-framerate', String(fps), '-i', pattern, '-vf', evenSize],
-      ...['-c:v', 'libx264', '-preset', 'medium', '-crf', '16', '-pix_fmt', 'yuv420p'],
-      ...['-movflags', '+faststart', '-an', out],
-    ]);
-  });
-}
-
-export interface ContactSheetOptions {
-  /** From left to right, then down. At least one. */
-  frames: readonly string[];
-  /** Pictures in a row, 1 or more. */
-  columns: number;
-  /** The .png or .jpg to write; an existing one is replaced. */
-  out: string;
-}
-
-/** Lays all frames on one picture, in their own size, with a thin dark gap between them. */
-export async function assembleContactSheet(options: ContactSheetOptions): Promise<void> {
-  const { frames, columns, out } = options;
-  if (!Number.isInteger(columns) || columns < 1) {
-    throw new Error(`A contact sheet needs 1 column or more, not ${columns}.`);
-  }
-  const rows = Math.ceil(frames.length / columns);
-  await withSequence(frames, async (pattern) => {
-    const tile = `tile=${Math.min(columns, frames.length)}x${rows}:padding=4:margin=4:color=0x101418`;
-    await ffmpeg(['-i', pattern, '-vf', tile, '-frames:v', '1', '-update', '1', out]);
-  });
-}
 
 export interface FrameFacts {
   path: string;
@@ -99,27 +54,6 @@ function meanLuma(rgb: Buffer): number {
       0.2126 * rgb.readUInt8(i) + 0.7152 * rgb.readUInt8(i + 1) + 0.0722 * rgb.readUInt8(i + 2);
   }
   return sum / (rgb.length / 3);
-}
-
-/**
- * Calls `work` with an ffmpeg pattern that yields the files in order. Links with plain names stand
- * for them, so no file name can be taken for a pattern or an option.
- */
-async function withSequence(
-  files: readonly string[],
-  work: (pattern: string) => Promise<void>,
-): Promise<void> {
-  if (files.length === 0) throw new Error('There are no frames to assemble.');
-  const dir = await mkdtemp(path.join(tmpdir(), 'karst-frames-'));
-  try {
-    for (const [index, file] of files.entries()) {
-      const name = `${String(index).padStart(8, '0')}${path.extname(file)}`;
-      await symlink(path.resolve(file), path.join(dir, name));
-    }
-    await work(path.join(dir, `%08d${path.extname(files[0] ?? '')}`));
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-  }
 }
 
 function messageOf(error: unknown): string {

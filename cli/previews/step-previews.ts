@@ -8,12 +8,12 @@ import { type CliContext, say } from '../context.ts';
 
 const LOOK_AGAIN_MS = 500;
 /** A preview worker that has not answered for so long may not be there at all. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 90_000;
 const PAGE_MAX = 200;
 
 /**
  * A step's previews; with `thumbnails` all of its pictures, else those of one page. Where the step has
- * ended and they are being made, waits for them, two minutes at most.
+ * ended and they are being made, waits for them, a minute and a half at most.
  */
 export async function stepPreviews(
   api: ApiClient,
@@ -31,12 +31,15 @@ export async function stepPreviews(
   const hasEnded = items.find(({ name }) => name === step)?.endedAt !== undefined;
   const deadlineMs = context.clock.monotonicMs() + PATIENCE_MS;
   let first = await page();
+  if (hasEnded && !first.isComplete) say(context, `The farm still makes previews of ${step} …`);
   while (hasEnded && !first.isComplete && context.clock.monotonicMs() < deadlineMs) {
     await sleep(LOOK_AGAIN_MS, signal);
     first = await page();
   }
   if (!first.isComplete) {
-    const why = hasEnded ? 'its previews are not made yet' : 'it has not ended';
+    const why = hasEnded
+      ? 'its previews are not made yet (does a preview worker run?)'
+      : 'it has not ended';
     say(context, `Step ${step}: ${why}, so there is no contact sheet.`);
   }
   const pictures = [...first.pictures];

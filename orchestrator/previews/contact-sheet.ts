@@ -27,10 +27,14 @@ const EMPTY: Color = [34, 40, 46];
 const TEXT: Color = [200, 208, 214];
 const ALARM: Color = [226, 62, 52];
 
-/** Columns for which the sheet is about as wide as a screen. */
+/** Columns for which the sheet is about as wide as a screen, its last row as full as can be. */
 function columnsFor(count: number, { width, height }: SheetSettings['cell']): number {
   const ideal = Math.sqrt((count * (height + BAND + GAP) * 1.6) / (width + GAP));
-  return Math.max(1, Math.min(count, COLUMNS_MAX, Math.round(ideal)));
+  const middle = Math.max(1, Math.min(count, COLUMNS_MAX, Math.round(ideal)));
+  const empty = (columns: number) => (columns - (count % columns)) % columns;
+  return [middle, middle + 1, middle - 1]
+    .filter((columns) => columns >= 1 && columns <= Math.min(count, COLUMNS_MAX))
+    .reduce((best, columns) => (empty(columns) < empty(best) ? columns : best), middle);
 }
 
 /**

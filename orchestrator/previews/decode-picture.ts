@@ -1,8 +1,8 @@
 import { open, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { suspicionReasonSchema } from '@karst/shared/protocol/previews.ts';
 import { z } from 'zod';
 import { exrShortfall } from './exr-extent.ts';
+import type { PictureFacts } from './picture-facts.ts';
 import { judgePixels, PixelCounts, type RawFormat } from './pixel-counts.ts';
 import { DecoderError, ffmpegArgs, runDecoder } from './run-decoder.ts';
 
@@ -16,18 +16,6 @@ export interface DecodeSettings {
   /** EXR is tone mapped by oiiotool. */
   hasOiiotool: boolean;
 }
-
-/** What is known of a picture, by its content. */
-export const pictureFactsSchema = z.object({
-  width: z.int().optional(),
-  height: z.int().optional(),
-  /** Whether there is a thumbnail, and a frame for the film. */
-  hasPreview: z.boolean(),
-  problem: z.object({ reason: suspicionReasonSchema, detail: z.string() }).optional(),
-  /** Why nothing is known of it. */
-  note: z.string().optional(),
-});
-export type PictureFacts = z.infer<typeof pictureFactsSchema>;
 
 export const THUMBNAIL = 'thumbnail.jpg';
 export const FILM_FRAME = 'film.jpg';
@@ -73,8 +61,7 @@ export async function decodePicture(file: string, settings: DecodeSettings): Pro
     if (width * height > settings.pixelsMax) {
       return { ...size, hasPreview: false, note: `more than ${settings.pixelsMax} pixels` };
     }
-    const problem = await lookAtPixels(file, size, pix_fmt, settings);
-    const hasPreview = await makePreviews(file, pix_fmt, settings);
+    const { problem, hasPreview } = await decodeAll(file, size, pix_fmt, settings);
     return { ...size, hasPreview, ...(problem === undefined ? {} : { problem }) };
   } catch (error) {
     if (!(error instanceof DecoderError)) throw error;
@@ -142,11 +129,38 @@ function rawFormat(pixelFormat: string): {
   };
 }
 
+interface Size {
+  width: number;
+  height: number;
+}
+
+/** In one decoding, where values and previews can come from the same. */
+async function decodeAll(
+  file: string,
+  size: Size,
+  pixelFormat: string,
+  settings: DecodeSettings,
+): Promise<Pick<PictureFacts, 'problem' | 'hasPreview'>> {
+  const isLinear = FLOATS[pixelFormat] !== undefined && path.extname(file) === '.exr';
+  if (!isLinear) {
+    try {
+      const problem = await lookAtPixels(file, size, pixelFormat, settings, previewOutputs);
+      return { problem, hasPreview: true };
+    } catch (error) {
+      if (!(error instanceof DecoderError)) throw error;
+      // Perhaps only the previews can't be made: of a single line, say.
+    }
+  }
+  const problem = await lookAtPixels(file, size, pixelFormat, settings, []);
+  return { problem, hasPreview: isLinear && (await makeLinearPreviews(file, settings)) };
+}
+
 async function lookAtPixels(
   file: string,
-  { width, height }: { width: number; height: number },
+  { width, height }: Size,
   pixelFormat: string,
   { searchPath, timeoutMs, pixelsMax }: DecodeSettings,
+  besides: readonly string[],
 ): Promise<PictureFacts['problem']> {
   const { raw, name, alpha } = rawFormat(pixelFormat);
   const counts = new PixelCounts(raw, width * height);
@@ -156,23 +170,19 @@ async function lookAtPixels(
   const writing = ['-map', '0:v:0', '-frames:v', '1', '-pix_fmt', name, '-f', 'rawvideo', 'pipe:1'];
   await runDecoder({
     program: 'ffmpeg',
-    args: ffmpegArgs(...reading, ...writing),
+    args: ffmpegArgs(...reading, ...writing, ...besides),
     searchPath,
     timeoutMs,
     onOutput: (chunk) => counts.add(chunk),
+    cwd: path.dirname(file),
   });
   const facts = counts.facts();
   if (facts === undefined) throw new DecoderError('is cut off: not all of its pixels are there');
   return judgePixels(facts, alpha);
 }
 
-/** False where a picture that was decoded can't be made smaller: one of a single line, say. */
-async function makePreviews(
-  file: string,
-  pixelFormat: string,
-  settings: DecodeSettings,
-): Promise<boolean> {
-  const isLinear = FLOATS[pixelFormat] !== undefined && path.extname(file) === '.exr';
+/** False where they can't be made. */
+async function makeLinearPreviews(file: string, settings: DecodeSettings): Promise<boolean> {
   const scale = async (...reading: string[]) =>
     await runDecoder({
       program: 'ffmpeg',
@@ -182,8 +192,7 @@ async function makePreviews(
       cwd: path.dirname(file),
     });
   try {
-    if (!isLinear) await scale(...input(file));
-    else if (await toneMap(file, settings)) {
+    if (await toneMap(file, settings)) {
       await scale(...input(path.join(path.dirname(file), MAPPED)));
     } else await scale('-apply_trc', 'iec61966_2_1', ...input(file));
     return true;

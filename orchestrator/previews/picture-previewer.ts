@@ -8,15 +8,9 @@ import { objectKeys } from '../objects/keys.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { EventPublisher } from '../store/event-publisher.ts';
 import type { Suspicion, SuspiciousStore } from '../store/suspicious-store.ts';
-import {
-  type DecodeSettings,
-  decodePicture,
-  FILM_FRAME,
-  type PictureFacts,
-  pictureFactsSchema,
-  THUMBNAIL,
-} from './decode-picture.ts';
+import { type DecodeSettings, decodePicture, FILM_FRAME, THUMBNAIL } from './decode-picture.ts';
 import { frameNumber } from './frame-sequences.ts';
+import { type PictureFacts, pictureFactsSchema } from './picture-facts.ts';
 import { extensionOf } from './picture-paths.ts';
 import { previewNames } from './preview-names.ts';
 

@@ -13,6 +13,8 @@ export interface PublishedTask {
   outputs: string | null;
 }
 
+const STEPS_KNOWN_MAX = 10_000;
+
 /**
  * Asks for previews. They are an extra: whatever goes wrong here is logged, and never keeps the caller
  * from its own work. What is asked for twice is made once.
@@ -21,6 +23,8 @@ export class PreviewFeed {
   private readonly queue: PreviewQueue;
   private readonly jobs: JobStore;
   private readonly logger: Logger;
+  /** Steps with pictures, as far as this replica published them: for those that end without one. */
+  private readonly pictured = new Set<string>();
 
   constructor(parts: { previewQueue: PreviewQueue; jobs: JobStore; logger: Logger }) {
     this.queue = parts.previewQueue;
@@ -38,13 +42,22 @@ export class PreviewFeed {
       await this.queue.add(
         pictured.map(({ step, task, epoch }) => ({ kind: 'task', jobId, step, task, epoch })),
       );
-      await this.stepsEnded(jobId, new Set(pictured.map(({ step }) => step)));
+      const steps = new Set(pictured.map(({ step }) => step));
+      if (this.pictured.size > STEPS_KNOWN_MAX) this.pictured.clear();
+      for (const step of steps) this.pictured.add(`${jobId}/${step}`);
+      await this.stepsEnded(jobId, steps);
     });
   }
 
   /** All of a job that has ended is published. */
   async jobEnded(jobId: JobId, stepCount: number): Promise<void> {
-    await this.tried(() => this.stepsEnded(jobId, Array(stepCount).keys()));
+    await this.tried(async () => {
+      const steps = [...Array(stepCount).keys()];
+      await this.stepsEnded(
+        jobId,
+        steps.filter((step) => this.pictured.has(`${jobId}/${step}`)),
+      );
+    });
   }
 
   /** Somebody asks for what is made of a step that has ended. */

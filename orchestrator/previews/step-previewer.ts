@@ -7,10 +7,10 @@ import type { JobStore } from '../store/job-store.ts';
 import type { OutputReader } from '../store/output-reader.ts';
 import type { Suspicion } from '../store/suspicious-store.ts';
 import { makeContactSheet, type SheetCell } from './contact-sheet.ts';
-import type { PictureFacts } from './decode-picture.ts';
 import { fetchNumbered } from './fetch-numbered.ts';
 import { type FrameSequence, frameSequences } from './frame-sequences.ts';
 import { FPS, makeMovie } from './make-movie.ts';
+import type { PictureFacts } from './picture-facts.ts';
 import type { PicturePreviewer, PreviewedTask, PreviewParts } from './picture-previewer.ts';
 import { contentHash, previewNames } from './preview-names.ts';
 import { namesOf, type StepIndex, stepIndexSchema } from './step-index.ts';
@@ -58,7 +58,6 @@ export class StepPreviewer {
     const former = await this.readIndex(work);
     if (former?.endedAtMs === work.endedAtMs) return;
     const pictures = await this.gather(work);
-    if (pictures.length === 0) return;
     const { sequences, single } = frameSequences(pictures);
     const missing = await missingOfStep(this.parts, work, pictures, sequences);
     if (await this.parts.suspicious.noteMissing(work, missing)) {
@@ -109,6 +108,7 @@ export class StepPreviewer {
     cells: readonly Cell[],
     dir: string,
   ): Promise<StepIndex['contactSheet']> {
+    if (cells.length === 0) return undefined;
     const pictures = cells.flatMap(({ picture }) => (picture?.facts.hasPreview ? [picture] : []));
     const own = path.join(dir, 'sheet');
     await mkdir(own);

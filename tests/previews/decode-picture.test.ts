@@ -4,6 +4,7 @@ import path from 'node:path';
 import { decodePicture, THUMBNAIL } from '@karst/orchestrator/previews/decode-picture.ts';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runCommand } from '../../scripts/run-command.ts';
+import { ensureSystemPackages } from '../../scripts/system-packages.ts';
 import { mediaForFile } from '../outputs/support/media-files.ts';
 import { cutOff, makePlain, probed } from '../scenarios/support/frames.ts';
 
@@ -28,6 +29,27 @@ it.each(['png', 'jpg', 'tif', 'exr'])('looks at a %s and makes it smaller', asyn
   await copyFile(`${media()}/a.${extension}`, path.join(dir, `good.${extension}`));
   expect(await decode(`good.${extension}`)).toEqual({ width: 160, height: 90, hasPreview: true });
   expect(await probed(path.join(dir, THUMBNAIL))).toMatchObject({ width: '160', height: '90' });
+});
+
+it('tone maps an EXR brighter than white with oiiotool, and cuts its lights without', async () => {
+  await ensureSystemPackages(['oiiotool']);
+  const file = path.join(dir, 'bright.exr');
+  // From black on the left to 4 times white on the right.
+  const filter = 'gradients=size=128x16:c0=black:c1=white:x0=0:y0=8:x1=127:y1=8,format=gbrpf32le';
+  const args = ['-v', 'error', '-f', 'lavfi', '-i', filter, '-frames:v', '1', '-update', '1', file];
+  expect((await runCommand('ffmpeg', args)).code).toBe(0);
+  const brighter = await runCommand('oiiotool', [file, '--mulc', '4', '-o', file]);
+  expect(brighter.code).toBe(0);
+  const levels = async (hasOiiotool: boolean) => {
+    expect(await decode('bright.exr', { hasOiiotool })).toMatchObject({ hasPreview: true });
+    const gray = ['-v', 'error', '-i', path.join(dir, THUMBNAIL), '-pix_fmt', 'gray'];
+    const raw = await runCommand('ffmpeg', [...gray, '-f', 'rawvideo', 'pipe:1']);
+    return [48, 80, 120].map((x) => raw.stdout[8 * 128 + x] ?? 0);
+  };
+  const [cut, mapped] = [await levels(false), await levels(true)];
+  expect(Math.min(...cut)).toBeGreaterThan(245);
+  expect(mapped).toEqual([...mapped].sort((a, b) => a - b));
+  expect(mapped[2]).toBeGreaterThan((mapped[0] ?? 0) + 20);
 });
 
 it.each(['png', 'jpg', 'tif', 'exr'])('finds a %s cut off, wherever it is', async (extension) => {

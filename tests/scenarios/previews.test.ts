@@ -3,12 +3,14 @@ import path from 'node:path';
 import type { JobId } from '@karst/shared/protocol/ids.ts';
 import { previewRoutes } from '@karst/shared/protocol/preview-routes.ts';
 import { routes } from '@karst/shared/protocol/routes.ts';
+import { Redis } from 'ioredis';
 import { beforeAll, expect, it } from 'vitest';
 import { ensureSystemPackages } from '../../scripts/system-packages.ts';
 import { runCli } from '../cli/support/run-cli.ts';
 import { eventually } from '../support/eventually.ts';
 import { farmForFile } from './support/farm-for-file.ts';
 import { cutOff, makeFrames, makePlain, plantNan, probed } from './support/frames.ts';
+import { published } from './support/job-state.ts';
 
 const farm = farmForFile();
 let frames = '';
@@ -185,4 +187,23 @@ it('flags black, NaN, cut off and missing frames, and shows the rest; a frame ma
   expect((await farm().readJob(id)).suspiciousFrames).toBe(3);
   const metrics = await (await farm().fetch('GET', '/metrics')).text();
   expect(metrics).toContain('karst_suspicious_frames_total{reason="black"} 1\n');
+}, 90_000);
+
+it('what no preview worker was there for, and what was lost on the way, is made when somebody asks', async () => {
+  await Promise.all(farm().previews.map((child) => child.kill()));
+  await farm().startAgent({ slots: 2 });
+  const { id } = await farm().submit(template());
+  expect((await farm().jobIn(id, ['failed', 'succeeded'])).state).toBe('succeeded');
+  await published(farm(), id);
+  const before = await list(id);
+  expect(before).toMatchObject({ isComplete: false, movies: [] });
+  expect(before.contactSheet).toBeUndefined();
+  const redis = new Redis(farm().redis.url);
+  const lost = await redis.keys('karst:{previews}:queue:*');
+  expect(lost.length).toBeGreaterThan(0);
+  await redis.del(...lost);
+  redis.disconnect();
+  await farm().startPreviews();
+  expect((await complete(id)).contactSheet).toMatchObject({ pictures: 8 });
+  expect((await suspicious(id)).total).toBe(3);
 }, 90_000);

@@ -1,8 +1,8 @@
-import { copyFile, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { assembleContactSheet, assembleFilm, inspectFrames } from '../../scripts/media.ts';
+import { inspectFrames } from '../../scripts/media.ts';
 import { runCommand } from '../../scripts/run-command.ts';
 import { ensureSystemPackages } from '../../scripts/system-packages.ts';
 
@@ -48,46 +48,5 @@ describe('inspectFrames', () => {
     await writeFile(words, 'not a picture');
     await expect(inspectFrames([words])).rejects.toThrow(/words\.png/);
     await expect(inspectFrames([path.join(dir, 'no.png')])).rejects.toThrow(/no such file/);
-  });
-});
-
-describe('assembleFilm', () => {
-  it('makes a film of every frame, with its index before its pictures', async () => {
-    const frames = [];
-    for (const color of ['red', 'green', 'blue']) frames.push(await picture(`${color}.png`, color));
-    const out = path.join(dir, 'film.mp4');
-    await assembleFilm({ frames, fps: 12, out });
-    const fields = 'stream=codec_name,pix_fmt,width,height,nb_frames,r_frame_rate';
-    const probed = await runCommand('ffprobe', [
-      ...['-v', 'error', '-show_entries', fields, '-of', 'default=nw=1', out],
-    ]);
-    expect(probed.stdout.toString().trim().split('\n')).toEqual([
-      'codec_name=h264',
-      'width=34',
-      'height=22',
-      'pix_fmt=yuv420p',
-      'r_frame_rate=12/1',
-      'nb_frames=3',
-    ]);
-    const bytes = await readFile(out);
-    expect(bytes.indexOf('moov')).toBeLessThan(bytes.indexOf('mdat'));
-  });
-
-  it('refuses no frames and a frame rate of nothing', async () => {
-    const out = path.join(dir, 'none.mp4');
-    await expect(assembleFilm({ frames: [], fps: 12, out })).rejects.toThrow('no frames');
-    await expect(assembleFilm({ frames: ['a.png'], fps: 0, out })).rejects.toThrow('frame rate');
-  });
-});
-
-describe('assembleContactSheet', () => {
-  it('lays the frames out in rows', async () => {
-    const frames = [];
-    for (const color of ['red', 'green', 'blue'])
-      frames.push(await picture(`${color}2.png`, color));
-    const out = path.join(dir, 'sheet.png');
-    await assembleContactSheet({ frames, columns: 2, out });
-    const [sheet] = await inspectFrames([out]);
-    expect(sheet).toMatchObject({ width: 2 * 33 + 3 * 4, height: 2 * 21 + 3 * 4 });
   });
 });

@@ -4,7 +4,7 @@ import type { StepPreviews } from '@karst/shared/protocol/previews.ts';
 import { type Route, routeUrl } from '@karst/shared/protocol/route.ts';
 import { objectKeys } from '../../objects/keys.ts';
 import type { ObjectStore } from '../../objects/store.ts';
-import { pictureFactsSchema } from '../../previews/decode-picture.ts';
+import { pictureFactsSchema } from '../../previews/picture-facts.ts';
 import { isPicture } from '../../previews/picture-paths.ts';
 import type { PreviewFeed } from '../../previews/preview-feed.ts';
 import { previewNames } from '../../previews/preview-names.ts';
@@ -116,15 +116,16 @@ export function previewHandlers(parts: {
       const page = await outputs.page(at.jobId, from, at.step, query.limit);
       const files = page.files.filter(({ path }) => isPicture(path));
       const { index, endedAtMs } = await currentIndex(at);
+      const isEmpty = files.length === 0 && query.cursor === undefined && page.next === undefined;
       // Whatever was lost on the way, whoever asks gets it made.
-      if (index === undefined && endedAtMs !== undefined && files.length > 0) {
+      if (index === undefined && endedAtMs !== undefined && !isEmpty) {
         await previewFeed.stepWanted(at.jobId, at.step, endedAtMs);
       }
       const pictures = await mapConcurrently(files, READS_AT_ONCE, (file) =>
         pictureOf(own, at, file),
       );
       return {
-        isComplete: endedAtMs !== undefined && (index !== undefined || files.length === 0),
+        isComplete: endedAtMs !== undefined && (index !== undefined || isEmpty),
         ...(await whole(own, index)),
         pictures,
         ...(page.next === undefined ? {} : { nextCursor: `${page.next.task}.${page.next.file}` }),
