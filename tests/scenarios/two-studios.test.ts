@@ -40,9 +40,19 @@ const bodies: Record<string, unknown> = {
   addTasks: { step: 'Render', ranges: { Frame: '1' } },
 };
 
+/** Names of files a route takes, for the same reason. */
+const names: Record<string, string> = {
+  getPreviewPicture: `${'0'.repeat(64)}.jpg`,
+  getPreviewMovie: `movie-${'0'.repeat(32)}.mp4`,
+};
+
 describe.each(jobRoutes)('%s', (operation, route) => {
   const ask = async (jobId: JobId) => {
-    const url = routeUrl(route, { jobId, step: 'Render', task: 0 }, {});
+    const url = routeUrl(
+      route,
+      { jobId, step: 'Render', task: 0, name: names[operation] ?? '' },
+      {},
+    );
     const answer = await farm().fetch(
       route.method.toUpperCase(),
       url,
