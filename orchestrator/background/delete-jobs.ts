@@ -15,6 +15,9 @@ import type { Pass } from './pass.ts';
 /** Objects deleted in one run, in pages of what one call takes: a replica that stops waits for a run. */
 const OBJECTS_PER_RUN_MAX = 20_000;
 
+/** Links to upload to are good for a day at most, and no pass takes longer over a job. */
+const LATE_WRITES_MS = 25 * 3_600_000;
+
 export interface DeleteJobsParts {
   redis: Redis;
   deletions: DeletionStore;
@@ -30,7 +33,8 @@ export interface DeleteJobsParts {
 
 /**
  * Goes on with every deletion of a job that was begun, wherever it was cut off: out of Redis, its
- * tombstone, its objects, then the tombstone itself. Every part may be done twice.
+ * tombstone, its objects; a day later what others still wrote meanwhile, and the tombstone itself. Every
+ * part may be done twice.
  */
 export function deleteJobsPass(parts: DeleteJobsParts): Pass {
   const { deletions, objects, logger } = parts;
@@ -60,6 +64,10 @@ export function deleteJobsPass(parts: DeleteJobsParts): Pass {
       (await emptied(objectKeys.viewPrefix(studio, jobId))) &&
       (await emptied(objectKeys.jobPrefix(studio, jobId)));
     if (!isOver) return;
+    if (deletion.emptiedAtMs === undefined) {
+      await deletions.list(jobId, { ...deletion, emptiedAtMs: parts.clock.nowMs() });
+      return;
+    }
     await objects.delete(objectKeys.tombstone(jobId));
     await deletions.strikeOff(jobId);
     logger.info({ job: jobId }, 'job deleted');
@@ -71,6 +79,8 @@ export function deleteJobsPass(parts: DeleteJobsParts): Pass {
     async runOnce() {
       left = OBJECTS_PER_RUN_MAX;
       for (const [jobId, deletion] of await deletions.listed()) {
+        const { emptiedAtMs = 0 } = deletion;
+        if (parts.clock.nowMs() - emptiedAtMs < LATE_WRITES_MS) continue;
         await underLock(parts, keys.deletionLock(jobId), () => goOn(jobId, deletion));
         if (left <= 0) return parts.again();
       }

@@ -16,7 +16,12 @@ const deleteJobScript = loadScript('delete_job');
 const REMEMBERED_MS = 2 * 86_400_000;
 
 /** What has to be known of a job of which Redis knows nothing any more. */
-export const deletionSchema = z.object({ studio: studioIdSchema, steps: z.int().min(0) });
+export const deletionSchema = z.object({
+  studio: studioIdSchema,
+  steps: z.int().min(0),
+  /** When nothing was left of it in storage, ms; what others were writing then may have come since. */
+  emptiedAtMs: z.number().optional(),
+});
 export type Deletion = z.infer<typeof deletionSchema>;
 
 const outcomeSchema = z.enum(['deleted', 'gone', 'open']);
