@@ -40,6 +40,8 @@ const previewOutputs = [
   ...[...previews, '-vf', `${within(1280, 720)},format=yuvj420p`, '-q:v', '2', FILM_FRAME],
 ];
 
+/** By `-max_pixels`, or by a bound of the decoder's own: looked at before anything is decoded. */
+const TOO_LARGE = /max pixel count|invalid image size|picture size \d+x\d+/i;
 /** Kinds of pictures that are whole, as far as we know, but not for ffmpeg. */
 const UNSUPPORTED = /not (?:yet )?(?:implemented|supported)|unsupported|missing \w+ channel/i;
 
@@ -58,13 +60,13 @@ export async function decodePicture(file: string, settings: DecodeSettings): Pro
     if (shortfall !== undefined) return undecodable(shortfall);
     const { width, height, pix_fmt } = await probe(file, settings);
     const size = { width, height };
-    if (width * height > settings.pixelsMax) {
-      return { ...size, hasPreview: false, note: `more than ${settings.pixelsMax} pixels` };
-    }
     const { problem, hasPreview } = await decodeAll(file, size, pix_fmt, settings);
     return { ...size, hasPreview, ...(problem === undefined ? {} : { problem }) };
   } catch (error) {
     if (!(error instanceof DecoderError)) throw error;
+    if (TOO_LARGE.test(error.message)) {
+      return { hasPreview: false, note: `more than ${settings.pixelsMax} pixels` };
+    }
     if (UNSUPPORTED.test(error.message)) return { hasPreview: false, note: error.message };
     return undecodable(error.message);
   }
@@ -92,21 +94,25 @@ type Probed = z.infer<typeof probed>['streams'][number];
 /** A picture's name is no pattern of numbers, and its kind is what its name says. */
 const input = (file: string) => ['-f', 'image2', '-pattern_type', 'none', '-i', `file:${file}`];
 
-async function probe(file: string, { searchPath, timeoutMs }: DecodeSettings): Promise<Probed> {
+async function probe(file: string, settings: DecodeSettings): Promise<Probed> {
+  const limits = ['-protocol_whitelist', 'file', '-max_pixels', String(settings.pixelsMax)];
   const shown = ['-show_entries', 'stream=width,height,pix_fmt', '-of', 'json'];
   let text = '';
-  await runDecoder({
+  const words = await runDecoder({
     program: 'ffprobe',
-    args: ['-v', 'error', '-protocol_whitelist', 'file', ...shown, ...input(file)],
-    searchPath,
-    timeoutMs,
+    args: ['-v', 'error', ...limits, ...shown, ...input(file)],
+    searchPath: settings.searchPath,
+    timeoutMs: settings.timeoutMs,
     onOutput: (chunk) => {
       text += chunk.toString('utf8');
     },
   });
   const parsed = probed.safeParse(JSON.parse(text));
   const [stream] = parsed.data?.streams ?? [];
-  if (stream === undefined) throw new DecoderError('is no picture of the kind its name says');
+  if (stream === undefined) {
+    const known = TOO_LARGE.exec(words)?.[0];
+    throw new DecoderError(known ?? 'is no picture of the kind its name says');
+  }
   return stream;
 }
 

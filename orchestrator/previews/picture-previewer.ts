@@ -7,6 +7,7 @@ import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
 import { objectKeys } from '../objects/keys.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { EventPublisher } from '../store/event-publisher.ts';
+import type { JobStore } from '../store/job-store.ts';
 import type { Suspicion, SuspiciousStore } from '../store/suspicious-store.ts';
 import { type DecodeSettings, decodePicture, FILM_FRAME, THUMBNAIL } from './decode-picture.ts';
 import { frameNumber } from './frame-sequences.ts';
@@ -16,6 +17,7 @@ import { previewNames } from './preview-names.ts';
 
 export interface PreviewParts {
   objects: ObjectStore;
+  jobs: JobStore;
   suspicious: SuspiciousStore;
   events: Pick<EventPublisher, 'publish'>;
   decode: DecodeSettings;
@@ -90,6 +92,8 @@ export class PicturePreviewer {
       if (!(await this.fetch(at, file, local)))
         return { hasPreview: false, note: 'no longer kept' };
       const facts = await decodePicture(local, decode);
+      // A job that was deleted meanwhile must not get objects that nobody would take away.
+      if ((await this.parts.jobs.read(at.jobId)) === undefined) return facts;
       if (facts.hasPreview) {
         const { thumbnail, filmFrame } = previewNames;
         await objects.putFile(key(thumbnail(file.sha256)), path.join(dir, THUMBNAIL), 'image/jpeg');

@@ -23,11 +23,11 @@ const WORDS_MAX = 2000;
 const LOW_PRIORITY = 15;
 
 /**
- * Runs a decoder on local files, by argument list. Throws DecoderError; any other Error means that it
- * could not be run.
+ * Runs a decoder on local files, by argument list; answers what it said. Throws DecoderError; any other
+ * Error means that it could not be run.
  */
-export async function runDecoder(run: DecoderRun): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
+export async function runDecoder(run: DecoderRun): Promise<string> {
+  return await new Promise<string>((resolve, reject) => {
     const child = spawn(run.program, run.args, {
       cwd: run.cwd,
       env: { PATH: run.searchPath, HOME: '/nonexistent', LANG: 'C.UTF-8' },
@@ -48,7 +48,7 @@ export async function runDecoder(run: DecoderRun): Promise<void> {
       reject(new Error(`${run.program} can't be run: ${error.message}`)),
     );
     child.on('close', (code, signal) => {
-      if (code === 0) resolve();
+      if (code === 0) resolve(words);
       else if (signal !== null) {
         reject(new DecoderError(`was not decoded within ${run.timeoutMs / 1000} s (${signal})`));
       } else reject(new DecoderError(plain(words) || `${run.program} exited with code ${code}`));

@@ -3,7 +3,6 @@ import path from 'node:path';
 import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
 import { objectKeys } from '../objects/keys.ts';
 import type { Redis } from '../store/connection.ts';
-import type { JobStore } from '../store/job-store.ts';
 import type { OutputReader } from '../store/output-reader.ts';
 import type { Suspicion } from '../store/suspicious-store.ts';
 import { makeContactSheet, type SheetCell } from './contact-sheet.ts';
@@ -43,11 +42,11 @@ const MOVIE_FRAMES_MAX = 10_000;
 
 /** Makes what is made of a step as a whole, once it has ended: contact sheet, films, missing frames. */
 export class StepPreviewer {
-  private readonly parts: PreviewParts & { redis: Redis; jobs: JobStore; outputs: OutputReader };
+  private readonly parts: PreviewParts & { redis: Redis; outputs: OutputReader };
   private readonly pictures: PicturePreviewer;
 
   constructor(
-    parts: PreviewParts & { redis: Redis; jobs: JobStore; outputs: OutputReader },
+    parts: PreviewParts & { redis: Redis; outputs: OutputReader },
     pictures: PicturePreviewer,
   ) {
     this.parts = parts;
@@ -63,6 +62,7 @@ export class StepPreviewer {
     if (await this.parts.suspicious.noteMissing(work, missing)) {
       this.pictures.tell(work, undefined, missing);
     }
+    if ((await this.parts.jobs.read(work.jobId)) === undefined) return;
     const dir = await mkdtemp(path.join(this.parts.scratchDir, 'step-'));
     try {
       const contactSheet = await this.contactSheet(work, cellsOf(sequences, single, missing), dir);

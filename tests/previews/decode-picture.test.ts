@@ -88,8 +88,6 @@ it('one bright point keeps a picture from being black', async () => {
 it('leaves alone what is larger than allowed, and reads nothing that a name or a file points to', async () => {
   await copyFile(`${media()}/a.png`, path.join(dir, 'large.png'));
   expect(await decode('large.png', { pixelsMax: 1000 })).toEqual({
-    width: 160,
-    height: 90,
     hasPreview: false,
     note: 'more than 1000 pixels',
   });
