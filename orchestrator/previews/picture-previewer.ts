@@ -9,6 +9,7 @@ import type { ObjectStore } from '../objects/store.ts';
 import type { EventPublisher } from '../store/event-publisher.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { Suspicion, SuspiciousStore } from '../store/suspicious-store.ts';
+import type { DecodeGate } from './decode-gate.ts';
 import { type DecodeSettings, decodePicture, FILM_FRAME, THUMBNAIL } from './decode-picture.ts';
 import { frameNumber } from './frame-sequences.ts';
 import { type PictureFacts, pictureFactsSchema } from './picture-facts.ts';
@@ -21,6 +22,7 @@ export interface PreviewParts {
   suspicious: SuspiciousStore;
   events: Pick<EventPublisher, 'publish'>;
   decode: DecodeSettings;
+  gate: DecodeGate;
   /** Where pictures are decoded; each piece of work has a folder of its own there. */
   scratchDir: string;
 }
@@ -79,13 +81,20 @@ export class PicturePreviewer {
 
   private async previewPicture(at: PreviewedTask, file: OutputFile): Promise<PictureFacts> {
     const { objects, decode } = this.parts;
-    const key = (name: string) => objectKeys.preview(at.studio, at.jobId, at.step, name);
-    const factsKey = key(previewNames.facts(file.sha256));
-    const known = pictureFactsSchema.safeParse(await objects.getJson(factsKey));
+    const stored = await objects.getJson(
+      objectKeys.preview(at.studio, at.jobId, at.step, previewNames.facts(file.sha256)),
+    );
+    const known = pictureFactsSchema.safeParse(stored);
     if (known.success) return known.data;
     if (file.sizeBytes > decode.bytesMax) {
       return { hasPreview: false, note: `larger than ${decode.bytesMax} bytes` };
     }
+    return await this.parts.gate.use(() => this.makePreview(at, file));
+  }
+
+  private async makePreview(at: PreviewedTask, file: OutputFile): Promise<PictureFacts> {
+    const { objects, decode } = this.parts;
+    const key = (name: string) => objectKeys.preview(at.studio, at.jobId, at.step, name);
     const dir = await mkdtemp(path.join(this.parts.scratchDir, 'picture-'));
     try {
       const local = path.join(dir, `source${extensionOf(file.path)}`);
@@ -103,7 +112,7 @@ export class PicturePreviewer {
           'image/jpeg',
         );
       }
-      await objects.putJson(factsKey, facts);
+      await objects.putJson(key(previewNames.facts(file.sha256)), facts);
       return facts;
     } finally {
       await rm(dir, { recursive: true, force: true });

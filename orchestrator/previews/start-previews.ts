@@ -12,6 +12,7 @@ import { EventPublisher } from '../store/event-publisher.ts';
 import { JobStore } from '../store/job-store.ts';
 import { OutputReader } from '../store/output-reader.ts';
 import { SuspiciousStore } from '../store/suspicious-store.ts';
+import { DecodeGate } from './decode-gate.ts';
 import { PicturePreviewer } from './picture-previewer.ts';
 import { previewService } from './preview-service.ts';
 import { runDecoder } from './run-decoder.ts';
@@ -60,7 +61,8 @@ export async function startPreviews(
   const jobs = new JobStore(redis);
   const outputs = new OutputReader(redis, new HistoryReader(redis, objects.getText));
   const suspicious = new SuspiciousStore(redis);
-  const parts = { objects, suspicious, events, decode, scratchDir, redis, jobs, outputs };
+  const gate = new DecodeGate(config.KARST_PREVIEW_CONCURRENCY);
+  const parts = { gate, objects, suspicious, events, decode, scratchDir, redis, jobs, outputs };
   const pictures = new PicturePreviewer(parts);
   const steps = new StepPreviewer(parts, pictures);
   const worker = startPreviewWorker(

@@ -4,7 +4,7 @@ import { isPicture } from './picture-paths.ts';
 
 const PAGE_FILES = 500;
 
-/** The pictures of a step, task by task. Of one task with thousands, part after part. */
+/** The pictures of a step, task by task. */
 export async function* picturesByTask(
   outputs: OutputReader,
   jobId: JobId,

@@ -1,16 +1,17 @@
 import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
+import { mapConcurrently } from '../http/concurrency.ts';
 import { objectKeys } from '../objects/keys.ts';
 import type { Redis } from '../store/connection.ts';
-import type { OutputReader } from '../store/output-reader.ts';
+import type { OutputReader, PlacedOutput } from '../store/output-reader.ts';
 import type { Suspicion } from '../store/suspicious-store.ts';
 import { makeContactSheet, type SheetCell } from './contact-sheet.ts';
 import { fetchNumbered } from './fetch-numbered.ts';
 import { type FrameSequence, frameSequences } from './frame-sequences.ts';
 import { FPS, makeMovie } from './make-movie.ts';
 import type { PictureFacts } from './picture-facts.ts';
-import type { PicturePreviewer, PreviewedTask, PreviewParts } from './picture-previewer.ts';
+import type { PicturePreviewer, PreviewParts } from './picture-previewer.ts';
 import { contentHash, previewNames } from './preview-names.ts';
 import { namesOf, type StepIndex, stepIndexSchema } from './step-index.ts';
 import { missingOfStep } from './step-missing.ts';
@@ -36,6 +37,9 @@ export interface StepWork {
 
 /** More are not looked at when the step ends; a job of a million frames has its thumbnails all the same. */
 const PICTURES_MAX = 200_000;
+/** Facts are read side by side; what has to be decoded waits its turn. */
+const TASKS_AT_ONCE = 16;
+const TASKS_PER_LOOK = 256;
 const CELLS_MAX = 240;
 const MOVIES_MAX = 20;
 const MOVIE_FRAMES_MAX = 10_000;
@@ -89,18 +93,30 @@ export class StepPreviewer {
   /** All pictures; those of tasks that were left out so far are made now. */
   private async gather(work: StepWork): Promise<StepPicture[]> {
     const pictures: StepPicture[] = [];
+    let tasks: PlacedOutput[][] = [];
+    const look = async () => {
+      const looked = await mapConcurrently(tasks, TASKS_AT_ONCE, (files) =>
+        this.known(work, files),
+      );
+      pictures.push(...looked.flat());
+      tasks = [];
+    };
     for await (const files of picturesByTask(this.parts.outputs, work.jobId, work.step)) {
-      const { task = 0, epoch = 0 } = files[0] ?? {};
-      const at: PreviewedTask = { ...work, task, epoch };
-      const facts = await this.pictures.previewTask(at, files);
-      for (const [index, { path: treePath, sha256, last }] of files.entries()) {
-        const known = facts[index];
-        if (known !== undefined)
-          pictures.push({ path: treePath, sha256, task, last, facts: known });
-      }
+      tasks.push(files);
+      if (tasks.length === TASKS_PER_LOOK) await look();
       if (pictures.length >= PICTURES_MAX) break;
     }
+    await look();
     return pictures;
+  }
+
+  private async known(work: StepWork, files: readonly PlacedOutput[]): Promise<StepPicture[]> {
+    const { task = 0, epoch = 0 } = files[0] ?? {};
+    const facts = await this.pictures.previewTask({ ...work, task, epoch }, files);
+    return files.flatMap(({ path: treePath, sha256, last }, index) => {
+      const known = facts[index];
+      return known === undefined ? [] : [{ path: treePath, sha256, task, last, facts: known }];
+    });
   }
 
   private async contactSheet(

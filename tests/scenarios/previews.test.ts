@@ -172,6 +172,16 @@ it('flags black, NaN, cut off and missing frames, and shows the rest; a frame ma
   ]);
   expect(await part.text()).toBe('ftyp');
   expect((await asked({ range: `bytes=${film.length}-` })).status).toBe(416);
+  // Another studio's key finds none of it.
+  const body = { studio: 'others', role: 'admin' as const };
+  const other = await farm().api().call(routes.createKey, { body });
+  for (const href of [
+    movie,
+    previews.contactSheet?.href ?? '',
+    `/v1/jobs/${id}/suspicious-frames`,
+  ]) {
+    expect((await farm().fetch('GET', href, undefined, other.key)).status).toBe(404);
+  }
 
   // The black frame is rendered again, right this time.
   await writeFile(path.join(frames, 'f_0002.exr'), await readFile(path.join(frames, 'f_0001.exr')));
