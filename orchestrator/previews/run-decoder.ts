@@ -20,7 +20,7 @@ export interface DecoderRun {
 
 const WORDS_MAX = 2000;
 /** Behind all that renders, serves and stores. */
-const LOW_PRIORITY = 15;
+const LOW_PRIORITY = 10;
 
 /**
  * Runs a decoder on local files, by argument list; answers what it said. Throws DecoderError; any other

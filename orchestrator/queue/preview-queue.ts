@@ -26,7 +26,7 @@ const LOOK_MS = 1000;
 const TRIES = 4;
 const FIRST_RETRY_MS = 2000;
 /** A step's films may take minutes; the lock is renewed while its process lives. */
-const LOCK_MS = 60_000;
+const LOCK_MS = 30_000;
 /** Failed work is remembered for so long, and not tried anew whoever asks. */
 const FAILED_SECONDS = 900;
 

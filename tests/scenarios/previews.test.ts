@@ -64,10 +64,14 @@ const list = (jobId: JobId) =>
     .api()
     .call(previewRoutes.getStepPreviews, { params: { jobId, step: 'Render' } });
 const complete = (jobId: JobId) =>
-  eventually('whole previews', async () => {
-    const previews = await list(jobId);
-    return previews.isComplete ? previews : undefined;
-  });
+  eventually(
+    'whole previews',
+    async () => {
+      const previews = await list(jobId);
+      return previews.isComplete ? previews : undefined;
+    },
+    60_000,
+  );
 const suspicious = (jobId: JobId) =>
   farm().api().call(previewRoutes.listSuspiciousFrames, { params: { jobId } });
 
