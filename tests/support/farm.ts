@@ -126,7 +126,11 @@ export class Farm {
   /** A preview worker; stopped with the farm. */
   async startPreviews(env: Record<string, string> = {}): Promise<Child> {
     const script = file('orchestrator/previews-main.ts');
-    const child = new Child('previews', process.execPath, [script], { ...this.stateEnv(), ...env });
+    const child = new Child('previews', process.execPath, [script], {
+      ...this.stateEnv(),
+      TMPDIR: this.dir,
+      ...env,
+    });
     this.previews.push(child);
     await child.event('ready');
     return child;
