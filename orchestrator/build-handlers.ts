@@ -24,6 +24,7 @@ import { previewHandlers } from './http/resources/previews.ts';
 import { serviceHandlers } from './http/resources/service.ts';
 import { shareHandlers } from './http/resources/shares.ts';
 import { storageSettingsHandlers } from './http/resources/storage-settings.ts';
+import { storageUseHandlers } from './http/resources/storage-use.ts';
 import { syncHandlers } from './http/resources/sync.ts';
 import { taskLogHandlers } from './http/resources/task-log.ts';
 import { taskHandlers } from './http/resources/tasks.ts';
@@ -57,6 +58,7 @@ export function buildHandlers(
     ...assetHandlers(parts),
     ...shareHandlers({ ...parts, shares: services.scheduler.shares }),
     ...storageSettingsHandlers(parts),
+    ...storageUseHandlers(parts),
     ...collectionHandlers({ ...parts, ...collecting }),
     ...limitHandlers(parts),
     ...poolHandlers(parts),

@@ -1,4 +1,5 @@
 import { collectAssetsPass } from './background/collect-assets.ts';
+import { countStoragePass } from './background/count-storage.ts';
 import { deleteJobsPass } from './background/delete-jobs.ts';
 import { endRetentionPass } from './background/end-retention.ts';
 import { expireNodesPass } from './background/expire-nodes.ts';
@@ -20,6 +21,7 @@ import { Aftermath } from './jobs/aftermath.ts';
 import { AssetPresence } from './jobs/asset-presence.ts';
 import { JobEvents } from './jobs/job-events.ts';
 import { JobInputs } from './jobs/job-inputs.ts';
+import { StorageQuota } from './jobs/storage-quota.ts';
 import { farmGauges } from './metrics/farm-gauges.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { sendDeletion } from './objects/send-deletion.ts';
@@ -45,6 +47,7 @@ export const collecting = { send: sendDeletion, restMs: 2500 };
 
 const passNames = [
   'collect-assets',
+  'count-storage',
   'delete-jobs',
   'end-retention',
   'expire-nodes',
@@ -115,7 +118,11 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     listForPublishing: async (jobId) => {
       await redis.sadd(keys.publishingJobs(), jobId);
     },
-    outputsAccepted: () => driver.nudge('publish-outputs'),
+    outputsAccepted: async (jobId, sizesBytes) => {
+      driver.nudge('publish-outputs');
+      const studio = await events.studioOf(jobId);
+      if (studio !== undefined) await stores.storageUse.outputsAccepted(studio, sizesBytes);
+    },
     stepEnded: () => driver.nudge('page-out'),
   });
   const sync = new SyncService({
@@ -132,6 +139,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
   const previewFeed = new PreviewFeed(parts);
   const settingsControl = new SettingsControl(parts);
   const presence = new AssetPresence(parts);
+  const quota = new StorageQuota(parts);
   const inputs = new JobInputs(objects, stores.outputs);
 
   const passes = (): Pass[] => [
@@ -149,6 +157,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
       ...collecting,
       periodMs: 12 * config.KARST_RECONCILE_MS,
     }),
+    countStoragePass({ ...parts, periodMs: 2 * config.KARST_RECONCILE_MS }),
     deleteJobsPass({
       ...parts,
       again: () => driver.nudge('delete-jobs'),
@@ -202,6 +211,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     sync,
     inputs,
     presence,
+    quota,
     settingsControl,
     previewFeed,
     passes,

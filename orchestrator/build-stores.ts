@@ -29,6 +29,7 @@ import { PrefetchStore } from './store/prefetch-store.ts';
 import { Reachability } from './store/reachability.ts';
 import { ReleaseStore } from './store/release-store.ts';
 import { SpanStore } from './store/span-store.ts';
+import { StorageUseStore } from './store/storage-use-store.ts';
 import { SuspiciousStore } from './store/suspicious-store.ts';
 import { TaskReader } from './store/task-reader.ts';
 
@@ -104,6 +105,7 @@ export async function buildStores(config: Config, around: Surroundings) {
     control: new ControlStore(redis),
     deletions: new DeletionStore(redis),
     touches: new AssetTouches(redis, config.KARST_ASSET_GRACE_H * 3_600_000),
+    storageUse: new StorageUseStore(redis),
     extensions: new ExtensionStore(redis),
     nodes: new NodeStore(redis),
     survey: new FarmSurvey(redis),

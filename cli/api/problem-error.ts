@@ -27,6 +27,7 @@ function headline(problem: Problem): string {
 }
 
 function exitCodeOf(problem: Problem): ExitCode {
+  if (problem.code === 'quota_exceeded') return exitCodes.error;
   return problem.status === 401 || problem.status === 403 ? exitCodes.auth : exitCodes.error;
 }
 

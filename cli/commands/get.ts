@@ -16,6 +16,7 @@ import {
 import { nodeColumns, nodeLines } from './node-tables.ts';
 import { addOutputOption, outputFormatSchema, printList, printOne } from './output-format.ts';
 import { jobColumns, jobLines, keyColumns, stepColumns, taskColumns } from './resource-tables.ts';
+import { storageLines } from './storage-lines.ts';
 
 const LIMIT_DEFAULT = 100;
 const jobsOptions = z.object({
@@ -35,7 +36,7 @@ const plainOptions = z.object({ output: outputFormatSchema });
 export function addGetCommand(commandLine: CommandLine): void {
   const get = commandLine.program
     .command('get')
-    .description('Print jobs, steps, tasks, nodes or keys.')
+    .description('Print jobs, steps, tasks, nodes, keys or what is stored.')
     .exitOverride();
   addGetJobs(get, commandLine.context);
   addGetJob(get, commandLine.context);
@@ -44,6 +45,7 @@ export function addGetCommand(commandLine: CommandLine): void {
   addGetNodes(get, commandLine.context);
   addGetNode(get, commandLine.context);
   addGetKeys(get, commandLine.context);
+  addGetStorage(get, commandLine.context);
 }
 
 const limitOption = () =>
@@ -171,6 +173,19 @@ function addGetKeys(get: Command, context: CliContext): void {
     const api = await connectWith(context, command);
     const { items } = await api.call(routes.listKeys, {});
     printList(context, output, items, { columns: keyColumns, name: ({ id }) => id });
+  });
+}
+
+function addGetStorage(get: Command, context: CliContext): void {
+  const command = get
+    .command('storage')
+    .description('How much the studio stores, and how much it may.');
+  finished(command, 'karst get storage');
+  command.action(async () => {
+    const { output } = plainOptions.parse(command.opts());
+    const api = await connectWith(context, command);
+    const use = await api.call(routes.getStorageUse, {});
+    printOne(context, output, use, { lines: storageLines(context, use), name: use.studio });
   });
 }
 

@@ -1,3 +1,5 @@
+export { formatBytes } from '@karst/shared/byte-text.ts';
+
 /**
  * Takes control characters out of text that others wrote (names, statuses), so that it can't move
  * the cursor or recolour the terminal.
@@ -16,18 +18,6 @@ export function clip(text: string, widthMax: number): string {
   const characters = [...text];
   if (characters.length <= widthMax) return text;
   return `${characters.slice(0, Math.max(0, widthMax - 1)).join('')}…`;
-}
-
-/** 1,536 → "1.5 KB". Powers of 1,024. */
-export function formatBytes(bytes: number): string {
-  const units = ['bytes', 'KB', 'MB', 'GB', 'TB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
 /** 3,725,000 ms → "1 h 2 min"; 62,000 → "1 min 2 s"; 900 → "0.9 s". */

@@ -12,6 +12,7 @@ import { type HashedFile, hashInputs } from './hash-inputs.ts';
 import { HashPool } from './hash-pool.ts';
 import { findMissing, type MissingContents } from './missing-contents.ts';
 import { StorageRefusalError } from './storage-request.ts';
+import { requireRoom } from './storage-room.ts';
 import type { TransferMeter } from './transfer-meter.ts';
 import { SMALL_FILE_BYTES, uploadFile } from './upload-file.ts';
 import { PARTS_AT_ONCE, uploadParts } from './upload-parts.ts';
@@ -88,6 +89,7 @@ async function sendMissing(contents: readonly HashedFile[], work: SendWork) {
     [...group.waiting.values()].map((file): Waiting => ({ file, group })),
   );
   const bytes = waiting.reduce((sum, { file }) => sum + file.sizeBytes, 0);
+  if (groups.length > 1) await requireRoom(work.api, bytes);
   work.meter.begin('Uploading', { files: waiting.length, bytes });
   const sent = { uploadedCount: 0, uploadedBytes: 0 };
   const send = async ({ file, group }: Waiting, signal: AbortSignal) => {

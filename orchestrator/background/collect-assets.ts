@@ -6,6 +6,7 @@ import { AssetRound, type RoundParts } from '../collection/asset-round.ts';
 import { objectKeys } from '../objects/keys.ts';
 import type { Redis } from '../store/connection.ts';
 import { keys } from '../store/keys.ts';
+import type { StorageUseStore } from '../store/storage-use-store.ts';
 import { underLock } from './job-lock.ts';
 import type { Pass } from './pass.ts';
 
@@ -16,6 +17,7 @@ const ROUNDS_PER_GRACE = 4;
 
 export interface CollectAssetsParts extends RoundParts {
   redis: Redis;
+  storageUse: StorageUseStore;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -49,8 +51,11 @@ export function collectAssetsPass(parts: CollectAssetsParts): Pass {
       await round.step();
       if (!round.isOver) continue;
       const { studio, garbage, kept } = round;
-      if (garbage.files > 0) logger.info({ studio, garbage, kept }, 'unused input files deleted');
       round = undefined;
+      if (garbage.files === 0) continue;
+      logger.info({ studio, garbage, kept }, 'unused input files deleted');
+      const inputs = { bytes: garbage.bytes, objects: garbage.files };
+      await parts.storageUse.takeOff(studio, { inputs });
     }
   }
 

@@ -1,7 +1,8 @@
 import type { Clock } from '@karst/shared/clock.ts';
-import type { JobId } from '@karst/shared/protocol/ids.ts';
+import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
 import type { Random } from '@karst/shared/random.ts';
 import type { Logger } from 'pino';
+import { addObjects, noTotals } from '../domain/storage-totals.ts';
 import { putTombstone } from '../jobs/delete-job.ts';
 import { objectKeys } from '../objects/keys.ts';
 import type { ObjectStore } from '../objects/store.ts';
@@ -9,6 +10,7 @@ import type { SpanQueue } from '../queue/span-queue.ts';
 import type { Redis } from '../store/connection.ts';
 import type { Deletion, DeletionStore } from '../store/deletion-store.ts';
 import { keys } from '../store/keys.ts';
+import type { StorageUseStore } from '../store/storage-use-store.ts';
 import { underLock } from './job-lock.ts';
 import type { Pass } from './pass.ts';
 
@@ -23,6 +25,7 @@ export interface DeleteJobsParts {
   deletions: DeletionStore;
   objects: ObjectStore;
   queue: SpanQueue;
+  storageUse: StorageUseStore;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -37,15 +40,18 @@ export interface DeleteJobsParts {
  * part may be done twice.
  */
 export function deleteJobsPass(parts: DeleteJobsParts): Pass {
-  const { deletions, objects, logger } = parts;
+  const { deletions, objects, storageUse, logger } = parts;
   let left = 0;
 
   /** Answers whether nothing lies below the prefix any more. */
-  async function emptied(prefix: string): Promise<boolean> {
+  async function emptied(studio: StudioId, prefix: string): Promise<boolean> {
     while (left > 0) {
       const { items } = await objects.list(prefix);
       if (items.length === 0) return true;
       await objects.deleteAll(items.map(({ key }) => key));
+      const gone = noTotals();
+      addObjects(gone, objectKeys.studioPrefix(studio), items);
+      await storageUse.takeOff(studio, gone);
       left -= items.length;
     }
     return false;
@@ -61,8 +67,8 @@ export function deleteJobsPass(parts: DeleteJobsParts): Pass {
     await deletions.unlist(jobId, studio);
     for (let step = 0; step < steps; step++) await parts.queue.remove({ jobId, step });
     const isOver =
-      (await emptied(objectKeys.viewPrefix(studio, jobId))) &&
-      (await emptied(objectKeys.jobPrefix(studio, jobId)));
+      (await emptied(studio, objectKeys.viewPrefix(studio, jobId))) &&
+      (await emptied(studio, objectKeys.jobPrefix(studio, jobId)));
     if (!isOver) return;
     if (deletion.emptiedAtMs === undefined) {
       await deletions.list(jobId, { ...deletion, emptiedAtMs: parts.clock.nowMs() });

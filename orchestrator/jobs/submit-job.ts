@@ -16,12 +16,14 @@ import type { ObjectStore } from '../objects/store.ts';
 import type { DeletionStore } from '../store/deletion-store.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { Ledger } from '../store/ledger.ts';
+import type { StorageUseStore } from '../store/storage-use-store.ts';
 import type { Aftermath } from './aftermath.ts';
 import type { AssetPresence } from './asset-presence.ts';
 import { checkPolicy, type PolicyParts } from './check-policy.ts';
 import { hasCeilings, jobCeilings } from './job-ceilings.ts';
 import { putJobFile } from './job-file.ts';
 import { checkInputs, locate, withOutputs } from './job-files.ts';
+import type { StorageQuota } from './storage-quota.ts';
 
 export interface SubmitParts extends PolicyParts {
   jobs: JobStore;
@@ -29,6 +31,8 @@ export interface SubmitParts extends PolicyParts {
   ledger: Ledger;
   deletions: DeletionStore;
   presence: AssetPresence;
+  quota: StorageQuota;
+  storageUse: StorageUseStore;
   aftermath: Aftermath;
   clock: Clock;
   tasksPerJobMax: number;
@@ -106,6 +110,7 @@ export async function checkSubmission(
 /**
  * Stores a checked submission under `jobId` and lets it run; repeating it changes nothing, and
  * completes what a crash cut off. S3 first: a job that Redis knows can always be rebuilt.
+ * Throws ProblemError quota_exceeded, conflict, store_unavailable.
  */
 export async function storeSubmission(
   parts: SubmitParts,
@@ -115,6 +120,7 @@ export async function storeSubmission(
 ): Promise<Job> {
   const existing = await parts.jobs.read(jobId);
   if (existing === undefined && (await parts.jobs.isDeleted(jobId))) throw deleted(jobId);
+  if (existing === undefined) await parts.quota.requireRoom(studio, 0);
   const createdAtMs = existing ? Date.parse(existing.createdAt) : parts.clock.nowMs();
   const { project, inputs, pathMapping, paused } = submission;
   // What a person has changed since stands.
@@ -147,6 +153,7 @@ export async function storeSubmission(
     await parts.deletions.list(jobId, { studio, steps: job.steps.length });
     throw deleted(jobId);
   }
+  if (existing === undefined) await parts.storageUse.submitted(studio, inputs);
   const whole = wholeDependencies(job, policy.steps);
   const ready = whole.flatMap((dependencies, i) => (dependencies.length === 0 ? [i] : []));
   await parts.aftermath.jobCreated(jobId, ready);

@@ -3,6 +3,7 @@ import { taskStateSchema } from '@karst/shared/protocol/job.ts';
 import type { Redis } from '../store/connection.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { NodeStore } from '../store/node-store.ts';
+import type { StorageUseStore } from '../store/storage-use-store.ts';
 import type { SuspiciousStore } from '../store/suspicious-store.ts';
 import type { FarmGauges } from './metrics.ts';
 
@@ -12,12 +13,14 @@ export function farmGauges({
   jobs,
   nodes,
   suspicious,
+  storageUse,
   clock,
 }: {
   redis: Redis;
   jobs: JobStore;
   nodes: NodeStore;
   suspicious: SuspiciousStore;
+  storageUse: StorageUseStore;
   clock: Clock;
 }): () => Promise<FarmGauges> {
   return async () => {
@@ -42,6 +45,7 @@ export function farmGauges({
         heartbeats.set(node.id, Date.parse(node.lastSyncAt) / 1000);
       }
     }
+    const { inputs, outputs, other } = await storageUse.ofAll();
     return {
       redisUp: true,
       tasks,
@@ -49,6 +53,7 @@ export function farmGauges({
       nodes: nodeStates,
       gpus,
       nodeLastHeartbeatSeconds: heartbeats,
+      storageBytes: { inputs: inputs.bytes, outputs: outputs.bytes, other: other.bytes },
       suspiciousFrames: await suspicious.counts(),
     };
   };

@@ -3,6 +3,7 @@ import { type SuspicionReason, suspicionReasonSchema } from '@karst/shared/proto
 import { failureKindSchema } from '@karst/shared/protocol/task.ts';
 import type { Logger } from 'pino';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { type StorageKind, storageKinds } from '../domain/storage-totals.ts';
 import { type PreemptReason, preemptReasonSchema } from '../store/preempt-record.ts';
 
 const attemptOutcomes = [
@@ -34,6 +35,8 @@ export interface FarmGauges {
   nodeLastHeartbeatSeconds?: ReadonlyMap<string, number>;
   /** Suspicious frames ever found on this farm, by reason: every replica tells the same. */
   suspiciousFrames?: Readonly<Record<SuspicionReason, number>>;
+  /** What all studios store, by kind. */
+  storageBytes?: Readonly<Record<StorageKind, number>>;
   redisUp: boolean;
 }
 
@@ -231,6 +234,8 @@ function createGauges(registry: Registry): (farm: FarmGauges) => void {
     'reason',
   ]);
   for (const reason of suspicionReasonSchema.options) suspicious.inc({ reason }, 0);
+  const storage = gauge('storage_bytes', 'What all studios store, by what it is.', ['kind']);
+  for (const kind of storageKinds) storage.set({ kind }, 0);
   const redisUp = gauge('redis_up', 'Whether Redis answers.');
   return (farm) => {
     for (const noun of ['tasks', 'jobs', 'nodes', 'gpus'] as const) {
@@ -248,6 +253,9 @@ function createGauges(registry: Registry): (farm: FarmGauges) => void {
       for (const [reason, count] of Object.entries(farm.suspiciousFrames)) {
         suspicious.inc({ reason }, count);
       }
+    }
+    for (const [kind, bytes] of Object.entries(farm.storageBytes ?? {})) {
+      storage.set({ kind }, bytes);
     }
     redisUp.set(farm.redisUp ? 1 : 0);
   };

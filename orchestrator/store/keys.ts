@@ -7,6 +7,7 @@ import type { JobId, KeyId, LeaseId, NodeId, StudioId } from '@karst/shared/prot
 const job = (jobId: JobId, rest: string) => `karst:{${jobId}}:${rest}`;
 const node = (nodeId: NodeId, rest: string) => `karst:{${nodeId}}:${rest}`;
 
+const storage = (studio: StudioId, rest: string) => `karst:{storage:${studio}}:${rest}`;
 const assets = (studio: StudioId, rest: string) => `karst:{assets:${studio}}:${rest}`;
 
 export const keys = {
@@ -97,6 +98,16 @@ export const keys = {
   /** String: until the next round over all input files. */
   collectionPause: () => 'karst:collection:pause',
   retentionLock: () => 'karst:retention:lock',
+
+  /** Hash `kind:bytes`, `kind:objects` → what the studio stores; when it was counted, which count runs. */
+  storageUse: (studio: StudioId) => storage(studio, 'use'),
+  /** Set of the first 16 digits of hashes offered for upload since storage was last counted. */
+  storageOffered: (studio: StudioId) => storage(studio, 'offered'),
+  /** Set of studios whose storage was counted. */
+  storageStudios: () => 'karst:storage:studios',
+  storageCountLock: () => 'karst:storage:lock',
+  /** String: until all studios are counted anew. */
+  storageCountPause: () => 'karst:storage:pause',
 
   node: (id: NodeId) => node(id, 'node'),
   /** Hash lease id → packed grant. */

@@ -40,7 +40,7 @@ export interface ReportParts {
   /** Lists the job for publishing, before its outputs are accepted. */
   listForPublishing(jobId: JobId): Promise<void>;
   /** Told when accepted outputs wait to be published. */
-  outputsAccepted(): void;
+  outputsAccepted(jobId: JobId, sizesBytes: readonly number[]): Promise<void>;
   /** Told when the last task of a step has finished. */
   stepEnded(): void;
 }
@@ -219,10 +219,11 @@ export class ReportService {
       }
       return retryDelayMs(failures);
     });
-    const results = accepted.flatMap((one) => one.results);
-    if (results.some((result) => result.outcome === 'succeeded' && result.outputs?.length)) {
-      this.parts.outputsAccepted();
-    }
+    const sizes = accepted
+      .flatMap((one) => one.results)
+      .flatMap((result) => (result.outcome === 'succeeded' ? (result.outputs ?? []) : []))
+      .map(({ sizeBytes }) => sizeBytes);
+    if (sizes.length > 0) await this.parts.outputsAccepted(jobId, sizes);
     if (effects.ended.length > 0) this.parts.stepEnded();
   }
 

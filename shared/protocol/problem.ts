@@ -12,6 +12,7 @@ export const problemCatalogue = {
   missing_inputs: { status: 422, title: 'Input files are missing', retryable: false },
   unauthenticated: { status: 401, title: 'Authentication is required', retryable: false },
   forbidden: { status: 403, title: 'The key may not do this', retryable: false },
+  quota_exceeded: { status: 403, title: 'The storage quota is used up', retryable: false },
   not_found: { status: 404, title: 'Not found', retryable: false },
   method_not_allowed: { status: 405, title: 'Method not allowed', retryable: false },
   conflict: { status: 409, title: 'The state does not allow this', retryable: false },

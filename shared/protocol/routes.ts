@@ -4,6 +4,7 @@ import { previewRoutes } from './preview-routes.ts';
 import { accessRoutes, serviceRoutes } from './service-routes.ts';
 import { settingsRoutes } from './settings-routes.ts';
 import { storageSettingsRoutes } from './storage-settings.ts';
+import { storageUseRoutes } from './storage-use.ts';
 import { fileRoutes, jobRoutes, taskRoutes } from './studio-routes.ts';
 
 /** The whole API. Express is mounted from it, clients call through it, OpenAPI is made from it. */
@@ -16,6 +17,7 @@ export const routes = {
   ...protocolRoutes,
   ...settingsRoutes,
   ...storageSettingsRoutes,
+  ...storageUseRoutes,
   ...collectionRoutes,
   ...accessRoutes,
   ...serviceRoutes,

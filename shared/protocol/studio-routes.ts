@@ -47,6 +47,7 @@ export const jobRoutes = {
       'invalid_parameters',
       'invalid_policy',
       'missing_inputs',
+      'quota_exceeded',
       'idempotency_key_reused',
       'payload_too_large',
     ],
@@ -241,6 +242,7 @@ export const fileRoutes = {
     access: submit,
     body: assetUploadRequestSchema,
     response: assetUploadResponseSchema,
+    problems: ['quota_exceeded'],
   }),
   beginAssetUpload: route({
     method: 'post',
@@ -251,6 +253,7 @@ export const fileRoutes = {
     access: submit,
     body: assetMultipartRequestSchema,
     response: assetMultipartSchema,
+    problems: ['quota_exceeded'],
   }),
   linkAssetParts: route({
     method: 'post',

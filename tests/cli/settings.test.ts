@@ -193,21 +193,45 @@ it('says which limit was meant, at the place in the job’s policy', async () =>
   expect(refused.code).toBe(1);
 });
 
-it('sets how long jobs are kept, by studio and project', async () => {
+it('sets how long jobs are kept, by studio and project, and how much a studio may store', async () => {
   const { karst, json } = await start();
   await karst('storage', 'set', 'acme', '--retention', '12w');
   const told = await karst('storage', 'set', 'acme/feature film', '--retention', 'forever');
   expect(told.stderr).toBe('Jobs of acme/feature film are kept for ever.\n');
   expect(await json('storage', 'get')).toEqual([
-    { studio: 'acme', retentionDays: 84 },
+    { studio: 'acme', retentionDays: 84, usedBytes: 0 },
     { studio: 'acme', project: 'feature film', retentionDays: null },
   ]);
   await karst('storage', 'delete', 'acme/feature film');
-  expect((await karst('storage', 'get')).stdout).toBe('OWNER  RETENTION\nacme   84d\n');
+  const bounded = await karst('storage', 'set', 'acme', '--quota', '1.5TB');
+  expect(bounded.stderr).toBe('acme may store 1.5 TB.\n');
+  expect((await karst('storage', 'get')).stdout).toMatch(
+    /^OWNER +RETENTION +QUOTA +USED\nacme +84d +1\.5 TB +0 bytes\n$/,
+  );
+  await karst('storage', 'set', 'acme', '--quota', 'none', '--retention', 'forever');
+  expect(await json('storage', 'get')).toEqual([
+    { studio: 'acme', retentionDays: null, usedBytes: 0 },
+  ]);
+  const ofProject = await karst('storage', 'set', 'acme/feature film', '--quota', '1TB');
+  expect(ofProject).toMatchObject({ code: 3, stdout: '' });
+  expect(ofProject.stderr).toContain('Only a studio has a quota');
+  expect((await karst('storage', 'set', 'acme', '--quota', 'lots')).code).toBe(3);
   expect((await karst('storage', 'set', 'acme', '--retention', '0d')).code).toBe(3);
   expect((await karst('delete', 'job-0123456789abcdef0123')).code).toBe(3);
   const missing = await karst('delete', 'job-0123456789abcdef0123', '--yes');
   expect(missing).toMatchObject({ code: 1, stdout: '' });
+});
+
+it('tells what the studio stores, in words and as data', async () => {
+  const { karst, json } = await start();
+  expect(await json('get', 'storage')).toMatchObject({
+    studio: 'default',
+    inputs: { bytes: expect.any(Number), objects: expect.any(Number) },
+  });
+  const { stdout } = await karst('get', 'storage');
+  expect(stdout).toMatch(
+    /^Studio: +default\nUsed: +.*\nQuota: +none\nInputs: +.* in \d+ objects?\n/,
+  );
 });
 
 it('tells which input files nobody needs, and keeps those just uploaded', async () => {

@@ -11,10 +11,13 @@ import { enrollHandlers } from '@karst/orchestrator/http/resources/nodes-enroll.
 import { serviceHandlers } from '@karst/orchestrator/http/resources/service.ts';
 import { type RunningServer, startServer } from '@karst/orchestrator/http/server.ts';
 import { AssetPresence } from '@karst/orchestrator/jobs/asset-presence.ts';
+import { StorageQuota } from '@karst/orchestrator/jobs/storage-quota.ts';
 import { createMetrics } from '@karst/orchestrator/metrics/metrics.ts';
 import { createObjectStore, type ObjectStore } from '@karst/orchestrator/objects/store.ts';
+import { FarmSettings } from '@karst/orchestrator/settings/farm-settings.ts';
 import { AssetTouches } from '@karst/orchestrator/store/asset-touches.ts';
 import { createEventBus, type EventBus } from '@karst/orchestrator/store/event-bus.ts';
+import { StorageUseStore } from '@karst/orchestrator/store/storage-use-store.ts';
 import { systemClock } from '@karst/shared/clock.ts';
 import type { Role } from '@karst/shared/protocol/access.ts';
 import { studioIdSchema } from '@karst/shared/protocol/ids.ts';
@@ -79,6 +82,7 @@ const farmHandlers = {
   undrainNode: reached,
   restoreNode: reached,
   getOwnShare: reached,
+  getStorageUse: reached,
   listShares: reached,
   setStudioShare: reached,
   deleteStudioShare: reached,
@@ -125,6 +129,7 @@ export async function startReplica(
   const redis = redisProcess.client({ commandTimeout: 1000 });
   const apiKeys = createApiKeys(redis, systemClock, systemRandom);
   const enrollment = createEnrollment(redis, systemClock, systemRandom);
+  const storageUse = new StorageUseStore(redis);
   const bus = createEventBus(redis, redisProcess.client(), logger);
   const shutdown = new AbortController();
   const metrics = createMetrics({
@@ -144,6 +149,8 @@ export async function startReplica(
           touches: new AssetTouches(redis, 86_400_000),
           clock: systemClock,
         }),
+        storageUse,
+        quota: new StorageQuota({ storageUse, settings: new FarmSettings(redis) }),
       }),
       ...eventHandlers(bus),
       ...serviceHandlers({ redis, objects, metrics, logger, shutdown: shutdown.signal }),

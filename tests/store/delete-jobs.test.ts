@@ -2,6 +2,7 @@ import { deleteJobsPass } from '@karst/orchestrator/background/delete-jobs.ts';
 import { deleteJob } from '@karst/orchestrator/jobs/delete-job.ts';
 import { objectKeys } from '@karst/orchestrator/objects/keys.ts';
 import { SpanQueue } from '@karst/orchestrator/queue/span-queue.ts';
+import { StorageUseStore } from '@karst/orchestrator/store/storage-use-store.ts';
 import { systemRandom } from '@karst/shared/random.ts';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ManualClock } from '../http/manual-clock.ts';
@@ -29,11 +30,13 @@ it('what a stranded upload still writes into a deleted job goes a day later, and
   const queue = new SpanQueue(server.client(), clock, logger);
   const stored = new StoredJobs(redis, objects);
   const { deletions, studio } = stored;
+  const storageUse = new StorageUseStore(redis);
   const pass = deleteJobsPass({
     redis,
     deletions,
     objects,
     queue,
+    storageUse,
     clock,
     logger,
     random: systemRandom,

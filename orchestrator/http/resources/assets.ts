@@ -2,9 +2,11 @@ import type { AssetUpload } from '@karst/shared/protocol/asset-uploads.ts';
 import { partSizeBytes } from '@karst/shared/protocol/files.ts';
 import type { StudioId } from '@karst/shared/protocol/ids.ts';
 import type { AssetPresence } from '../../jobs/asset-presence.ts';
+import type { StorageQuota } from '../../jobs/storage-quota.ts';
 import { objectKeys } from '../../objects/keys.ts';
 import type { ObjectStore } from '../../objects/store.ts';
 import { bytesOfPart, partCount, type UploadFile } from '../../objects/uploads.ts';
+import type { StorageUseStore } from '../../store/storage-use-store.ts';
 import { mapConcurrently } from '../concurrency.ts';
 import { type Handlers, ProblemError } from '../handler.ts';
 import { incompleteUpload } from '../upload-request.ts';
@@ -20,9 +22,13 @@ const LINKS_AT_ONCE = 32;
 export function assetHandlers({
   objects,
   presence,
+  quota,
+  storageUse,
 }: {
   objects: ObjectStore;
   presence: AssetPresence;
+  quota: StorageQuota;
+  storageUse: StorageUseStore;
 }): AssetHandlers {
   const uploadOf = async (studio: StudioId, file: UploadFile): Promise<AssetUpload> =>
     partCount(file.sizeBytes) === 1
@@ -33,10 +39,17 @@ export function assetHandlers({
       const { studio } = principal;
       const names = body.files.map(({ sha256 }) => sha256);
       const sizes = await presence.sizes(studio, names);
+      // An object of another size is no whole asset.
+      const isPresent = (file: UploadFile) => sizes.get(file.sha256) === file.sizeBytes;
+      const missing = new Map(
+        body.files.filter((file) => !isPresent(file)).map((file) => [file.sha256, file.sizeBytes]),
+      );
+      const needed = [...missing.values()].reduce((sum, bytes) => sum + bytes, 0);
+      if (missing.size > 0) await quota.requireRoom(studio, needed);
+      await storageUse.offered(studio, [...missing.keys()]);
       const uploads = await mapConcurrently(body.files, LINKS_AT_ONCE, async (file) => {
-        // An object of another size is no whole asset.
-        const isPresent = sizes.get(file.sha256) === file.sizeBytes;
-        return { sha256: file.sha256, upload: isPresent ? null : await uploadOf(studio, file) };
+        const upload = isPresent(file) ? null : await uploadOf(studio, file);
+        return { sha256: file.sha256, upload };
       });
       return { uploads };
     },
@@ -50,6 +63,7 @@ export function assetHandlers({
       if (body.uploadId !== undefined && uploaded !== undefined) {
         return { uploadId: body.uploadId, partSizeBytes: size, uploaded };
       }
+      await quota.requireRoom(principal.studio, body.sizeBytes);
       return { uploadId: await objects.beginUpload(key), partSizeBytes: size, uploaded: [] };
     },
     async linkAssetParts({ body }, { principal }) {

@@ -7,13 +7,19 @@ import { AssetRound, type RoundParts } from '../../collection/asset-round.ts';
 import { objectKeys } from '../../objects/keys.ts';
 import type { Redis } from '../../store/connection.ts';
 import { keys } from '../../store/keys.ts';
+import type { StorageUseStore } from '../../store/storage-use-store.ts';
 import { type Handlers, ProblemError } from '../handler.ts';
 
 /** A caller waits no longer. */
 const WITHIN_MS = 20_000;
 
 export function collectionHandlers(
-  parts: RoundParts & { redis: Redis; clock: Clock; random: Random },
+  parts: RoundParts & {
+    redis: Redis;
+    storageUse: StorageUseStore;
+    clock: Clock;
+    random: Random;
+  },
 ): Pick<Handlers, 'collectGarbage'> {
   async function collect(isDry: boolean): Promise<{ items: Collected[]; isWhole: boolean }> {
     const startedMs = parts.clock.monotonicMs();
@@ -24,7 +30,10 @@ export function collectionHandlers(
         if (parts.clock.monotonicMs() - startedMs > WITHIN_MS) return { items, isWhole: false };
         await round.step();
       }
-      items.push({ studio: round.studio, unused: round.garbage, kept: round.kept });
+      const { studio, garbage, kept } = round;
+      const inputs = { bytes: garbage.bytes, objects: garbage.files };
+      if (!isDry) await parts.storageUse.takeOff(studio, { inputs });
+      items.push({ studio, unused: garbage, kept });
     }
     return { items, isWhole: true };
   }

@@ -3,8 +3,10 @@ import type {
   NamedStorageSettings,
   StorageSettings,
 } from '@karst/shared/protocol/storage-settings.ts';
+import { usedBytes } from '../../domain/storage-totals.ts';
 import type { FarmSettings } from '../../settings/farm-settings.ts';
 import type { SettingsControl } from '../../settings/settings-control.ts';
+import type { StorageUseStore } from '../../store/storage-use-store.ts';
 import { type Handlers, ProblemError } from '../handler.ts';
 
 type StorageSettingsHandlers = Pick<
@@ -19,8 +21,9 @@ type StorageSettingsHandlers = Pick<
 export function storageSettingsHandlers(parts: {
   settings: FarmSettings;
   settingsControl: SettingsControl;
+  storageUse: StorageUseStore;
 }): StorageSettingsHandlers {
-  const { settings, settingsControl } = parts;
+  const { settings, settingsControl, storageUse } = parts;
 
   function named(name: string, value: StorageSettings): NamedStorageSettings {
     const [studio, project] = name.split('/');
@@ -41,7 +44,12 @@ export function storageSettingsHandlers(parts: {
   return {
     async listStorageSettings() {
       const all = [...settings.storageSettings()].sort(([a], [b]) => (a < b ? -1 : 1));
-      return { items: all.map(([name, value]) => named(name, value)) };
+      const items = all.map(async ([name, value]) => {
+        const item = named(name, value);
+        if (item.project !== undefined) return item;
+        return { ...item, usedBytes: usedBytes((await storageUse.read(item.studio)).totals) };
+      });
+      return { items: await Promise.all(items) };
     },
     setStudioStorage: ({ params: { studio }, body }) => set(studio, body),
     deleteStudioStorage: ({ params: { studio } }) => remove(studio),
