@@ -73,7 +73,8 @@ class TransferBench {
     const sdkDownload = await this.sdk('download', files, target);
     await rm(target, { recursive: true });
 
-    const agent = await this.farm.startAgent();
+    // As a user of its own, as nodes run it, an agent links large inputs; for root it is to be told.
+    const agent = await this.farm.startAgent({ env: { KARST_LINK_INPUTS: '1' } });
     const coldSeconds = await this.inputsSeconds(jobId);
     const warmSeconds = await this.inputsSeconds(secondId);
     this.agentPeakRss = Math.max(this.agentPeakRss, peakRssBytes(agent.child.pid));
