@@ -14,14 +14,16 @@ const COLLECT_PERIOD_MS = 60_000;
 const WAITING_MIN = 2000;
 /** How far the heap may grow between full collections while idle, percent. */
 const THRIFTY_PERCENT = 20;
-/** The young generation grows no further while idle, bytes. */
-const YOUNG_BYTES = 6 * 1024 * 1024;
+/** The young generation grows no further while thousands of calls wait, and while little is done, bytes. */
+const THRIFTY_YOUNG_BYTES = 6 * 1024 * 1024;
+const CALM_YOUNG_BYTES = 12 * 1024 * 1024;
 
 /**
  * Keeps an idle replica small. Thousands of idle nodes hold a waiting call each; what those leave
  * behind lives just long enough to reach the old generation, which V8 would let double, through a young
  * one of a hundred megabytes. When load ends, all is collected once; while so many calls wait idly, V8
- * collects before the heap has grown by a fifth. Under load that would cost a third of the throughput.
+ * collects before the heap has grown by a fifth. Under load that would cost a third of the throughput,
+ * and a young generation kept small a tenth.
  */
 export function idleThriftPass(waitingCalls: () => number, clock: Clock): Pass {
   const load = new Load(clock);
@@ -41,7 +43,8 @@ export function idleThriftPass(waitingCalls: () => number, clock: Clock): Pass {
         collectedMs = clock.monotonicMs();
         mustCollect = false;
       }
-      const mayGrow = !isThrifty || youngBytes() < YOUNG_BYTES;
+      const youngMax = isThrifty ? THRIFTY_YOUNG_BYTES : CALM_YOUNG_BYTES;
+      const mayGrow = isBusy || youngBytes() < youngMax;
       setFlagsFromString(`--semi-space-growth-factor=${mayGrow ? 2 : 1}`);
     },
   };

@@ -33,6 +33,6 @@ export const collectOperations = (
     }));
     return { items, isLast: answer?.IsTruncated !== true };
   },
-  presignDelete: (key, signedAtMs, lifetimeSeconds) =>
+  presignDelete: async (key, signedAtMs, lifetimeSeconds) =>
     presign({ method: 'DELETE', key, signedAtMs, expiresInSeconds: lifetimeSeconds }),
 });

@@ -1,10 +1,10 @@
-import { createHash, createHmac } from 'node:crypto';
 import { Agent as HttpAgent, request as httpRequest, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Clock } from '@karst/shared/clock.ts';
 import type { ObjectStoreConfig } from './client.ts';
 import { clockSkewMs, escapeKey, escapeUri } from './presign.ts';
+import { createSigner, sha256Hex, signingTime } from './signing.ts';
 
 export interface DirectRequest {
   method: 'HEAD' | 'PUT';
@@ -39,7 +39,7 @@ export function createDirect(
 ): { send: Direct; close(): void } {
   const base = new URL(config.endpoint);
   const root = `${base.pathname.replace(/\/$/, '')}/${config.bucket}/`;
-  const sign = createSigner(config, base.host);
+  const sign = signHeaders(config, base.host);
   const pool = { keepAlive: true, maxSockets: SOCKETS_MAX };
   const agent = base.protocol === 'https:' ? new HttpsAgent(pool) : new HttpAgent(pool);
   const open = base.protocol === 'https:' ? httpsRequest : httpRequest;
@@ -92,19 +92,11 @@ type Sign = (
 ) => Record<string, string>;
 
 /** Signature version 4, in headers. */
-function createSigner(config: ObjectStoreConfig, host: string): Sign {
-  let dayKey: { day: string; key: Buffer } | undefined;
-  const keyOf = (day: string): Buffer => {
-    if (dayKey?.day === day) return dayKey.key;
-    const parts = [day, config.region, 's3', 'aws4_request'];
-    const key = parts.reduce<Buffer>(hmac, Buffer.from(`AWS4${config.secretAccessKey}`));
-    dayKey = { day, key };
-    return key;
-  };
+function signHeaders(config: ObjectStoreConfig, host: string): Sign {
+  const signer = createSigner(config);
   return (method, path, given, body, now) => {
-    const time = now.toISOString().replace(/[-:]|\.\d{3}/g, '');
-    const day = time.slice(0, 8);
-    const hash = sha256(body);
+    const time = signingTime(now);
+    const hash = sha256Hex(body);
     const headers: Record<string, string> = {
       ...given,
       host,
@@ -113,19 +105,13 @@ function createSigner(config: ObjectStoreConfig, host: string): Sign {
     };
     const names = Object.keys(headers).sort();
     const lines = names.map((name) => `${name}:${headers[name]?.trim()}\n`).join('');
-    const canonical = [method, path, '', lines, names.join(';'), hash].join('\n');
-    const scope = `${day}/${config.region}/s3/aws4_request`;
-    const text = ['AWS4-HMAC-SHA256', time, scope, sha256(canonical)].join('\n');
-    const signature = hmac(keyOf(day), text).toString('hex');
-    const credential = `Credential=${config.accessKeyId}/${scope}`;
-    headers.authorization = `AWS4-HMAC-SHA256 ${credential}, SignedHeaders=${names.join(';')}, Signature=${signature}`;
+    const canonicalRequest = [method, path, '', lines, names.join(';'), hash].join('\n');
+    const signature = signer.sign({ time, canonicalRequest });
+    headers.authorization = `AWS4-HMAC-SHA256 Credential=${signer.credential(time)}, SignedHeaders=${names.join(';')}, Signature=${signature}`;
     if (method === 'PUT') headers['content-length'] = String(Buffer.byteLength(body));
     return headers;
   };
 }
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
-const hmac = (key: Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();
 
 /** What a copy is of, as a header says it. */
 export const copySource = (bucket: string, key: string): string =>

@@ -71,7 +71,7 @@ export function partUploads({ client, name }: Bucket, presign: Presign): PartUpl
       } while (marker !== undefined);
       return parts;
     },
-    partUrl: (key, uploadId, part, lifetimeSeconds = PART_LIFETIME_SECONDS) =>
+    partUrl: async (key, uploadId, part, lifetimeSeconds = PART_LIFETIME_SECONDS) =>
       presign({
         method: 'PUT',
         key,

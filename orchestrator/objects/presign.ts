@@ -1,6 +1,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
-import { S3RequestPresigner } from '@aws-sdk/s3-request-presigner';
 import type { Clock } from '@karst/shared/clock.ts';
+import type { ObjectStoreConfig } from './client.ts';
+import { createSigner, signingTime } from './signing.ts';
 
 export interface PresignRequest {
   method: 'GET' | 'PUT' | 'DELETE';
@@ -12,7 +13,7 @@ export interface PresignRequest {
   /** From when on it counts, ms; default: now. */
   signedAtMs?: number;
 }
-export type Presign = (request: PresignRequest) => Promise<string>;
+export type Presign = (request: PresignRequest) => string;
 
 /** RFC 3986: what encodeURIComponent leaves must be escaped too, or signatures differ. */
 export const escapeUri = (text: string) =>
@@ -31,43 +32,49 @@ export function clockSkewMs({ config: { systemClockOffset } }: S3Client): number
 }
 
 /**
- * Signs URLs without the SDK's command pipeline: 40 µs instead of 250 to 370 µs each (measured),
- * which is what a node's sync with hundreds of outputs can afford. Where storage's clock is another
- * than ours, its own counts, as for the SDK's requests.
+ * Signs URLs without the SDK's command pipeline: a few µs instead of 250 to 370 each (measured), which
+ * is what a list of ten thousand inputs can afford. Where storage's clock is another than ours, its own
+ * counts, as for the SDK's requests.
  */
 export function createPresign(
+  config: ObjectStoreConfig,
   client: S3Client,
   endpoint: string,
-  bucket: string,
   clock: Clock,
 ): Presign {
-  const signer = new S3RequestPresigner({ ...client.config });
+  const signer = createSigner(config);
   const base = new URL(endpoint);
-  const root = `${base.pathname.replace(/\/$/, '')}/${bucket}/`;
-  return async ({ method, key, query = {}, headers = {}, expiresInSeconds, signedAtMs }) => {
+  const root = `${base.pathname.replace(/\/$/, '')}/${config.bucket}/`;
+  return ({ method, key, query = {}, headers = {}, expiresInSeconds, signedAtMs }) => {
     const path = root + escapeKey(key);
-    const names = Object.keys(headers);
-    const signed = await signer.presign(
-      {
-        method,
-        protocol: base.protocol,
-        hostname: base.hostname,
-        ...(base.port === '' ? {} : { port: Number(base.port) }),
-        path,
-        query,
-        headers: { host: base.host, ...headers },
-      },
-      {
-        expiresIn: expiresInSeconds,
-        signingDate: new Date((signedAtMs ?? clock.nowMs()) + clockSkewMs(client)),
-        signableHeaders: new Set(['host', ...names]),
-        // Otherwise x-amz-* headers move into the query, where not every server looks for them.
-        unhoistableHeaders: new Set(names),
-      },
-    );
-    const search = Object.entries(signed.query ?? {})
-      .map(([name, value]) => `${escapeUri(name)}=${escapeUri(String(value))}`)
-      .join('&');
-    return `${base.origin}${path}?${search}`;
+    const time = signingTime(new Date((signedAtMs ?? clock.nowMs()) + clockSkewMs(client)));
+    const signedHeaders: Record<string, string> = { host: base.host, ...headers };
+    const names = Object.keys(signedHeaders).sort();
+    const search = queryOf({
+      ...query,
+      'X-Amz-Algorithm': 'AWS4-HMAC-SHA256',
+      'X-Amz-Content-Sha256': UNSIGNED,
+      'X-Amz-Credential': signer.credential(time),
+      'X-Amz-Date': time,
+      'X-Amz-Expires': String(expiresInSeconds),
+      'X-Amz-SignedHeaders': names.join(';'),
+    });
+    const lines = names.map((name) => `${name}:${signedHeaders[name]?.trim()}\n`).join('');
+    const canonicalRequest = [method, path, search, lines, names.join(';'), UNSIGNED].join('\n');
+    const signature = signer.sign({ time, canonicalRequest });
+    return `${base.origin}${path}?${search}&X-Amz-Signature=${signature}`;
   };
+}
+
+/** What is sent under the link is not known yet. */
+const UNSIGNED = 'UNSIGNED-PAYLOAD';
+
+/** In the order of the escaped names' bytes, as it is signed. */
+function queryOf(parameters: Readonly<Record<string, string>>): string {
+  const escaped = Object.entries(parameters).map(([name, value]) => [
+    escapeUri(name),
+    escapeUri(value),
+  ]);
+  escaped.sort(([a = ''], [b = '']) => (a < b ? -1 : 1));
+  return escaped.map(([name, value]) => `${name}=${value}`).join('&');
 }

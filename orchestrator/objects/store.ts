@@ -42,7 +42,7 @@ export function createObjectStore(
   const direct = createDirect(config, client, clock);
   const bucket = { client, name: config.bucket, direct: direct.send };
   const endpoint = config.publicEndpoint ?? config.endpoint;
-  const presign = createPresign(bucket.client, endpoint, bucket.name, clock);
+  const presign = createPresign(config, client, endpoint, clock);
   const reading = readOperations(bucket);
   const operations = bucketOperations(bucket, config.endpoint);
   return {
@@ -56,8 +56,8 @@ export function createObjectStore(
     },
     ...uploadOperations(bucket, presign),
     // These go from here, not from nodes and clients.
-    ...collectOperations(bucket, createPresign(client, config.endpoint, bucket.name, clock)),
-    presignGet: (key, options = {}) => presignGet(presign, key, options),
+    ...collectOperations(bucket, createPresign(config, client, config.endpoint, clock)),
+    presignGet: async (key, options = {}) => presignGet(presign, key, options),
   };
 }
 

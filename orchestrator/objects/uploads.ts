@@ -86,7 +86,7 @@ async function createSingle(
     'x-amz-checksum-sha256': Buffer.from(file.sha256, 'hex').toString('base64'),
   };
   const expiresInSeconds = UPLOAD_LIFETIME_SECONDS;
-  const url = await presign({ method: 'PUT', key, headers, expiresInSeconds });
+  const url = presign({ method: 'PUT', key, headers, expiresInSeconds });
   return { kind: 'single', url, headers };
 }
 
