@@ -14,9 +14,8 @@ const COLLECT_PERIOD_MS = 60_000;
 const WAITING_MIN = 2000;
 /** How far the heap may grow between full collections while idle, percent. */
 const THRIFTY_PERCENT = 20;
-/** The young generation grows no further while thousands of calls wait, and while little is done, bytes. */
-const THRIFTY_YOUNG_BYTES = 6 * 1024 * 1024;
-const CALM_YOUNG_BYTES = 12 * 1024 * 1024;
+/** The young generation grows no further while idle, bytes. */
+const YOUNG_BYTES = 12 * 1024 * 1024;
 
 /**
  * Keeps an idle replica small. Thousands of idle nodes hold a waiting call each; what those leave
@@ -43,8 +42,7 @@ export function idleThriftPass(waitingCalls: () => number, clock: Clock): Pass {
         collectedMs = clock.monotonicMs();
         mustCollect = false;
       }
-      const youngMax = isThrifty ? THRIFTY_YOUNG_BYTES : CALM_YOUNG_BYTES;
-      const mayGrow = isBusy || youngBytes() < youngMax;
+      const mayGrow = isBusy || youngBytes() < YOUNG_BYTES;
       setFlagsFromString(`--semi-space-growth-factor=${mayGrow ? 2 : 1}`);
     },
   };
