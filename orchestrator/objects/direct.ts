@@ -3,12 +3,14 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Clock } from '@karst/shared/clock.ts';
 import type { ObjectStoreConfig } from './client.ts';
-import { clockSkewMs, escapeKey, escapeUri } from './presign.ts';
+import { clockSkewMs, escapeKey, escapeUri, queryOf } from './presign.ts';
 import { createSigner, sha256Hex, signingTime } from './signing.ts';
 
 export interface DirectRequest {
-  method: 'HEAD' | 'PUT';
+  method: 'GET' | 'HEAD' | 'PUT';
+  /** '': the bucket itself. */
   key: string;
+  query?: Readonly<Record<string, string>>;
   /** Lower-case names, beside those that sign it. */
   headers?: Readonly<Record<string, string>>;
   body?: string;
@@ -30,7 +32,8 @@ export type Direct = (request: DirectRequest) => Promise<DirectAnswer | undefine
 /** Without a byte. */
 const TIMEOUT_MS = 10_000;
 const SOCKETS_MAX = 64;
-const BODY_BYTES_MAX = 64 * 1024;
+/** A page of a list of 1,000 keys of the longest names has less. */
+const BODY_BYTES_MAX = 4 * 1024 * 1024;
 
 export function createDirect(
   config: ObjectStoreConfig,
@@ -38,17 +41,19 @@ export function createDirect(
   clock: Clock,
 ): { send: Direct; close(): void } {
   const base = new URL(config.endpoint);
-  const root = `${base.pathname.replace(/\/$/, '')}/${config.bucket}/`;
+  const bucket = `${base.pathname.replace(/\/$/, '')}/${config.bucket}`;
   const sign = signHeaders(config, base.host);
   const pool = { keepAlive: true, maxSockets: SOCKETS_MAX };
   const agent = base.protocol === 'https:' ? new HttpsAgent(pool) : new HttpAgent(pool);
   const open = base.protocol === 'https:' ? httpsRequest : httpRequest;
   const target = { protocol: base.protocol, hostname: base.hostname, port: base.port, agent };
   return {
-    send({ method, key, headers = {}, body = '' }) {
-      const path = root + escapeKey(key);
+    send({ method, key, query = {}, headers = {}, body = '' }) {
+      const place = key === '' ? bucket : `${bucket}/${escapeKey(key)}`;
+      const search = queryOf(query);
       const now = new Date(clock.nowMs() + clockSkewMs(client));
-      const signed = sign(method, path, headers, body, now);
+      const signed = sign({ method, place, search, headers, body, now });
+      const path = search === '' ? place : `${place}?${search}`;
       return exchange(open, { ...target, method, path, headers: signed }, body);
     },
     close: () => agent.destroy(),
@@ -83,18 +88,19 @@ function exchange(
   });
 }
 
-type Sign = (
-  method: string,
-  path: string,
-  headers: Readonly<Record<string, string>>,
-  body: string,
-  now: Date,
-) => Record<string, string>;
+type Sign = (request: {
+  method: string;
+  place: string;
+  search: string;
+  headers: Readonly<Record<string, string>>;
+  body: string;
+  now: Date;
+}) => Record<string, string>;
 
 /** Signature version 4, in headers. */
 function signHeaders(config: ObjectStoreConfig, host: string): Sign {
   const signer = createSigner(config);
-  return (method, path, given, body, now) => {
+  return ({ method, place, search, headers: given, body, now }) => {
     const time = signingTime(now);
     const hash = sha256Hex(body);
     const headers: Record<string, string> = {
@@ -105,7 +111,7 @@ function signHeaders(config: ObjectStoreConfig, host: string): Sign {
     };
     const names = Object.keys(headers).sort();
     const lines = names.map((name) => `${name}:${headers[name]?.trim()}\n`).join('');
-    const canonicalRequest = [method, path, '', lines, names.join(';'), hash].join('\n');
+    const canonicalRequest = [method, place, search, lines, names.join(';'), hash].join('\n');
     const signature = signer.sign({ time, canonicalRequest });
     headers.authorization = `AWS4-HMAC-SHA256 Credential=${signer.credential(time)}, SignedHeaders=${names.join(';')}, Signature=${signature}`;
     if (method === 'PUT') headers['content-length'] = String(Buffer.byteLength(body));

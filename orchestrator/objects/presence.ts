@@ -1,6 +1,7 @@
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import type { Bucket } from './bucket.ts';
 import { attempt } from './errors.ts';
+import { parseListPage } from './list-page.ts';
 import type { ReadOperations } from './reading.ts';
 
 export interface PresenceOperations {
@@ -27,10 +28,20 @@ interface Search {
 }
 
 export function presenceOperations(
-  { client, name }: Bucket,
+  { client, name, direct }: Bucket,
   { head }: Pick<ReadOperations, 'head'>,
 ): PresenceOperations {
   const list: Search['list'] = async (prefix, after) => {
+    const query = { 'list-type': '2', prefix, 'start-after': prefix + after };
+    const plain = await direct?.({ method: 'GET', key: '', query });
+    const page = plain && parseListPage(plain.body);
+    if (page !== undefined) {
+      const names = page.objects.map(([key, sizeBytes]): [string, number] => [
+        key.slice(prefix.length),
+        sizeBytes,
+      ]);
+      return { names, whole: !page.isTruncated };
+    }
     const answer = await attempt('list', () =>
       client.send(
         new ListObjectsV2Command({ Bucket: name, Prefix: prefix, StartAfter: prefix + after }),

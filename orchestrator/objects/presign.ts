@@ -70,7 +70,7 @@ export function createPresign(
 const UNSIGNED = 'UNSIGNED-PAYLOAD';
 
 /** In the order of the escaped names' bytes, as it is signed. */
-function queryOf(parameters: Readonly<Record<string, string>>): string {
+export function queryOf(parameters: Readonly<Record<string, string>>): string {
   const escaped = Object.entries(parameters).map(([name, value]) => [
     escapeUri(name),
     escapeUri(value),
