@@ -119,7 +119,8 @@ describe('karst submit', () => {
     expect(result.stderr).toContain('Uploaded 1,001 files');
     expect(server.seen('POST', '/v1/assets/uploads')).toHaveLength(2);
     const calls = server.requests.filter(({ path: place }) => place.startsWith('/v1/'));
-    expect(calls).toHaveLength(3);
+    // Two that ask, how much more may be stored, and the job.
+    expect(calls).toHaveLength(4);
     expect(submission().inputs).toHaveLength(1001);
     expect(server.assets.size).toBe(1001);
   });

@@ -84,7 +84,7 @@ it('sends a node away that fails what others can do, and lets it come back', asy
     theirs.push(await farm().api(0, rivalKey).call(routes.submitJob, { body }));
   }
   const node = await nodeIn(bad.nodeId, 'quarantined');
-  expect(node.drainReason).toMatch(/tasks of \d jobs failed here in a row/);
+  expect(node.drainReason).toMatch(/tasks of \d+ jobs failed here in a row/);
   expect(new Set(node.quarantined?.evidence.map(({ jobId }) => jobId)).size).toBeGreaterThan(2);
   expect(node.quarantined?.evidence[0]).toMatchObject({ step: 'Render', kind: 'command' });
   // Each studio whose tasks failed there hears of the node, and of its own jobs only.

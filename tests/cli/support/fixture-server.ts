@@ -9,6 +9,14 @@ import { type Task, taskSchema } from '@karst/shared/protocol/task.ts';
 import { onTestFinished } from 'vitest';
 
 export const JOB_ID = 'job-0123456789abcdef0123';
+const NOTHING = { bytes: 0, objects: 0 };
+const EMPTY_STORAGE = {
+  studio: 'default',
+  usedBytes: 0,
+  inputs: NOTHING,
+  outputs: NOTHING,
+  other: NOTHING,
+};
 export const KEY = 'karst_0123456789abcdef0123_secret';
 
 export interface SeenRequest {
@@ -166,6 +174,8 @@ export class FixtureServer {
     switch (`${method} ${path}`) {
       case 'POST /v1/assets/uploads':
         return this.#uploads;
+      case 'GET /v1/storage':
+        return (_, response) => sendJson(response, 200, EMPTY_STORAGE);
       case 'POST /v1/jobs':
         return (_, response) => sendJson(response, 201, this.job);
       case `GET ${jobPath}`:
