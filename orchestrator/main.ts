@@ -4,6 +4,7 @@ import { systemRandom } from '@karst/shared/random.ts';
 import { pino } from 'pino';
 import { parseConfig } from './config.ts';
 import { startOrchestrator } from './orchestrator.ts';
+import { runUntilStopped } from './run-until-stopped.ts';
 
 /** `karst serve`: one replica of the orchestrator. The only reader of process.env. */
 async function main(): Promise<void> {
@@ -17,22 +18,7 @@ async function main(): Promise<void> {
   process.stdout.write(`${JSON.stringify({ event: 'listening', url: orchestrator.url })}\n`);
   // Now, not at the end: a server is killed as often as it ends.
   flushCompileCache();
-
-  let stopping = false;
-  const stop = () => {
-    if (stopping) return;
-    stopping = true;
-    orchestrator.stop().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        logger.error({ err: error }, 'shutdown failed');
-        process.exit(1);
-      },
-    );
-  };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
-  if (config.KARST_EXIT_WITH_PARENT) process.stdin.on('end', stop).resume();
+  runUntilStopped(orchestrator, { logger, exitWithParent: config.KARST_EXIT_WITH_PARENT });
 }
 
 main().catch((error: unknown) => {

@@ -2,6 +2,7 @@ import { systemClock } from '@karst/shared/clock.ts';
 import { pino } from 'pino';
 import { startPreviews } from './previews/start-previews.ts';
 import { parsePreviewsConfig } from './previews-config.ts';
+import { runUntilStopped } from './run-until-stopped.ts';
 
 /** `karst preview-worker`: makes previews; several may run. The only reader of process.env. */
 async function main(): Promise<void> {
@@ -9,22 +10,7 @@ async function main(): Promise<void> {
   const logger = pino({ level: config.KARST_LOG_LEVEL }, pino.destination(2));
   const previews = await startPreviews(config, { logger, clock: systemClock });
   process.stdout.write(`${JSON.stringify({ event: 'ready' })}\n`);
-
-  let stopping = false;
-  const stop = () => {
-    if (stopping) return;
-    stopping = true;
-    previews.stop().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        logger.error({ err: error }, 'shutdown failed');
-        process.exit(1);
-      },
-    );
-  };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
-  if (config.KARST_EXIT_WITH_PARENT) process.stdin.on('end', stop).resume();
+  runUntilStopped(previews, { logger, exitWithParent: config.KARST_EXIT_WITH_PARENT });
 }
 
 main().catch((error: unknown) => {

@@ -7,7 +7,7 @@ it('sleeps longer than a timer of Node holds, until it is waked', async () => {
     () => 'slept',
     (reason: unknown) => reason,
   );
-  // A timer given too much rings after a millisecond.
+  // A timer given too much rings after a millisecond: that it does not is seen by the clock alone.
   expect(await Promise.race([month, sleep(50).then(() => 'still asleep')])).toBe('still asleep');
   over.abort('waked');
   expect(await month).toBe('waked');

@@ -132,32 +132,28 @@ export function previewHandlers(parts: {
       };
     },
 
-    async getPreviewPicture({ params }, { principal, request, response, signal }) {
-      const at = await place({ principal, params });
-      await checkNamed(at, params.name);
-      const key = keyOf(at, params.name);
-      await sendObject(
-        objects,
-        { key, name: params.name, mediaType: 'image/jpeg' },
-        request,
-        response,
-        signal,
-      );
-    },
-
-    async getPreviewMovie({ params }, { principal, request, response, signal }) {
-      const at = await place({ principal, params });
-      await checkNamed(at, params.name);
-      const key = keyOf(at, params.name);
-      await sendObject(
-        objects,
-        { key, name: params.name, mediaType: 'video/mp4' },
-        request,
-        response,
-        signal,
-      );
-    },
+    getPreviewPicture: ({ params }, context) => serve(params, context, 'image/jpeg'),
+    getPreviewMovie: ({ params }, context) => serve(params, context, 'video/mp4'),
   };
+
+  async function serve(
+    params: Parameters<Handlers['getPreviewMovie']>[0]['params'],
+    {
+      principal,
+      request,
+      response,
+      signal,
+    }: Pick<
+      Parameters<Handlers['getPreviewMovie']>[1],
+      'principal' | 'request' | 'response' | 'signal'
+    >,
+    mediaType: string,
+  ): Promise<undefined> {
+    const at = await place({ principal, params });
+    const { name } = params;
+    await checkNamed(at, name);
+    await sendObject(objects, { key: keyOf(at, name), name, mediaType }, request, response, signal);
+  }
 
   /** A contact sheet or film of what the step no longer holds is not served, though it may still be there. */
   async function checkNamed(at: Place, name: string): Promise<void> {
