@@ -100,8 +100,8 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     scheduler,
     accounts,
     usage,
-    slots: (shape) => roster.slots(shape),
-    suitable: (shape) => roster.takers(shape),
+    slots: (shape) => roster.counted(shape).slots,
+    suitable: (shape) => roster.counted(shape).takers,
     spanLimits,
     waits: (step) => {
       if (preemptAfterMs > 0) waiting.noticed(step);

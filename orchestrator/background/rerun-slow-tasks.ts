@@ -60,7 +60,7 @@ export function slowTaskRerunner(parts: RerunParts) {
     const chosen = spansToRerun(leased, queued, ({ spanId, first, last, nodeId }) => {
       const runsAsOne = isChunked || first === last;
       const isFlagged = slowIds.has(spanId) || silent.has(first);
-      return runsAsOne && isFlagged && roster.takers(shape, nodeId) > 0;
+      return runsAsOne && isFlagged && roster.isTakenElsewhere(shape, nodeId);
     });
     for (const { spanId, leaseId, first, nodeId } of chosen) {
       const rerun = await spans.rerun({ jobId: job.id, step, spanId, leaseId });

@@ -38,6 +38,9 @@ export interface GranterParts {
   granted(ask: Ask, step: RunnableStep, grants: readonly Grant[]): void;
 }
 
+/** Spans granted in one call of a script: a node that has room for more gets them in several. */
+const SPANS_PER_CALL_MAX = 500;
+
 /**
  * What came of trying one step. stale: the call may get nothing any more. held: the job or step takes no
  * grants. empty: it has no spans now.
@@ -173,7 +176,7 @@ export class Granter {
 
   /** Spans from the queue, each with what it reserves of the node. */
   private async take(step: RunnableStep, { node }: Ask, wanted: number): Promise<Taken[]> {
-    const count = Math.max(1, Math.min(wanted, step.buffered));
+    const count = Math.max(1, Math.min(wanted, step.buffered, SPANS_PER_CALL_MAX));
     const reserved: (Resources | undefined)[] = [];
     while (reserved.length < count && node.free.fits(step.shape)) {
       reserved.push(node.free.take(step.shape));

@@ -1,19 +1,24 @@
-import { Cluster, type RedisOptions, Redis as Single } from 'ioredis';
+import { Cluster, type RedisOptions, type Redis as Single } from 'ioredis';
 import type { Logger } from 'pino';
+import { GatheringRedis } from './gathering-redis.ts';
 
 /** A single server, or a Redis Cluster: each call touches one hash slot, so that both will do. */
 export type Redis = Single | Cluster;
 
-/** Longer than any of our scripts runs: a server silent for this long hangs. */
-const COMMAND_TIMEOUT_MS = 10_000;
+/** Longer than any of our scripts runs: a server silent for this long hangs, and is connected to anew. */
+const SILENCE_MS = 10_000;
 
 /**
  * Opens a Redis connection that survives restarts of the server. While the server is away commands
  * fail instead of waiting for it, so that requests are answered 503; those under way when it went are
  * never sent again: a grant repeated blindly would find its own first run and take it for another's.
  */
-export const connectRedis = (url: string, logger: Logger, name: string): Redis =>
-  open(url, logger, name, { maxRetriesPerRequest: 0, commandTimeout: COMMAND_TIMEOUT_MS });
+export const connectRedis = (
+  url: string,
+  logger: Logger,
+  name: string,
+  silenceMs = SILENCE_MS,
+): Redis => open(url, logger, name, { maxRetriesPerRequest: 0, socketTimeout: silenceMs });
 
 /** The same for subscriptions only: those wait for the server and stand again once it is back. */
 export const connectSubscriber = (url: string, logger: Logger): Redis =>
@@ -37,7 +42,7 @@ function open(urls: string, logger: Logger, name: string, options: RedisOptions)
   const retryStrategy = (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 5), 1000);
   const redis =
     others.length === 0
-      ? new Single(first, { ...common, retryStrategy, lazyConnect: true })
+      ? new GatheringRedis(first, { ...common, retryStrategy, lazyConnect: true })
       : new Cluster([first, ...others], {
           redisOptions: { ...credentials(first), ...common },
           clusterRetryStrategy: retryStrategy,

@@ -72,7 +72,6 @@ export class Ledger {
         { ...ledgerKeys, ceilings_key: keys.ledgerCeilings() },
         {
           node_id: held.node,
-          counters_json: JSON.stringify(words),
           facts: JSON.stringify({ ...held, counters: words }),
         },
         leaseIds,

@@ -28,9 +28,17 @@ interface Seen {
   described?: Described;
 }
 
+/** Nodes lately seen that suit a shape. */
+interface Counted {
+  slots: number;
+  /** Nodes of them that take work. */
+  takers: number;
+  atMs: number;
+}
+
 /** Entries on the expiry clock are moved together, so often, ms. */
 const MOVE_MS = 100;
-/** How long a count of slots serves, ms. */
+/** How long a count of nodes serves, ms. */
 const COUNT_MS = 2000;
 
 /** The nodes that speak to this replica: what they are, their slots, their place on the expiry clock. */
@@ -42,7 +50,7 @@ export class NodeRoster {
   private moves = new Map<NodeId, number>();
   private readonly logger: Logger;
   private readonly byNode = new Map<NodeId, Seen>();
-  private readonly slotCounts = new Map<string, { slots: number; atMs: number }>();
+  private readonly counts = new Map<string, Counted>();
 
   constructor(parts: {
     nodes: NodeStore;
@@ -118,18 +126,19 @@ export class NodeRoster {
   /** Whether the node takes work at all now, busy or not. */
   setTakesWork(nodeId: NodeId, takesWork: boolean): void {
     const seen = this.byNode.get(nodeId);
-    if (seen !== undefined) seen.takesWork = takesWork;
+    if (seen === undefined || seen.takesWork === takesWork) return;
+    seen.takesWork = takesWork;
+    this.counts.clear();
   }
 
-  /** How many of the nodes lately seen here suit a shape and take work, `but` one. */
-  takers(shape: Shape, but?: NodeId): number {
+  /** Whether any node lately seen here, `but` one, suits a shape and takes work. */
+  isTakenElsewhere(shape: Shape, but: NodeId): boolean {
     const nowMs = this.clock.nowMs();
-    let count = 0;
     for (const [nodeId, seen] of this.byNode) {
       if (nodeId === but || !seen.takesWork || seen.deadlineMs < nowMs) continue;
-      if (suits(seen, shape)) count += 1;
+      if (suits(seen, shape)) return true;
     }
-    return count;
+    return false;
   }
 
   private async describe(nodeId: NodeId, revision: number): Promise<Described> {
@@ -145,20 +154,26 @@ export class NodeRoster {
     return described;
   }
 
-  /** Slots of the nodes lately seen here that suit a shape. */
-  slots(shape: Shape): number {
-    const monotonicMs = this.clock.monotonicMs();
-    const counted = this.slotCounts.get(shape.key);
-    if (counted !== undefined && monotonicMs - counted.atMs < COUNT_MS) return counted.slots;
+  /**
+   * Nodes lately seen here that suit a shape. A count serves until a node begins or stops to take work,
+   * or for COUNT_MS.
+   */
+  counted(shape: Shape): Readonly<Counted> {
+    const atMs = this.clock.monotonicMs();
+    const known = this.counts.get(shape.key);
+    if (known !== undefined && atMs - known.atMs < COUNT_MS) return known;
     const nowMs = this.clock.nowMs();
-    let slots = 0;
+    const counted: Counted = { slots: 0, takers: 0, atMs };
     for (const [nodeId, seen] of this.byNode) {
       if (seen.deadlineMs < nowMs) this.byNode.delete(nodeId);
-      else if (suits(seen, shape)) slots += seen.slots;
+      else if (suits(seen, shape)) {
+        counted.slots += seen.slots;
+        if (seen.takesWork) counted.takers += 1;
+      }
     }
-    if (this.slotCounts.size > 1000) this.slotCounts.clear();
-    this.slotCounts.set(shape.key, { slots, atMs: monotonicMs });
-    return slots;
+    if (this.counts.size > 1000) this.counts.clear();
+    this.counts.set(shape.key, counted);
+    return counted;
   }
 
   /** Every node lately seen here that has said what it is. */

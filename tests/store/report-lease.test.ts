@@ -2,6 +2,7 @@ import { TaskTimes } from '@karst/orchestrator/scheduler/task-times.ts';
 import { ControlStore } from '@karst/orchestrator/store/control-store.ts';
 import { FarmSurvey } from '@karst/orchestrator/store/farm-survey.ts';
 import { JobStore } from '@karst/orchestrator/store/job-store.ts';
+import { keys } from '@karst/orchestrator/store/keys.ts';
 import { OutputReader } from '@karst/orchestrator/store/output-reader.ts';
 import { type ResultWords, SpanStore } from '@karst/orchestrator/store/span-store.ts';
 import { createJob } from '@karst/shared/openjd/create-job.ts';
@@ -116,6 +117,19 @@ it.each(['b', 's'] as const)(
     expect(await listed()).toBe(0);
   },
 );
+
+it('marks exactly the tasks of long ranges as succeeded', async () => {
+  const jobId = await storedJob(400, 0);
+  const { spanIds } = await new SpanStore(redis).createSpans(jobId, 0, 150, 3);
+  const range = (first: number, last: number) => ({ ...words('b', first), last });
+  await runSpan(jobId, spanIds[0] ?? 0, [range(0, 30), words('t', 31), range(32, 149)]);
+  await runSpan(jobId, spanIds[2] ?? 0, [range(300, 399)]);
+  const bits = await Promise.all(
+    Array.from({ length: 420 }, (_, task) => redis.getbit(keys.succeeded(jobId, 0), task)),
+  );
+  const within = (task: number) => (task < 150 && task !== 31) || (task >= 300 && task < 400);
+  expect(bits.map(Boolean)).toEqual(bits.map((_, task) => within(task)));
+});
 
 it('counts how long tasks took, in the buckets of scheduler/task-times.ts', async () => {
   const jobId = await storedJob(7, 0);

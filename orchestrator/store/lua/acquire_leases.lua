@@ -1,12 +1,13 @@
 -- Counts leases of one step and node in the farm's ledger before they are granted: in those of their
 -- studio, project, job and limits. As many as fit under every ceiling, from the first.
--- Legal from: lease not in the ledger. `counters_json`: [[name, amount, 1 if it counts nodes], …].
+-- Legal from: lease not in the ledger. In `facts`, a JSON object,
+-- `counters` are [[name, amount, 1 if it counts nodes], …].
 -- A counter that was full is noted, so that the release that makes room tells.
 -- Returns { how many, the counter that was full or '', 1 when that counts nodes }. Cost O(limits + leases).
 -- KEYS counts_key hosts_key leases_key ceilings_key full_key
--- ARGV node_id counters_json facts lease_ids*
+-- ARGV node_id facts lease_ids*
 local wanted = #lease_ids
-local counters = cjson.decode(counters_json)
+local counters = cjson.decode(facts).counters
 local names = {}
 for i, counter in ipairs(counters) do names[i] = counter[1] end
 local ceilings = redis.call('HMGET', ceilings_key, unpack(names))
@@ -37,5 +38,9 @@ for _, counter in ipairs(counters) do
     redis.call('HINCRBY', counts_key, counter[1], counter[2] * wanted)
   end
 end
-for i = 1, wanted do redis.call('HSET', leases_key, lease_ids[i], facts) end
+local counted = {}
+for i = 1, wanted do
+  counted[2 * i - 1], counted[2 * i] = lease_ids[i], facts
+end
+redis.call('HSET', leases_key, unpack(counted))
 return { wanted, full, full_host }

@@ -46,15 +46,20 @@ local function count_free()
 end
 
 local count = 0
+local listed = {}
+local function answer(why)
+  if count > 0 then redis.call('HSET', leases_key, unpack(listed)) end
+  return { count, why }
+end
 for i = 1, #lease_grants, 2 do
-  if count >= slots then return { count, 'slots' } end
+  if count >= slots then return answer('slots') end
   local resources = string.match(lease_grants[i + 1], '^%S+ %S+ %S+ (.+)$')
   if resources then
     if not free then count_free() end
     take(cjson.decode(resources))
-    if free.overdrawn then return { count, 'resources' } end
+    if free.overdrawn then return answer('resources') end
   end
-  redis.call('HSET', leases_key, lease_grants[i], lease_grants[i + 1])
+  listed[i], listed[i + 1] = lease_grants[i], lease_grants[i + 1]
   count = count + 1
 end
-return { count, '' }
+return answer('')

@@ -8,7 +8,7 @@
 local s = redis.call('HMGET', step_key, 'state', 'total', 'cursor', 'holes', 'held', 'scout')
 if s[5] or s[1] ~= 'ready' and s[1] ~= 'running' then return { 0 } end
 local total, cursor = tonumber(s[6] or s[2]), tonumber(s[3])
-local out = { 0 }
+local out, made = { 0 }, {}
 local function done(task)
   return s[4] and redis.call('GETBIT', step_key .. ':succeeded', task) == 1
 end
@@ -21,10 +21,17 @@ for _ = 1, tonumber(count) do
     while stop < last and not done(stop + 1) do stop = stop + 1 end
     last = stop
   end
-  local id = redis.call('HINCRBY', step_key, 'span_seq', 1)
-  redis.call('HSET', spans_key, id, 'q ' .. cursor .. ' ' .. last)
-  out[#out + 1] = id
+  made[#made + 1] = 'q ' .. cursor .. ' ' .. last
   cursor = last + 1
+end
+if #made > 0 then
+  local id = redis.call('HINCRBY', step_key, 'span_seq', #made) - #made
+  local words = {}
+  for i, span in ipairs(made) do
+    out[1 + i] = id + i
+    words[2 * i - 1], words[2 * i] = id + i, span
+  end
+  redis.call('HSET', spans_key, unpack(words))
 end
 redis.call('HSET', step_key, 'cursor', cursor)
 out[1] = total - cursor

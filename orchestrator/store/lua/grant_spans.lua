@@ -18,6 +18,9 @@ if job_state ~= 'pending' and job_state ~= 'running' then return { 'held' } end
 if s[2] or step_state ~= 'ready' and step_state ~= 'running' then return { 'held' } end
 local out = { 'granted', 0, tonumber(j[2]) or 0 }
 local tasks = 0
+local ids, granted, grants = {}, {}, {}
+for i = 1, #span_leases, 2 do ids[#ids + 1] = span_leases[i] end
+local spans = redis.call('HMGET', spans_key, unpack(ids))
 local void_key = step_key .. ':void'
 local any_void = redis.call('EXISTS', void_key) == 1
 local failures_key = step_key .. ':failures'
@@ -30,10 +33,10 @@ local function avoids(task)
   return tonumber(at) > tonumber(avoided_since) and count < tonumber(suitable)
 end
 local function runs_here(id)
-  return string.match(redis.call('HGET', spans_key, id), '^l %d+ %d+ %d+ %S+ (%S+)') == node_id
+  return granted[id] or string.match(redis.call('HGET', spans_key, id), '^l %d+ %d+ %d+ %S+ (%S+)') == node_id
 end
 for i = 1, #span_leases, 2 do
-  local span = redis.call('HGET', spans_key, span_leases[i])
+  local span = not granted[span_leases[i]] and spans[(i + 1) / 2]
   local first, last, original
   if span then first, last = string.match(span, '^q (%d+) (%d+)$') end
   if span and not first then first, last, original = string.match(span, '^t (%d+) (%d+) (%d+)$') end
@@ -46,19 +49,29 @@ for i = 1, #span_leases, 2 do
     out[#out + 1] = -2
     out[#out + 1] = 0
   elseif first then
-    local epoch = redis.call('HINCRBY', job_key, 'epoch', 1)
-    redis.call('HSET', spans_key, span_leases[i],
-      'l ' .. first .. ' ' .. last .. ' ' .. epoch .. ' ' .. span_leases[i + 1] .. ' ' .. node_id .. ' ' .. now_ms ..
-      (original and ' ' .. original or ''))
+    granted[span_leases[i]] = true
     if not original then tasks = tasks + last - first + 1 end
     out[#out + 1] = tonumber(first)
     out[#out + 1] = tonumber(last)
-    out[#out + 1] = epoch
+    out[#out + 1] = 0
+    grants[#grants + 1] = { #out, span_leases[i], first, last, span_leases[i + 1], original }
   else
     out[#out + 1] = -1
     out[#out + 1] = -1
     out[#out + 1] = 0
   end
+end
+if #grants > 0 then
+  local epoch = redis.call('HINCRBY', job_key, 'epoch', #grants) - #grants
+  local words = {}
+  for i, grant in ipairs(grants) do
+    local at, id, first, last, lease, original = unpack(grant, 1, 6)
+    out[at] = epoch + i
+    words[2 * i - 1] = id
+    words[2 * i] = 'l ' .. first .. ' ' .. last .. ' ' .. out[at] .. ' ' .. lease .. ' ' .. node_id .. ' ' .. now_ms ..
+      (original and ' ' .. original or '')
+  end
+  redis.call('HSET', spans_key, unpack(words))
 end
 if tasks > 0 then
   redis.call('HINCRBY', step_key, 'waiting', -tasks)

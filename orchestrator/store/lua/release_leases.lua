@@ -5,12 +5,16 @@
 -- ARGV lease_ids*
 local found = redis.call('HMGET', leases_key, unpack(lease_ids))
 local moves, order, hosts, out = {}, {}, {}, { 0 }
-local pairs_out = {}
+local pairs_out, ids = {}, {}
+-- Leases that were counted together have the same words.
+local decoded = {}
 for i, facts in ipairs(found) do
   if facts then
     pairs_out[#pairs_out + 1] = lease_ids[i]
     pairs_out[#pairs_out + 1] = facts
-    local fact = cjson.decode(facts)
+    ids[#ids + 1] = lease_ids[i]
+    local fact = decoded[facts] or cjson.decode(facts)
+    decoded[facts] = fact
     for _, counter in ipairs(fact.counters) do
       local name = counter[1]
       local down = counter[2]
@@ -28,9 +32,9 @@ for i, facts in ipairs(found) do
       end
       moves[name] = moves[name] + down
     end
-    redis.call('HDEL', leases_key, lease_ids[i])
   end
 end
+if #ids > 0 then redis.call('HDEL', leases_key, unpack(ids)) end
 for _, name in ipairs(order) do
   if moves[name] > 0 then
     local left = redis.call('HINCRBY', counts_key, name, -moves[name])

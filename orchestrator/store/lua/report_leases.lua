@@ -28,6 +28,12 @@ local chunked, frame_dependents = s[1] == '1', s[2]
 local reopened = s[3]
 
 local done, run_ms, accepted_any, failed_any = 0, 0, false, false
+-- Written once for all leases: ranges that succeeded, and runs by first task.
+local succeeded, runs = {}, {}
+local function store_runs()
+  if #runs > 0 then redis.call('ZADD', step_key .. ':runs', unpack(runs)) end
+  runs = {}
+end
 -- Run times by bucket, four to each doubling (scheduler/task-times.ts).
 local times = {}
 local function note_times(ms, n)
@@ -74,13 +80,16 @@ local function conflict_in(span, from, to)
 end
 
 local function note_success(k, first, last, epoch)
-  set_bits(step_key .. ':succeeded', first, last, 1)
+  succeeded[#succeeded + 1] = first
+  succeeded[#succeeded + 1] = last
   done = done + last - first + 1
   if frame_dependents then note_release(step_index, first, last) end
   note_times(tonumber(words[k + 3]), last - first + 1)
   if words[k] == 'b' then
     if reopened then redis.call('ZREMRANGEBYSCORE', step_key .. ':runs', first, last) end
-    redis.call('ZADD', step_key .. ':runs', first, words[k + 4])
+    runs[#runs + 1] = first
+    runs[#runs + 1] = words[k + 4]
+    if #runs >= 1000 then store_runs() end
     return
   end
   redis.call('HSET', step_key .. ':attempts', first, words[k + 4])
@@ -165,6 +174,8 @@ end
 
 -- Once for all leases: a step or job ends no sooner than its last result here is recorded.
 if done > 0 then
+  set_ranges(step_key .. ':succeeded', succeeded, 1)
+  store_runs()
   move(step_key, 'running', 'succeeded', done)
   redis.call('HINCRBY', step_key, 'run_ms', run_ms)
   redis.call('HINCRBY', step_key, 'run_tasks', done)

@@ -95,8 +95,29 @@ local function feed_range(step, first, last)
   return ids
 end
 
+-- Sets the bits of ranges, { first, last, first, last, … }, up to 32 of them with one word.
+local function set_ranges(key, ranges, bit)
+  local words = {}
+  local function flush()
+    if #words > 0 then redis.call('BITFIELD', key, unpack(words)) end
+    words = {}
+  end
+  for i = 1, #ranges, 2 do
+    local from, last = ranges[i], ranges[i + 1]
+    while from <= last do
+      local count = math.min(32, last - from + 1)
+      local n = #words
+      words[n + 1], words[n + 2], words[n + 3] = 'SET', 'u' .. count, from
+      words[n + 4] = bit * (2 ^ count - 1)
+      from = from + count
+      if n >= 1000 then flush() end
+    end
+  end
+  flush()
+end
+
 local function set_bits(key, first, last, bit)
-  for task = first, last do redis.call('SETBIT', key, task, bit) end
+  set_ranges(key, { tonumber(first), tonumber(last) }, bit)
 end
 
 -- In a step whose chunks adapt, a chunk is what runs, ends, fails and runs again as one: all its tasks
