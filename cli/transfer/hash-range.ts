@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
+import type { PartChecksum } from '@karst/shared/protocol/asset-uploads.ts';
 import { errnoCode } from '../failure.ts';
 import { type FileStamp, sameStamp, stampOf } from './file-stamp.ts';
 
 /** A file, or `length` bytes of it from `start`, whose digest is wanted. */
 export interface HashJob {
   file: string;
-  algorithm: 'sha256' | 'md5';
+  algorithm: 'sha256' | PartChecksum;
   /** Without: the whole file, whatever its size is when it is opened. */
   range?: { start: number; length: number };
 }
@@ -22,6 +24,21 @@ export type HashOutcome =
 const CHUNK_BYTES = 1024 * 1024;
 const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
 
+class Crc32 {
+  #value = 0;
+
+  update(bytes: Uint8Array): void {
+    this.#value = crc32(bytes, this.#value);
+  }
+
+  /** Four bytes, big-endian: as S3 has it. */
+  digest(): Buffer {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32BE(this.#value);
+    return bytes;
+  }
+}
+
 /** Reads and hashes in one go, in flat memory, without giving way: for threads and for small files. */
 export function hashRange(job: HashJob, onBytes: (bytes: number) => void): HashOutcome {
   let descriptor: number | undefined;
@@ -29,7 +46,7 @@ export function hashRange(job: HashJob, onBytes: (bytes: number) => void): HashO
     descriptor = openSync(job.file, 'r');
     const stamp = stampOf(fstatSync(descriptor, { bigint: true }));
     const { start, length } = job.range ?? { start: 0, length: stamp.sizeBytes };
-    const hash = createHash(job.algorithm);
+    const hash = job.algorithm === 'crc32' ? new Crc32() : createHash(job.algorithm);
     for (let done = 0; done < length; ) {
       const wanted = Math.min(CHUNK_BYTES, length - done);
       const bytes = readSync(descriptor, buffer, 0, wanted, start + done);

@@ -1,3 +1,4 @@
+import type { PartChecksum } from '@karst/shared/protocol/asset-uploads.ts';
 import { FileChangedError, sameStamp, unreadable } from './file-stamp.ts';
 import type { HashedFile } from './hash-inputs.ts';
 import type { HashPool } from './hash-pool.ts';
@@ -13,19 +14,21 @@ export interface Part {
 /** How many sums are made ahead of the parts that are being sent. */
 const AHEAD = 4;
 
-/** The MD5 sums of a file's parts, made on other threads while parts before them are sent. */
+/** The sums of a file's parts, made on other threads while parts before them are sent. */
 export class PartSums {
   readonly #file: HashedFile;
   readonly #parts: readonly Part[];
+  readonly #checksum: PartChecksum;
   readonly #pool: HashPool;
   /** By the part's number; each is asked for once. */
   readonly #sums = new Map<number, Promise<string>>();
   #begun = 0;
 
   /** `parts` in the order in which they will be asked for, more or less. */
-  constructor(file: HashedFile, parts: readonly Part[], pool: HashPool) {
+  constructor(file: HashedFile, parts: readonly Part[], checksum: PartChecksum, pool: HashPool) {
     this.#file = file;
     this.#parts = parts;
+    this.#checksum = checksum;
     this.#pool = pool;
   }
 
@@ -46,7 +49,7 @@ export class PartSums {
 
   async #sum({ start, length }: Part): Promise<string> {
     const { absolutePath, stamp } = this.#file;
-    const job = { file: absolutePath, algorithm: 'md5', range: { start, length } } as const;
+    const job = { file: absolutePath, algorithm: this.#checksum, range: { start, length } };
     const [outcome] = await this.#pool.hash([job], () => undefined);
     if (outcome?.kind === 'failed') throw unreadable(absolutePath, outcome.code);
     if (outcome?.kind !== 'hashed' || !sameStamp(outcome.stamp, stamp)) {

@@ -31,14 +31,14 @@ export interface PartsWork {
 
 /**
  * Sends a large file part by part, going on with an upload of the same content that was cut before.
- * Each part's MD5 is told beforehand, and storage checks it; a part counts only if the file has not
+ * Each part's sum is told beforehand, and storage checks it; a part counts only if the file has not
  * changed since it was hashed. Answers how many bytes it sent. Throws FileChangedError, StorageRefusalError, StorageUnreachableError.
  */
 export async function uploadParts(file: HashedFile, work: PartsWork): Promise<number> {
   const { api, signal, meter } = work;
   const { sha256, sizeBytes } = file;
   const state = await UploadState.open(work.cacheDir, api.origin, sha256);
-  const { uploadId, partSizeBytes, uploaded } = await api.call(
+  const { uploadId, partChecksum, partSizeBytes, uploaded } = await api.call(
     routes.beginAssetUpload,
     { body: { sha256, sizeBytes, uploadId: state.uploadId } },
     { signal, retry: patientRetry },
@@ -51,11 +51,15 @@ export async function uploadParts(file: HashedFile, work: PartsWork): Promise<nu
     const missing = parts.filter((part) => !isThere(part));
     const missingBytes = missing.reduce((sum, { length }) => sum + length, 0);
     meter.skipBytes(sizeBytes - missingBytes);
-    const sums = new PartSums(file, missing, work.pool);
+    const sums = new PartSums(file, missing, partChecksum, work.pool);
     const send = async (part: Part, at: AbortSignal) => {
       at.throwIfAborted();
-      const md5 = await sums.of(part);
-      const etag = await putPart(handle, { file, part, md5, uploadId }, { ...work, signal: at });
+      const checksum = await sums.of(part);
+      const etag = await putPart(
+        handle,
+        { file, part, checksum, uploadId },
+        { ...work, signal: at },
+      );
       await state.add(part.number, etag);
     };
     const inTurn = (part: Part, at: AbortSignal) => work.slots.run(() => send(part, at));
@@ -94,12 +98,12 @@ interface PartPut {
   file: HashedFile;
   part: Part;
   /** Base64. */
-  md5: string;
+  checksum: string;
   uploadId: string;
 }
 
 async function putPart(handle: FileHandle, put: PartPut, work: PartsWork): Promise<string> {
-  const { file, part, md5 } = put;
+  const { file, part } = put;
   let sentBytes = 0;
   const onBytes = (bytes: number) => {
     sentBytes += bytes;
@@ -107,9 +111,13 @@ async function putPart(handle: FileHandle, put: PartPut, work: PartsWork): Promi
   };
   const { random } = work.api;
   const putOnce = async () => {
-    const url = await linkOf(put, work);
-    const range = { ...part, url, headers: { 'Content-MD5': md5 } };
-    return await putRange(handle, file, range, { random, signal: work.signal, onBytes });
+    const link = await linkOf(put, work);
+    return await putRange(
+      handle,
+      file,
+      { ...part, ...link },
+      { random, signal: work.signal, onBytes },
+    );
   };
   try {
     const etag = await putOnce().catch((error: unknown) => {
@@ -129,15 +137,17 @@ async function putPart(handle: FileHandle, put: PartPut, work: PartsWork): Promi
   }
 }
 
-async function linkOf({ file, part, md5, uploadId }: PartPut, work: PartsWork) {
+async function linkOf({ file, part, checksum, uploadId }: PartPut, work: PartsWork) {
   const { sha256, sizeBytes } = file;
-  const parts = [{ number: part.number, md5 }];
-  const { urls } = await work.api.call(
+  const parts = [{ number: part.number, checksum }];
+  const { links } = await work.api.call(
     routes.linkAssetParts,
     { body: { sha256, sizeBytes, uploadId, parts } },
     { signal: work.signal, retry: patientRetry },
   );
-  return urls[0] ?? '';
+  const [link] = links;
+  if (link === undefined) throw new Error(`no link came for part ${part.number}`);
+  return link;
 }
 
 async function assertUnchanged(handle: FileHandle, file: HashedFile): Promise<void> {

@@ -18,6 +18,14 @@ const xmlBytesMax = 8 * 1024 ** 2;
 
 export type Received = { piece: Piece; md5Hex: string; checksums: Checksums };
 
+/**
+ * Sums made of a body whatever the client claims. `kept`: of these the answer tells. `md5`: as its
+ * ETag, which costs more than all else that is done with a body.
+ */
+type Sums = { kept: readonly Algorithm[]; md5: boolean };
+const noSums: Sums = { kept: [], md5: false };
+const justMd5: Sums = { kept: [], md5: true };
+
 /** Length of the data, without chunk framing. */
 function declaredBytes(request: S3Request, payload: Payload): number {
   const name = payload.kind === 'chunked' ? 'x-amz-decoded-content-length' : 'content-length';
@@ -66,7 +74,7 @@ class Intake {
   readonly #payload: Payload;
   readonly expectedBytes: number;
   readonly #claims: Claims;
-  readonly #extra: readonly Algorithm[];
+  readonly #kept: readonly Algorithm[];
   readonly #trailers = new Map<string, string>();
   readonly #digests: Digests;
   #bytes = 0;
@@ -76,15 +84,16 @@ class Intake {
   constructor(
     request: S3Request,
     payload: Payload,
-    { bytesMax, claims, extra }: { bytesMax: number; claims: Claims; extra: readonly Algorithm[] },
+    { bytesMax, claims, kept, md5 }: { bytesMax: number; claims: Claims } & Sums,
   ) {
     this.#request = request;
     this.#payload = payload;
     this.expectedBytes = declaredBytes(request, payload);
     if (this.expectedBytes > bytesMax) throw new S3Error('EntityTooLarge');
     this.#claims = claims;
-    this.#extra = extra;
-    const wanted = new Set<Algorithm>(['MD5', ...claims.trailing, ...extra]);
+    this.#kept = kept;
+    const wanted = new Set<Algorithm>([...claims.trailing, ...kept]);
+    if (md5 || request.header('content-md5') !== undefined) wanted.add('MD5');
     for (const algorithm of algorithms) if (claims.given[algorithm]) wanted.add(algorithm);
     if (payload.kind === 'sha256') wanted.add('SHA256');
     this.#digests = new Digests(wanted);
@@ -116,10 +125,10 @@ class Intake {
     if (payload.kind === 'sha256' && digests.get('SHA256')?.toString('hex') !== payload.hex) {
       throw new S3Error('XAmzContentSHA256Mismatch');
     }
-    const md5 = digests.get('MD5') ?? Buffer.alloc(0);
+    const md5 = digests.get('MD5');
     const contentMd5 = this.#request.header('content-md5');
-    if (contentMd5 !== undefined && contentMd5 !== md5.toString('base64')) {
-      const wellFormed = Buffer.from(contentMd5, 'base64').length === md5.length;
+    if (contentMd5 !== undefined && contentMd5 !== md5?.toString('base64')) {
+      const wellFormed = Buffer.from(contentMd5, 'base64').length === md5?.length;
       throw new S3Error(wellFormed ? 'BadDigest' : 'InvalidDigest');
     }
     for (const [algorithm, digest] of digests) {
@@ -129,10 +138,11 @@ class Intake {
         const detail = `The ${algorithm} you specified did not match the calculated checksum.`;
         throw new S3Error('BadDigest', detail);
       }
-      if (claimed !== undefined || this.#extra.includes(algorithm))
+      if (claimed !== undefined || this.#kept.includes(algorithm)) {
         this.checksums[algorithm] = value;
+      }
     }
-    this.md5Hex = md5.toString('hex');
+    this.md5Hex = md5?.toString('hex') ?? '';
   }
 }
 
@@ -144,10 +154,10 @@ export async function receiveBlob(
   request: S3Request,
   payload: Payload,
   blobs: BlobStore,
-  extra: Algorithm[] = [],
+  sums: Sums = justMd5,
 ): Promise<Received> {
   const claims = declaredChecksums(request);
-  const intake = new Intake(request, payload, { bytesMax: bodyBytesMax, claims, extra });
+  const intake = new Intake(request, payload, { bytesMax: bodyBytesMax, claims, ...sums });
   const piece = await blobs.write(intake.expectedBytes, intake.read(), () => intake.check());
   return { piece, md5Hex: intake.md5Hex, checksums: intake.checksums };
 }
@@ -162,7 +172,7 @@ export async function receiveText(
   { checksumsOfBody } = { checksumsOfBody: true },
 ): Promise<string> {
   const claims = checksumsOfBody ? declaredChecksums(request) : noClaims();
-  const intake = new Intake(request, payload, { bytesMax: xmlBytesMax, claims, extra: [] });
+  const intake = new Intake(request, payload, { bytesMax: xmlBytesMax, claims, ...noSums });
   const chunks: Buffer[] = [];
   for await (const chunk of intake.read()) chunks.push(chunk);
   intake.check();

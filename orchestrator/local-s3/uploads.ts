@@ -15,7 +15,7 @@ export type Part = {
   number: number;
   blob: string;
   sizeBytes: number;
-  /** MD5 as hex. */
+  /** MD5 as hex; of an upload with checksums another name, in hex as well. */
   etag: string;
   checksums: Checksums;
   modifiedMs: number;

@@ -22,6 +22,8 @@ export const objectKeys = {
   /** Jobs whose deletion has begun: no rebuilt Redis gets them back. */
   tombstones: 'farm/deletions/',
   tombstone: (id: JobId) => checked(`farm/deletions/${id}.json`),
+  /** Never written: an upload to it tells what storage checks. */
+  checksumProbe: 'farm/checksum-probe',
   studios: 'studios/',
   studioJobs: (id: StudioId) => studio(id, 'jobs/'),
   studioPrefix: (id: StudioId) => studio(id, ''),

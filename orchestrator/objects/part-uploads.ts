@@ -3,6 +3,7 @@ import {
   ListPartsCommand,
   S3ServiceException,
 } from '@aws-sdk/client-s3';
+import type { PartChecksum } from '@karst/shared/protocol/asset-uploads.ts';
 import type { Bucket } from './bucket.ts';
 import { attempt } from './errors.ts';
 import type { Presign } from './presign.ts';
@@ -12,37 +13,54 @@ export interface UploadedPart {
   number: number;
   sizeBytes: number;
   etag: string;
+  /** Base64; where the upload was begun for CRC-32. */
+  crc32?: string;
 }
 export interface PartToUpload {
   /** From 1. */
   number: number;
   sizeBytes: number;
-  /** Base64 of the part's MD5: storage checks it. */
-  md5: string;
+  /** Base64 of the part's CRC-32 (4 bytes) or MD5 (16): storage checks it. */
+  checksum: string;
+}
+export interface UploadedParts {
+  checksum: PartChecksum;
+  parts: UploadedPart[];
+}
+/** A PUT with exactly these headers, beside Content-Length. */
+export interface PartLink {
+  url: string;
+  headers: Record<string, string>;
 }
 
 /** Multipart uploads whose links are asked for part by part, so that they can be gone on with. */
 export interface PartUploads {
-  /** Answers the upload's id. */
-  beginUpload(key: string): Promise<string>;
+  /** Answers the id of an upload whose parts are told by `checksum`. */
+  beginUpload(key: string, checksum: PartChecksum): Promise<string>;
   /** The parts storage has; undefined where it knows no such upload of `key`. */
-  uploadedParts(key: string, uploadId: string): Promise<UploadedPart[] | undefined>;
-  /** A URL to PUT exactly this part to, within `lifetimeSeconds`, with its MD5 as Content-MD5. */
-  partUrl(
+  uploadedParts(key: string, uploadId: string): Promise<UploadedParts | undefined>;
+  /** How to PUT exactly this part, within `lifetimeSeconds`. */
+  partLink(
     key: string,
     uploadId: string,
     part: PartToUpload,
     lifetimeSeconds?: number,
-  ): Promise<string>;
+  ): Promise<PartLink>;
 }
 
 const PART_LIFETIME_SECONDS = 3600;
 
 export function partUploads({ client, name }: Bucket, presign: Presign): PartUploads {
   return {
-    async beginUpload(key) {
+    async beginUpload(key, checksum) {
       const answer = await attempt('create upload', () =>
-        client.send(new CreateMultipartUploadCommand({ Bucket: name, Key: key })),
+        client.send(
+          new CreateMultipartUploadCommand({
+            Bucket: name,
+            Key: key,
+            ...(checksum === 'crc32' ? { ChecksumAlgorithm: 'CRC32' } : {}),
+          }),
+        ),
       );
       if (answer?.UploadId === undefined)
         throw new Error('storage started an upload without an id');
@@ -50,6 +68,7 @@ export function partUploads({ client, name }: Bucket, presign: Presign): PartUpl
     },
     async uploadedParts(key, uploadId) {
       const parts: UploadedPart[] = [];
+      let checksum: PartChecksum = 'md5';
       let marker: string | undefined;
       do {
         const page = await knownUpload(() =>
@@ -63,24 +82,33 @@ export function partUploads({ client, name }: Bucket, presign: Presign): PartUpl
           ),
         );
         if (page === undefined) return undefined;
-        for (const { PartNumber, Size, ETag } of page.Parts ?? []) {
+        if (page.ChecksumAlgorithm === 'CRC32') checksum = 'crc32';
+        for (const { PartNumber, Size, ETag, ChecksumCRC32: crc32 } of page.Parts ?? []) {
           if (PartNumber === undefined || ETag === undefined) continue;
-          parts.push({ number: PartNumber, sizeBytes: Size ?? 0, etag: ETag });
+          const known = { number: PartNumber, sizeBytes: Size ?? 0, etag: ETag };
+          parts.push(crc32 === undefined ? known : { ...known, crc32 });
         }
         marker = page.IsTruncated ? page.NextPartNumberMarker : undefined;
       } while (marker !== undefined);
-      return parts;
+      return { checksum, parts };
     },
-    partUrl: async (key, uploadId, part, lifetimeSeconds = PART_LIFETIME_SECONDS) =>
-      presign({
+    async partLink(key, uploadId, part, lifetimeSeconds = PART_LIFETIME_SECONDS) {
+      const headers = { [checksumHeader(part.checksum)]: part.checksum };
+      const url = presign({
         method: 'PUT',
         key,
         query: { partNumber: String(part.number), uploadId },
-        headers: { 'content-length': String(part.sizeBytes), 'content-md5': part.md5 },
+        headers: { 'content-length': String(part.sizeBytes), ...headers },
         expiresInSeconds: lifetimeSeconds,
-      }),
+      });
+      return { url, headers };
+    },
   };
 }
+
+/** Its length tells which sum it is. */
+const checksumHeader = (base64: string): string =>
+  Buffer.from(base64, 'base64').length === 4 ? 'x-amz-checksum-crc32' : 'content-md5';
 
 /** An id of another server's making is refused as malformed by some, and unknown to the rest. */
 async function knownUpload<T>(list: () => Promise<T>): Promise<T | undefined> {

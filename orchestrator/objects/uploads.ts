@@ -3,12 +3,14 @@ import {
   CompleteMultipartUploadCommand,
   HeadObjectCommand,
 } from '@aws-sdk/client-s3';
+import type { PartChecksum } from '@karst/shared/protocol/asset-uploads.ts';
 import {
   MULTIPART_THRESHOLD_BYTES,
   partSizeBytes,
   type Upload,
 } from '@karst/shared/protocol/files.ts';
 import type { Bucket } from './bucket.ts';
+import { checksumProbe } from './checksum-probe.ts';
 import { attempt, classify, isS3Error } from './errors.ts';
 import { type PartUploads, partUploads } from './part-uploads.ts';
 import type { Presign } from './presign.ts';
@@ -31,7 +33,15 @@ export interface Uploads extends PartUploads {
   singleUpload(key: string, file: UploadFile): Promise<SingleUpload>;
   /** How the holder of the answer uploads exactly this file to `key`, within an hour. */
   createUpload(key: string, file: UploadFile): Promise<Upload>;
-  completeUpload(key: string, uploadId: string, etags: readonly string[]): Promise<CompleteResult>;
+  /** What parts of inputs are told by: storage is asked once whether it holds a body to its CRC-32. */
+  partChecksum(): Promise<PartChecksum>;
+  /** `crc32s`: of the parts, base64, where the upload was begun for them. */
+  completeUpload(
+    key: string,
+    uploadId: string,
+    etags: readonly string[],
+    crc32s?: readonly (string | undefined)[],
+  ): Promise<CompleteResult>;
   abortUpload(key: string, uploadId: string): Promise<void>;
 }
 
@@ -70,8 +80,9 @@ export function uploadOperations(bucket: Bucket, presign: Presign): Uploads {
           ? createSingle(presign, key, file)
           : createMultipart(parts, key, file),
       ),
-    completeUpload: (key, uploadId, etags) =>
-      guarded('complete upload', complete(bucket, key, uploadId, etags)),
+    completeUpload: (key, uploadId, etags, crc32s) =>
+      guarded('complete upload', complete(bucket, key, uploadId, etags, crc32s)),
+    partChecksum: checksumProbe(bucket, parts),
     abortUpload: (key, uploadId) => guarded('abort upload', abort(bucket, key, uploadId)),
   };
 }
@@ -100,11 +111,12 @@ async function createMultipart(
   if (md5s.length !== parts) {
     throw new RangeError(`${parts} parts need as many MD5 sums, found ${md5s.length}`);
   }
-  const uploadId = await uploads.beginUpload(key);
+  const uploadId = await uploads.beginUpload(key, 'md5');
   const partUrls = await Promise.all(
-    md5s.map((md5, index) => {
-      const part = { number: index + 1, sizeBytes: bytesOfPart(file.sizeBytes, index + 1), md5 };
-      return uploads.partUrl(key, uploadId, part, MULTIPART_LIFETIME_SECONDS);
+    md5s.map(async (checksum, index) => {
+      const number = index + 1;
+      const part = { number, sizeBytes: bytesOfPart(file.sizeBytes, number), checksum };
+      return (await uploads.partLink(key, uploadId, part, MULTIPART_LIFETIME_SECONDS)).url;
     }),
   );
   const size = partSizeBytes(file.sizeBytes);
@@ -116,6 +128,7 @@ async function complete(
   key: string,
   uploadId: string,
   etags: readonly string[],
+  crc32s: readonly (string | undefined)[] = [],
 ): Promise<CompleteResult> {
   try {
     await client.send(
@@ -123,7 +136,12 @@ async function complete(
         Bucket: name,
         Key: key,
         UploadId: uploadId,
-        MultipartUpload: { Parts: etags.map((ETag, i) => ({ ETag, PartNumber: i + 1 })) },
+        MultipartUpload: {
+          Parts: etags.map((ETag, i) => ({
+            ...{ ETag, PartNumber: i + 1 },
+            ...(crc32s[i] === undefined ? {} : { ChecksumCRC32: crc32s[i] }),
+          })),
+        },
       }),
     );
     return 'completed';

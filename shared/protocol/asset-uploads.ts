@@ -43,8 +43,13 @@ export const assetMultipartRequestSchema = z.strictObject({
   ...content,
   uploadId: uploadId.optional().describe('An upload of this content that was begun before.'),
 });
+/** Storage holds each part to a sum of it: CRC-32 where storage knows it, else MD5, which takes longer. */
+export const partChecksumSchema = z.enum(['crc32', 'md5']);
+export type PartChecksum = z.infer<typeof partChecksumSchema>;
+
 export const assetMultipartSchema = z.object({
   uploadId: uploadId.describe('The upload asked for, or a new one where that is gone.'),
+  partChecksum: partChecksumSchema.describe('What each part of this upload has to be told by.'),
   partSizeBytes: partSize,
   uploaded: z
     .array(z.object({ number: partNumber, sizeBytes: z.int().min(0), etag }))
@@ -59,16 +64,23 @@ export const assetPartsRequestSchema = z.strictObject({
     .array(
       z.strictObject({
         number: partNumber.describe('From 1.'),
-        md5: z.base64().length(24).describe('Base64 MD5 of the part: storage checks it.'),
+        checksum: z
+          .base64()
+          .refine((text) => text.length === 8 || text.length === 24, {
+            message: 'expected the Base64 of a CRC-32 (8 characters) or an MD5 (24)',
+          })
+          .describe(
+            "The part's CRC-32, big-endian, or MD5, as the upload has it: storage checks it.",
+          ),
       }),
     )
     .min(1)
     .max(100),
 });
 export const assetPartsSchema = z.object({
-  urls: z
-    .array(z.url())
-    .describe("In the request's order. PUT the part with its `Content-MD5`, keep the ETag."),
+  links: z
+    .array(z.object({ url: z.url(), headers: z.record(z.string(), z.string()) }))
+    .describe("In the request's order. PUT the part with exactly these headers, keep the ETag."),
 });
 
 export const assetUploadCompleteSchema = z.strictObject({

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 import { mapConcurrently } from '@karst/orchestrator/http/concurrency.ts';
 import {
   assetMultipartSchema,
@@ -69,17 +70,20 @@ it('takes a large file in parts, and tells those it has when the upload is gone 
     assetMultipartSchema.parse((await post('/multipart', { ...large, uploadId }, as)).body);
   const [asked] = await uploadsOf([large]);
   expect(asked?.upload).toEqual({ kind: 'parts', partSizeBytes: MULTIPART_THRESHOLD_BYTES });
-  const { uploadId, partSizeBytes, uploaded } = await begin();
+  const { uploadId, partChecksum, partSizeBytes, uploaded } = await begin();
   expect(uploaded).toEqual([]);
+  expect(partChecksum).toBe('crc32');
   const etags: string[] = [];
   for (const number of [1, 2]) {
     const part = content.subarray((number - 1) * partSizeBytes, number * partSizeBytes);
-    const md5 = createHash('md5').update(part).digest('base64');
-    const linked = await post('/parts', { ...large, uploadId, parts: [{ number, md5 }] });
-    const [url = ''] = assetPartsSchema.parse(linked.body).urls;
-    const put = await fetch(url, {
+    const sum = Buffer.alloc(4);
+    sum.writeUInt32BE(crc32(part));
+    const parts = [{ number, checksum: sum.toString('base64') }];
+    const linked = await post('/parts', { ...large, uploadId, parts });
+    const [link = { url: '', headers: {} }] = assetPartsSchema.parse(linked.body).links;
+    const put = await fetch(link.url, {
       method: 'PUT',
-      headers: { 'content-md5': md5 },
+      headers: link.headers,
       body: new Uint8Array(part),
     });
     expect(put.status).toBe(200);
@@ -108,10 +112,15 @@ it('refuses parts of a file that travels whole, and parts that a file does not h
     errors: [{ path: ['body', 'sizeBytes'] }],
   });
   const large = { sha256: sha256('x'), sizeBytes: MULTIPART_THRESHOLD_BYTES + 1 };
-  const parts = [1, 3].map((number) => ({ number, md5: '1B2M2Y8AsgTpgAmY7PhCfg==' }));
+  const parts = [1, 3].map((number) => ({ number, checksum: 'AAAAAA==' }));
   expect(await post('parts', { ...large, uploadId: 'x', parts })).toMatchObject({
     status: 400,
     errors: [{ path: ['body', 'parts', 1, 'number'], message: 'found 3, the file has 2 parts' }],
+  });
+  const short = [{ number: 1, checksum: 'AAAA' }];
+  expect(await post('parts', { ...large, uploadId: 'x', parts: short })).toMatchObject({
+    status: 400,
+    errors: [{ path: ['body', 'parts', 0, 'checksum'] }],
   });
 });
 

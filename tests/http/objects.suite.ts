@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { text } from 'node:stream/consumers';
+import { crc32 } from 'node:zlib';
 import { createClient } from '@karst/orchestrator/objects/client.ts';
 import { copyObject } from '@karst/orchestrator/objects/copy.ts';
 import { copySource, createDirect } from '@karst/orchestrator/objects/direct.ts';
@@ -21,6 +22,12 @@ export function objectStoreSuite(start: () => Promise<TestStorage>): void {
   afterAll(() => storage.close());
 
   const sha256 = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest('hex');
+  const md5Of = (bytes: Buffer) => createHash('md5').update(bytes).digest('base64');
+  const crc32Of = (bytes: Buffer) => {
+    const sum = Buffer.alloc(4);
+    sum.writeUInt32BE(crc32(bytes));
+    return sum.toString('base64');
+  };
   const strangeKey = "studios/x/outputs/a b/ü+%25'(1)*!~/#frame?.exr";
 
   describe('without the SDK', () => {
@@ -252,29 +259,37 @@ export function objectStoreSuite(start: () => Promise<TestStorage>): void {
       expect(await objects.head('uploads/big')).toMatchObject({ sizeBytes: bytes.length });
     });
 
-    it('is gone on with: it tells the parts it has, and takes each under a link of its own', async () => {
-      const key = 'uploads/gone-on-with';
-      const md5Of = (bytes: Buffer) => createHash('md5').update(bytes).digest('base64');
-      const uploadId = await objects.beginUpload(key);
-      expect(await objects.uploadedParts(key, uploadId)).toEqual([]);
-      const md5 = md5Of(good);
-      const url = await objects.partUrl(key, uploadId, { number: 1, sizeBytes: good.length, md5 });
-      const bad = Buffer.from('what was PROMISED');
-      expect((await put(url, { 'content-md5': md5 }, bad)).status).toBe(400);
-      expect((await put(url, { 'content-md5': md5Of(bad) }, bad)).status).toBe(403);
-      const other = url.replace('partNumber=1', 'partNumber=2');
-      expect((await put(other, { 'content-md5': md5 }, good)).status).toBe(403);
-      expect(await objects.uploadedParts(key, uploadId)).toEqual([]);
-      const etag = (await put(url, { 'content-md5': md5 }, good)).headers.get('etag') ?? '';
-      expect(await objects.uploadedParts(key, uploadId)).toEqual([
-        { number: 1, sizeBytes: good.length, etag },
-      ]);
-      expect(await objects.uploadedParts('uploads/another', uploadId)).toBeUndefined();
-      expect(await objects.completeUpload(key, uploadId, [etag])).toBe('completed');
-      expect(await objects.getText(key)).toBe('what was promised');
-      expect(await objects.uploadedParts(key, uploadId)).toBeUndefined();
-      expect(await objects.uploadedParts(key, 'nonsense')).toBeUndefined();
-    });
+    it.each(['md5', 'what storage knows'])(
+      'under %s is gone on with: it tells the parts it has, and takes each under a link of its own',
+      async (asked) => {
+        const checksum = asked === 'md5' ? 'md5' : await objects.partChecksum();
+        const sumOf = checksum === 'md5' ? md5Of : crc32Of;
+        const key = `uploads/gone-on-with-${checksum}`;
+        const uploadId = await objects.beginUpload(key, checksum);
+        expect(await objects.uploadedParts(key, uploadId)).toEqual({ checksum, parts: [] });
+        const part = { number: 1, sizeBytes: good.length, checksum: sumOf(good) };
+        const { url, headers } = await objects.partLink(key, uploadId, part);
+        const bad = Buffer.from('what was PROMISED');
+        expect((await put(url, headers, bad)).status).toBe(400);
+        const [name = ''] = Object.keys(headers);
+        expect((await put(url, { [name]: sumOf(bad) }, bad)).status).toBe(403);
+        const other = url.replace('partNumber=1', 'partNumber=2');
+        expect((await put(other, headers, good)).status).toBe(403);
+        expect(await objects.uploadedParts(key, uploadId)).toEqual({ checksum, parts: [] });
+        const etag = (await put(url, headers, good)).headers.get('etag') ?? '';
+        const crc32 = checksum === 'crc32' ? { crc32: crc32Of(good) } : {};
+        expect(await objects.uploadedParts(key, uploadId)).toEqual({
+          checksum,
+          parts: [{ number: 1, sizeBytes: good.length, etag, ...crc32 }],
+        });
+        expect(await objects.uploadedParts('uploads/another', uploadId)).toBeUndefined();
+        const sums = checksum === 'crc32' ? [crc32Of(good)] : [];
+        expect(await objects.completeUpload(key, uploadId, [etag], sums)).toBe('completed');
+        expect(await objects.getText(key)).toBe('what was promised');
+        expect(await objects.uploadedParts(key, uploadId)).toBeUndefined();
+        expect(await objects.uploadedParts(key, 'nonsense')).toBeUndefined();
+      },
+    );
 
     it('that nobody started can not be completed', async () => {
       expect(await objects.completeUpload('uploads/none', 'nonsense', ['"x"'])).toBe(

@@ -58,13 +58,16 @@ export function assetHandlers({
       await presence.touch(principal.studio, [body.sha256]);
       const key = objectKeys.asset(principal.studio, body.sha256);
       const size = partSizeBytes(body.sizeBytes);
-      const uploaded =
+      const begun =
         body.uploadId === undefined ? undefined : await objects.uploadedParts(key, body.uploadId);
-      if (body.uploadId !== undefined && uploaded !== undefined) {
-        return { uploadId: body.uploadId, partSizeBytes: size, uploaded };
+      if (body.uploadId !== undefined && begun !== undefined) {
+        const { checksum: partChecksum, parts: uploaded } = begun;
+        return { uploadId: body.uploadId, partChecksum, partSizeBytes: size, uploaded };
       }
       await quota.requireRoom(principal.studio, body.sizeBytes);
-      return { uploadId: await objects.beginUpload(key), partSizeBytes: size, uploaded: [] };
+      const partChecksum = await objects.partChecksum();
+      const uploadId = await objects.beginUpload(key, partChecksum);
+      return { uploadId, partChecksum, partSizeBytes: size, uploaded: [] };
     },
     async linkAssetParts({ body }, { principal }) {
       const { sha256, sizeBytes, uploadId, parts } = body;
@@ -74,15 +77,26 @@ export function assetHandlers({
       );
       await presence.touch(principal.studio, [sha256]);
       const key = objectKeys.asset(principal.studio, sha256);
-      const urls = await mapConcurrently(parts, LINKS_AT_ONCE, ({ number, md5 }) =>
-        objects.partUrl(key, uploadId, { number, md5, sizeBytes: bytesOfPart(sizeBytes, number) }),
+      const links = await mapConcurrently(parts, LINKS_AT_ONCE, (part) =>
+        objects.partLink(key, uploadId, {
+          ...part,
+          sizeBytes: bytesOfPart(sizeBytes, part.number),
+        }),
       );
-      return { urls };
+      return { links };
     },
     async completeAssetUpload({ body }, { principal }) {
       await presence.touch(principal.studio, [body.sha256]);
       const key = objectKeys.asset(principal.studio, body.sha256);
-      const result = await objects.completeUpload(key, body.uploadId, body.etags);
+      // Storage that was told sums of parts wants to hear them once more.
+      const begun = await objects.uploadedParts(key, body.uploadId);
+      const crc32s = new Map(begun?.parts.map(({ number, crc32 }) => [number, crc32]));
+      const result = await objects.completeUpload(
+        key,
+        body.uploadId,
+        body.etags,
+        body.etags.map((_, i) => crc32s.get(i + 1)),
+      );
       if (result !== 'completed') throw incompleteUpload(result);
       return {};
     },
