@@ -2,6 +2,7 @@ import { flushCompileCache } from 'node:module';
 import { systemClock } from '@karst/shared/clock.ts';
 import type { NodeId } from '@karst/shared/protocol/ids.ts';
 import { systemRandom } from '@karst/shared/random.ts';
+import { keepYoungGenerationSmall } from '@karst/shared/small-young-generation.ts';
 import { type Logger, pino } from 'pino';
 import type { Agent, AgentEnd } from './agent.ts';
 import { type AgentConfig, readConfig } from './config.ts';
@@ -39,6 +40,7 @@ class Stopping {
 }
 
 async function main(): Promise<ExitCode> {
+  keepYoungGenerationSmall();
   let config: AgentConfig;
   try {
     config = readConfig(process.env);

@@ -1,5 +1,6 @@
 import type { Clock } from '@karst/shared/clock.ts';
 import { type InputFile, MULTIPART_THRESHOLD_BYTES } from '@karst/shared/protocol/files.ts';
+import { keepYoungGenerationSmall } from '@karst/shared/small-young-generation.ts';
 import type { ApiClient } from '../api/client.ts';
 import { isTransient } from '../api/client.ts';
 import { ProblemResponseError } from '../api/problem-error.ts';
@@ -47,6 +48,7 @@ export async function uploadInputs(
   sources: readonly InputSource[],
   options: UploadOptions,
 ): Promise<UploadSummary> {
+  keepYoungGenerationSmall();
   const pool = new HashPool();
   try {
     const hashed = await hashInputs(sources, { ...options, pool });

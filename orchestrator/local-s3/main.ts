@@ -1,7 +1,7 @@
 import { flushCompileCache } from 'node:module';
-import { setFlagsFromString } from 'node:v8';
 import { systemClock } from '@karst/shared/clock.ts';
 import { systemRandom } from '@karst/shared/random.ts';
+import { keepYoungGenerationSmall } from '@karst/shared/small-young-generation.ts';
 import { createLocalS3 } from './server.ts';
 
 /** Entry of the local S3 endpoint as a process of its own; all its settings are KARST_S3_*. */
@@ -24,9 +24,7 @@ function portOf(raw: string): number {
   return port;
 }
 
-// Buffers of 64 to 256 KiB hang on objects of a few bytes: while the young generation, which would grow to
-// 32 MB, waits for its collection, hundreds of megabytes of them pile up.
-setFlagsFromString('--semi-space-growth-factor=1');
+keepYoungGenerationSmall();
 
 const endpoint = createLocalS3({
   dir: required('KARST_S3_DIR'),
