@@ -102,6 +102,8 @@ class TransferBench {
   private async submit(bundle: string) {
     const run = await runWatched('karst submit', [cliEntry, 'submit', bundle, '--paused'], {
       HOME: this.home,
+      // As cli/bin/karst has it.
+      NODE_COMPILE_CACHE: join(this.home, '.cache', 'karst', 'compiled'),
       KARST_URL: this.farm.urls[0],
       KARST_API_KEY: this.adminKey,
     });
