@@ -1,4 +1,5 @@
 import { flushCompileCache } from 'node:module';
+import { setFlagsFromString } from 'node:v8';
 import { systemClock } from '@karst/shared/clock.ts';
 import { systemRandom } from '@karst/shared/random.ts';
 import { keepYoungGenerationSmall } from '@karst/shared/small-young-generation.ts';
@@ -25,6 +26,8 @@ function portOf(raw: string): number {
 }
 
 keepYoungGenerationSmall();
+// Nor does what little lives on need room to double between full collections: 30 MB less at the peak.
+setFlagsFromString('--heap-growing-percent=20');
 
 const endpoint = createLocalS3({
   dir: required('KARST_S3_DIR'),
