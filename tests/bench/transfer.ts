@@ -135,6 +135,8 @@ function figures(bytes: number, measured: Measured) {
     sdkDownloadMegabytesPerSecond: rate(sdkDownload.seconds),
     downloadToSdkRatio: rounded(sdkDownload.seconds / coldSeconds, 2),
     warmSeconds: rounded(warmSeconds, 2),
+    submitPeakRssBytes: submit.peakRssBytes,
+    secondSubmitPeakRssBytes: again.peakRssBytes,
   };
 }
 
