@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { crc32 } from 'node:zlib';
+import { Crc32 } from '@karst/shared/crc32.ts';
 import type { PartChecksum } from '@karst/shared/protocol/asset-uploads.ts';
 import { errnoCode } from '../failure.ts';
 import { type FileStamp, sameStamp, stampOf } from './file-stamp.ts';
@@ -23,21 +23,6 @@ export type HashOutcome =
 /** Also how often progress is told. Bounds what a thread holds. */
 const CHUNK_BYTES = 1024 * 1024;
 const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-
-class Crc32 {
-  #value = 0;
-
-  update(bytes: Uint8Array): void {
-    this.#value = crc32(bytes, this.#value);
-  }
-
-  /** Four bytes, big-endian: as S3 has it. */
-  digest(): Buffer {
-    const bytes = Buffer.alloc(4);
-    bytes.writeUInt32BE(this.#value);
-    return bytes;
-  }
-}
 
 /** Reads and hashes in one go, in flat memory, without giving way: for threads and for small files. */
 export function hashRange(job: HashJob, onBytes: (bytes: number) => void): HashOutcome {

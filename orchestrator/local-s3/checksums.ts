@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
+import { Crc32 } from '@karst/shared/crc32.ts';
 import {
   Crc,
   type CrcVariant,
@@ -35,22 +35,8 @@ const crcVariants: Partial<Record<Algorithm, CrcVariant>> = {
 /** Only a CRC of the parts can become the CRC of the whole without reading it again. */
 export const fullObjectPossible = (algorithm: Algorithm) => crcVariants[algorithm] !== undefined;
 
-function builtInCrc32(): Digest {
-  let value = 0;
-  return {
-    update: (data) => {
-      value = crc32(data, value);
-    },
-    digest: () => {
-      const bytes = Buffer.alloc(4);
-      bytes.writeUInt32BE(value);
-      return bytes;
-    },
-  };
-}
-
 function createDigest(algorithm: Algorithm): Digest {
-  if (algorithm === 'CRC32') return builtInCrc32();
+  if (algorithm === 'CRC32') return new Crc32();
   const variant = crcVariants[algorithm];
   return variant ? new Crc(variant) : createHash(algorithm.toLowerCase());
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
 import { mapConcurrently } from '@karst/orchestrator/http/concurrency.ts';
+import { Crc32 } from '@karst/shared/crc32.ts';
 import {
   assetMultipartSchema,
   assetPartsSchema,
@@ -76,9 +76,9 @@ it('takes a large file in parts, and tells those it has when the upload is gone 
   const etags: string[] = [];
   for (const number of [1, 2]) {
     const part = content.subarray((number - 1) * partSizeBytes, number * partSizeBytes);
-    const sum = Buffer.alloc(4);
-    sum.writeUInt32BE(crc32(part));
-    const parts = [{ number, checksum: sum.toString('base64') }];
+    const sum = new Crc32();
+    sum.update(part);
+    const parts = [{ number, checksum: sum.digest().toString('base64') }];
     const linked = await post('/parts', { ...large, uploadId, parts });
     const [link = { url: '', headers: {} }] = assetPartsSchema.parse(linked.body).links;
     const put = await fetch(link.url, {

@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { text } from 'node:stream/consumers';
-import { crc32 } from 'node:zlib';
 import { createClient } from '@karst/orchestrator/objects/client.ts';
 import { copyObject } from '@karst/orchestrator/objects/copy.ts';
 import { copySource, createDirect } from '@karst/orchestrator/objects/direct.ts';
 import { createObjectStore, type ObjectStore } from '@karst/orchestrator/objects/store.ts';
 import { systemClock } from '@karst/shared/clock.ts';
+import { Crc32 } from '@karst/shared/crc32.ts';
 import { MULTIPART_THRESHOLD_BYTES } from '@karst/shared/protocol/files.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TestStorage } from '../support/storage.ts';
@@ -24,9 +24,9 @@ export function objectStoreSuite(start: () => Promise<TestStorage>): void {
   const sha256 = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest('hex');
   const md5Of = (bytes: Buffer) => createHash('md5').update(bytes).digest('base64');
   const crc32Of = (bytes: Buffer) => {
-    const sum = Buffer.alloc(4);
-    sum.writeUInt32BE(crc32(bytes));
-    return sum.toString('base64');
+    const sum = new Crc32();
+    sum.update(bytes);
+    return sum.digest().toString('base64');
   };
   const strangeKey = "studios/x/outputs/a b/ü+%25'(1)*!~/#frame?.exr";
 
