@@ -1,6 +1,7 @@
 import { type FileHandle, mkdir, open, readdir, statfs, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Random } from '@karst/shared/random.ts';
+import { type DirectWriter, DirectWrites, openDirect } from './direct-writes.ts';
 import { S3Error } from './errors.ts';
 
 const batchBytes = 512 * 1024;
@@ -19,12 +20,14 @@ export type Piece = { blob: string; sizeBytes: number };
 export class BlobStore {
   readonly #dir: string;
   readonly #random: Random;
+  readonly #direct: DirectWrites | undefined;
   readonly #readers = new Map<string, number>();
   readonly #doomed = new Set<string>();
 
-  private constructor(dir: string, random: Random) {
+  private constructor(dir: string, random: Random, direct: DirectWrites | undefined) {
     this.#dir = dir;
     this.#random = random;
+    this.#direct = direct;
   }
 
   /** Opens the folder and deletes every blob that `isKnown` does not claim: leftovers of a crash. */
@@ -43,7 +46,7 @@ export class BlobStore {
     }
     await syncDirectory(root);
     await syncDirectory(dir);
-    return new BlobStore(root, random);
+    return new BlobStore(root, random, await DirectWrites.in(root));
   }
 
   #path(blob: string): string {
@@ -66,23 +69,35 @@ export class BlobStore {
     check: () => void,
   ): Promise<Piece> {
     await this.#requireRoom(expectedBytes);
+    const direct = this.#direct?.begin(expectedBytes);
+    try {
+      return await this.#write(source, check, direct);
+    } finally {
+      direct?.release();
+    }
+  }
+
+  async #write(
+    source: AsyncIterable<Buffer>,
+    check: () => void,
+    direct: DirectWriter | undefined,
+  ): Promise<Piece> {
     const blob = this.#random.uuid();
     const path = this.#path(blob);
-    const file = await open(path, 'wx');
-    let sizeBytes = 0;
+    const file = await (direct ? openDirect(path) : open(path, 'wx'));
     try {
-      sizeBytes = await writeBatched(file, source);
+      const sizeBytes = await (direct ? direct.write(file, source) : writeBatched(file, source));
       check();
       await file.sync();
       await file.close();
       await syncDirectory(join(this.#dir, blob.slice(0, 2)));
+      return { blob, sizeBytes };
     } catch (error) {
       // It may be closed already; what matters here is the error that brought us here.
       await file.close().catch(() => undefined);
       await unlink(path);
       throw error;
     }
-    return { blob, sizeBytes };
   }
 
   /** Keeps the blobs readable until `unpin`, even when they are discarded meanwhile. */
