@@ -62,6 +62,20 @@ it('goes on where a file in one piece broke off', async () => {
   ]);
 });
 
+it('gives up a connection that falls silent, and goes on behind what it has', async () => {
+  const cache = await bench.open();
+  const content = randomBytes(12 * mebibyte);
+  const input = await bench.input(content);
+  bench.proxy.silentAfterBytes = 8 * mebibyte;
+  const silent = await cache.use(input, never, (path) => readFile(path));
+  expect(silent).toMatchObject({ ok: false, error: { passing: true } });
+  expect((await contentOf(cache, input)).equals(content)).toBe(true);
+  expect(bench.proxy.asked.map(({ range }) => range)).toEqual([
+    undefined,
+    expect.stringMatching(/^bytes=[1-9]\d{5,}-12582911$/),
+  ]);
+});
+
 it('takes no other content for the announced one, in one piece or in many', async () => {
   const cache = await bench.open();
   for (const size of [100, 2 * mebibyte, 40 * mebibyte]) {

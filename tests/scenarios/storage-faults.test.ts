@@ -179,6 +179,23 @@ describe('a store that is full', () => {
     await expectWhole(jobId, frames);
   });
 
+  it('holds the studio’s view back until there is room: outputs that were accepted stay accepted', async () => {
+    const { submit, frames } = await start();
+    const jobId = await submit();
+    const seenBefore = faults.seen.length;
+    const refused = () => faults.seen.slice(seenBefore).filter(copyToView).length;
+    faults.rule = (request) => (copyToView(request) ? full : undefined);
+    await farm().startAgent();
+    await eventually('all is accepted, and copied in vain', async () => {
+      const { outputs } = await farm().readJob(jobId);
+      return outputs.accepted === 3 && refused() >= 9;
+    });
+    expect((await farm().readJob(jobId)).outputs).toEqual({ accepted: 3, published: 0 });
+    expect(await new StudioView(farm().storage).outputs(jobId)).toEqual({});
+    faults.heal();
+    await expectWhole(jobId, frames);
+  });
+
   it('is told by the API by name', async () => {
     const { karst } = await start();
     faults.rule = ({ method, key }) =>

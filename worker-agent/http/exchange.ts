@@ -26,11 +26,18 @@ export interface Unreachable {
 }
 
 const bodyBytesMax = 64 * 1024 * 1024;
+const stallMsDefault = 60_000;
 
 /** Kept-alive connections, one pool for each protocol. */
 export class Connections {
   readonly #http = new http.Agent({ keepAlive: true });
   readonly #https = new https.Agent({ keepAlive: true });
+  /** A transfer on which nothing moves for this long is given up. */
+  readonly stallMs: number;
+
+  constructor(stallMs = stallMsDefault) {
+    this.stallMs = stallMs;
+  }
 
   /** A request of the right protocol, not yet ended. */
   open(url: URL, options: http.RequestOptions): http.ClientRequest {

@@ -11,8 +11,6 @@ export interface TransferFailure {
   message: string;
 }
 
-/** A stalled transfer is given up after this long without a byte. */
-const stallMs = 60_000;
 const pieceBytes = 256 * 1024;
 const errorBodyBytesMax = 64 * 1024;
 
@@ -32,6 +30,7 @@ export async function putFile(
   signal: AbortSignal,
 ): Promise<Result<{ etag: string }, TransferFailure>> {
   const length = end - start;
+  const { stallMs } = connections;
   try {
     const request = connections.open(new URL(url), {
       method: 'PUT',
@@ -71,6 +70,7 @@ export async function openDownload(
   signal: AbortSignal,
   range?: { start: number; end: number },
 ): Promise<Result<IncomingMessage, TransferFailure>> {
+  const { stallMs } = connections;
   try {
     const request = connections.open(new URL(url), {
       method: 'GET',

@@ -16,7 +16,7 @@ import { StorageProxy } from './storage-proxy.ts';
 /** Real storage behind a proxy, and a directory for caches that is anew for each test. */
 export class CacheBench {
   readonly proxy = new StorageProxy();
-  readonly connections = new Connections();
+  readonly connections = new Connections(1000);
   dir = '';
   nowMs = systemClock.nowMs();
   #objects: ObjectStore | undefined;

@@ -14,6 +14,8 @@ export class StorageProxy {
   readonly asked: Asked[] = [];
   /** Bytes of answers until a connection is cut; then never again. */
   cutAfterBytes = Number.POSITIVE_INFINITY;
+  /** Bytes of answers until a connection falls silent and stays open; then never again. */
+  silentAfterBytes = Number.POSITIVE_INFINITY;
   /** Answers wait while set. */
   held: Promise<void> | undefined;
   #target: URL | undefined;
@@ -56,6 +58,12 @@ export class StorageProxy {
           this.cutAfterBytes = Number.POSITIVE_INFINITY;
           answer.destroy();
           outgoing.destroy();
+          return;
+        }
+        this.silentAfterBytes -= chunk.length;
+        if (this.silentAfterBytes < 0) {
+          this.silentAfterBytes = Number.POSITIVE_INFINITY;
+          answer.destroy();
           return;
         }
         asked.bytes += chunk.length;
