@@ -58,6 +58,7 @@ export class LeaseRun {
   #silence: LeaseDefinition['silence'];
   #checks: LeaseDefinition['outputChecks'];
   #locations: LeaseDefinition['locations'] = {};
+  #partChecksum: LeaseDefinition['partChecksum'] = 'md5';
   /** The first task without a result. */
   #next: number;
   /** The span is one chunk, with one result. */
@@ -139,6 +140,7 @@ export class LeaseRun {
     this.#silence = definition.silence;
     this.#checks = definition.outputChecks;
     this.#locations = definition.locations;
+    this.#partChecksum = definition.partChecksum;
     const key = sessionKey(this.grant, definition);
     let live = await sessions.enter(key, this.grant.step);
     try {
@@ -259,13 +261,14 @@ export class LeaseRun {
   #surroundings(live: LiveSession, step: SessionStep, log: TaskLog): TaskSurroundings {
     const { client, connections, leftovers, spawner, tails, judge, keeper, clock } = this.#parts;
     const { leaseId } = this.grant;
+    const sources = { ...this.#parts, partChecksum: this.#partChecksum };
     return {
       grant: this.grant,
       live,
       step,
       log,
       outputs: new OutputWatch(step.outputs, this.#outputPolicy(live.session)),
-      publisher: new Publisher(client, connections, leaseId, this.#kill.signal, this.#parts),
+      publisher: new Publisher(client, connections, leaseId, this.#kill.signal, sources),
       host: this.#host,
       leftovers,
       spawner,
@@ -285,6 +288,7 @@ export class LeaseRun {
       checks: this.#checks ?? [],
       job: { parameters: job.parameters, locations: this.#locations },
       filesDir: tree.dir,
+      partChecksum: this.#partChecksum,
       searchPath: this.#host.path,
       ended: this.#kill.signal,
     };

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { Crc32 } from '@karst/shared/crc32.ts';
-import type { PartChecksum } from '@karst/shared/protocol/asset-uploads.ts';
+import type { PartChecksum } from '@karst/shared/protocol/part-checksums.ts';
 import { errnoCode } from '../failure.ts';
 import { type FileStamp, sameStamp, stampOf } from './file-stamp.ts';
 

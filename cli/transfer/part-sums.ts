@@ -1,4 +1,4 @@
-import type { PartChecksum } from '@karst/shared/protocol/asset-uploads.ts';
+import type { PartChecksum } from '@karst/shared/protocol/part-checksums.ts';
 import { FileChangedError, sameStamp, unreadable } from './file-stamp.ts';
 import type { HashedFile } from './hash-inputs.ts';
 import type { HashPool } from './hash-pool.ts';

@@ -1,24 +1,25 @@
+import { type PartChecksum, partChecksumOf } from '@karst/shared/protocol/part-checksums.ts';
 import { partCount } from '../objects/uploads.ts';
 import { ProblemError } from './handler.ts';
 
 interface RequestedFile {
   sizeBytes: number;
-  partMd5?: readonly string[] | undefined;
+  partSums?: readonly string[] | undefined;
 }
 
 /**
- * Throws ProblemError invalid_request unless every file that travels in parts names the MD5 sum of
- * each: storage checks them, and what it doesn't check may arrive broken.
+ * Throws ProblemError invalid_request unless every file that travels in parts names the sum of each:
+ * storage checks them, and what it doesn't check may arrive broken.
  */
-export function requirePartMd5(files: readonly RequestedFile[]): void {
+export function requirePartSums(files: readonly RequestedFile[], checksum: PartChecksum): void {
   const errors = files.flatMap((file, index) => {
     const parts = partCount(file.sizeBytes);
-    const given = file.partMd5?.length ?? 0;
+    const given = (file.partSums ?? []).filter((sum) => partChecksumOf(sum) === checksum).length;
     if (parts === 1 || given === parts) return [];
     return [
       {
-        path: ['body', 'files', index, 'partMd5'],
-        message: `found ${given} MD5 sums, expected ${parts}: one for each part of ${file.sizeBytes} bytes`,
+        path: ['body', 'files', index, 'partSums'],
+        message: `found ${given} ${checksum} sums, expected ${parts}: one for each part of ${file.sizeBytes} bytes`,
       },
     ];
   });

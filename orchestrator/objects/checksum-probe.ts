@@ -3,7 +3,7 @@ import {
   S3ServiceException,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import type { PartChecksum } from '@karst/shared/protocol/asset-uploads.ts';
+import type { PartChecksum } from '@karst/shared/protocol/part-checksums.ts';
 import type { Bucket } from './bucket.ts';
 import { attempt, isS3Error, ObjectStoreUnavailableError } from './errors.ts';
 import { objectKeys } from './keys.ts';

@@ -3,7 +3,11 @@ import {
   ListPartsCommand,
   S3ServiceException,
 } from '@aws-sdk/client-s3';
-import type { PartChecksum } from '@karst/shared/protocol/asset-uploads.ts';
+import {
+  type PartChecksum,
+  type PartLink,
+  partChecksumOf,
+} from '@karst/shared/protocol/part-checksums.ts';
 import type { Bucket } from './bucket.ts';
 import { attempt } from './errors.ts';
 import type { Presign } from './presign.ts';
@@ -26,11 +30,6 @@ export interface PartToUpload {
 export interface UploadedParts {
   checksum: PartChecksum;
   parts: UploadedPart[];
-}
-/** A PUT with exactly these headers, beside Content-Length. */
-export interface PartLink {
-  url: string;
-  headers: Record<string, string>;
 }
 
 /** Multipart uploads whose links are asked for part by part, so that they can be gone on with. */
@@ -106,9 +105,8 @@ export function partUploads({ client, name }: Bucket, presign: Presign): PartUpl
   };
 }
 
-/** Its length tells which sum it is. */
-const checksumHeader = (base64: string): string =>
-  Buffer.from(base64, 'base64').length === 4 ? 'x-amz-checksum-crc32' : 'content-md5';
+const checksumHeader = (sum: string): string =>
+  partChecksumOf(sum) === 'crc32' ? 'x-amz-checksum-crc32' : 'content-md5';
 
 /** An id of another server's making is refused as malformed by some, and unknown to the rest. */
 async function knownUpload<T>(list: () => Promise<T>): Promise<T | undefined> {

@@ -3,12 +3,12 @@ import {
   CompleteMultipartUploadCommand,
   HeadObjectCommand,
 } from '@aws-sdk/client-s3';
-import type { PartChecksum } from '@karst/shared/protocol/asset-uploads.ts';
 import {
   MULTIPART_THRESHOLD_BYTES,
   partSizeBytes,
   type Upload,
 } from '@karst/shared/protocol/files.ts';
+import { type PartChecksum, partChecksumOf } from '@karst/shared/protocol/part-checksums.ts';
 import type { Bucket } from './bucket.ts';
 import { checksumProbe } from './checksum-probe.ts';
 import { attempt, classify, isS3Error } from './errors.ts';
@@ -19,8 +19,8 @@ export interface UploadFile {
   /** Lower-case hexadecimal. Storage checks it for single uploads. */
   sha256: string;
   sizeBytes: number;
-  /** Base64 MD5 of each part; needed (one for each of `partCount`) above the multipart threshold. */
-  partMd5?: readonly string[] | undefined;
+  /** Base64, all CRC-32 or all MD5; one for each of `partCount` above the multipart threshold. */
+  partSums?: readonly string[] | undefined;
 }
 /**
  * completed: the object is whole (also when an earlier call completed it). no_such_upload: nothing
@@ -33,15 +33,9 @@ export interface Uploads extends PartUploads {
   singleUpload(key: string, file: UploadFile): Promise<SingleUpload>;
   /** How the holder of the answer uploads exactly this file to `key`, within an hour. */
   createUpload(key: string, file: UploadFile): Promise<Upload>;
-  /** What parts of inputs are told by: storage is asked once whether it holds a body to its CRC-32. */
+  /** What parts are told by: storage is asked once whether it holds a body to its CRC-32. */
   partChecksum(): Promise<PartChecksum>;
-  /** `crc32s`: of the parts, base64, where the upload was begun for them. */
-  completeUpload(
-    key: string,
-    uploadId: string,
-    etags: readonly string[],
-    crc32s?: readonly (string | undefined)[],
-  ): Promise<CompleteResult>;
+  completeUpload(key: string, uploadId: string, etags: readonly string[]): Promise<CompleteResult>;
   abortUpload(key: string, uploadId: string): Promise<void>;
 }
 
@@ -80,8 +74,8 @@ export function uploadOperations(bucket: Bucket, presign: Presign): Uploads {
           ? createSingle(presign, key, file)
           : createMultipart(parts, key, file),
       ),
-    completeUpload: (key, uploadId, etags, crc32s) =>
-      guarded('complete upload', complete(bucket, key, uploadId, etags, crc32s)),
+    completeUpload: (key, uploadId, etags) =>
+      guarded('complete upload', complete(bucket, parts, key, { uploadId, etags })),
     partChecksum: checksumProbe(bucket, parts),
     abortUpload: (key, uploadId) => guarded('abort upload', abort(bucket, key, uploadId)),
   };
@@ -106,30 +100,31 @@ async function createMultipart(
   key: string,
   file: UploadFile,
 ): Promise<Upload> {
-  const parts = partCount(file.sizeBytes);
-  const md5s = file.partMd5 ?? [];
-  if (md5s.length !== parts) {
-    throw new RangeError(`${parts} parts need as many MD5 sums, found ${md5s.length}`);
+  const count = partCount(file.sizeBytes);
+  const [first, ...others] = file.partSums ?? [];
+  if (first === undefined || others.length + 1 !== count) {
+    throw new RangeError(`${count} parts need as many sums, found ${file.partSums?.length ?? 0}`);
   }
-  const uploadId = await uploads.beginUpload(key, 'md5');
-  const partUrls = await Promise.all(
-    md5s.map(async (checksum, index) => {
+  const uploadId = await uploads.beginUpload(key, partChecksumOf(first));
+  const parts = await Promise.all(
+    [first, ...others].map((checksum, index) => {
       const number = index + 1;
       const part = { number, sizeBytes: bytesOfPart(file.sizeBytes, number), checksum };
-      return (await uploads.partLink(key, uploadId, part, MULTIPART_LIFETIME_SECONDS)).url;
+      return uploads.partLink(key, uploadId, part, MULTIPART_LIFETIME_SECONDS);
     }),
   );
-  const size = partSizeBytes(file.sizeBytes);
-  return { kind: 'multipart', uploadId, partSizeBytes: size, partUrls };
+  return { kind: 'multipart', uploadId, partSizeBytes: partSizeBytes(file.sizeBytes), parts };
 }
 
 async function complete(
   { client, name }: Bucket,
+  uploads: PartUploads,
   key: string,
-  uploadId: string,
-  etags: readonly string[],
-  crc32s: readonly (string | undefined)[] = [],
+  { uploadId, etags }: { uploadId: string; etags: readonly string[] },
 ): Promise<CompleteResult> {
+  // Storage that was told sums of parts wants to hear them once more.
+  const begun = await uploads.uploadedParts(key, uploadId);
+  const crc32s = new Map(begun?.parts.map(({ number, crc32 }) => [number, crc32]));
   try {
     await client.send(
       new CompleteMultipartUploadCommand({
@@ -137,10 +132,11 @@ async function complete(
         Key: key,
         UploadId: uploadId,
         MultipartUpload: {
-          Parts: etags.map((ETag, i) => ({
-            ...{ ETag, PartNumber: i + 1 },
-            ...(crc32s[i] === undefined ? {} : { ChecksumCRC32: crc32s[i] }),
-          })),
+          Parts: etags.map((ETag, i) => {
+            const ChecksumCRC32 = crc32s.get(i + 1);
+            const part = { ETag, PartNumber: i + 1 };
+            return ChecksumCRC32 === undefined ? part : { ...part, ChecksumCRC32 };
+          }),
         },
       }),
     );

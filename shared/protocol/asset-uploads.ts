@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { sha256Schema, singleUploadSchema, UPLOAD_PARTS_MAX } from './files.ts';
+import { partChecksumSchema, partLinkSchema, partSumSchema } from './part-checksums.ts';
 
 /**
  * How input files reach storage. A client names contents by their hashes and learns which of them its
@@ -43,10 +44,6 @@ export const assetMultipartRequestSchema = z.strictObject({
   ...content,
   uploadId: uploadId.optional().describe('An upload of this content that was begun before.'),
 });
-/** Storage holds each part to a sum of it: CRC-32 where storage knows it, else MD5, which takes longer. */
-export const partChecksumSchema = z.enum(['crc32', 'md5']);
-export type PartChecksum = z.infer<typeof partChecksumSchema>;
-
 export const assetMultipartSchema = z.object({
   uploadId: uploadId.describe('The upload asked for, or a new one where that is gone.'),
   partChecksum: partChecksumSchema.describe('What each part of this upload has to be told by.'),
@@ -64,14 +61,7 @@ export const assetPartsRequestSchema = z.strictObject({
     .array(
       z.strictObject({
         number: partNumber.describe('From 1.'),
-        checksum: z
-          .base64()
-          .refine((text) => text.length === 8 || text.length === 24, {
-            message: 'expected the Base64 of a CRC-32 (8 characters) or an MD5 (24)',
-          })
-          .describe(
-            "The part's CRC-32, big-endian, or MD5, as the upload has it: storage checks it.",
-          ),
+        checksum: partSumSchema,
       }),
     )
     .min(1)
@@ -79,7 +69,7 @@ export const assetPartsRequestSchema = z.strictObject({
 });
 export const assetPartsSchema = z.object({
   links: z
-    .array(z.object({ url: z.url(), headers: z.record(z.string(), z.string()) }))
+    .array(partLinkSchema)
     .describe("In the request's order. PUT the part with exactly these headers, keep the ETag."),
 });
 

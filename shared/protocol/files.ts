@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { partLinkSchema, partSumSchema } from './part-checksums.ts';
 
 /** Files above this size travel as multipart uploads of parts of this size, bytes. */
 export const MULTIPART_THRESHOLD_BYTES = 64 * 1024 * 1024;
@@ -93,8 +94,8 @@ export const singleUploadSchema = z.object({
 
 /**
  * How to send one object to storage. `single`: PUT the bytes to `url` with exactly `headers`.
- * `multipart`: PUT part i (of `partSizeBytes`, the last shorter) to `partUrls[i]` with the part's
- * `Content-MD5`, keep each answer's ETag, then call the matching complete route.
+ * `multipart`: PUT part i (of `partSizeBytes`, the last shorter) as `parts[i]` says, keep each answer's
+ * ETag, then call the matching complete route.
  */
 export const uploadSchema = z
   .discriminatedUnion('kind', [
@@ -103,14 +104,14 @@ export const uploadSchema = z
       kind: z.literal('multipart'),
       uploadId: z.string(),
       partSizeBytes: z.int().min(1),
-      partUrls: z.array(z.url()),
+      parts: z.array(partLinkSchema),
     }),
   ])
   .meta({ id: 'Upload' });
 export type Upload = z.infer<typeof uploadSchema>;
 
-/** Base64 MD5 of each part, in order, for files above MULTIPART_THRESHOLD_BYTES: storage checks them. */
-const partMd5 = z.array(z.string().length(24)).max(UPLOAD_PARTS_MAX).optional();
+/** Of each part, in order, for files above MULTIPART_THRESHOLD_BYTES; of the lease's `partChecksum`. */
+const partSums = z.array(partSumSchema).max(UPLOAD_PARTS_MAX).optional();
 
 export const attemptObjectKindSchema = z.enum(['output', 'log']);
 
@@ -122,7 +123,7 @@ const attemptObject = {
 };
 export const attemptUploadRequestSchema = z.strictObject({
   files: z
-    .array(z.strictObject({ ...attemptObject, sha256: sha256Schema, sizeBytes, partMd5 }))
+    .array(z.strictObject({ ...attemptObject, sha256: sha256Schema, sizeBytes, partSums }))
     .min(1)
     .max(1000),
 });

@@ -4,6 +4,7 @@ import { failureRuleNameSchema, failureSignSchema } from './failure-rules.ts';
 import { outputFileSchema, sourceRuleSchema, treePathSchema } from './files.ts';
 import { jobIdSchema, leaseIdSchema } from './ids.ts';
 import { outputCheckSchema } from './output-checks.ts';
+import { partChecksumSchema } from './part-checksums.ts';
 import { failureKindSchema } from './task.ts';
 
 const index = z.int().min(0);
@@ -139,6 +140,7 @@ export const leaseDefinitionSchema = z
       .optional()
       .describe('Rules of the submission, beside those that the locations make.'),
     hasInputs: z.boolean().describe('Whether the lease has input files to fetch.'),
+    partChecksum: partChecksumSchema.describe('What parts of large outputs are told by.'),
     revision: definitionRevision,
     failureRules: z.array(failureSignSchema).optional(),
     outputChecks: z

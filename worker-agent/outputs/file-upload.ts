@@ -8,8 +8,6 @@ export interface SentFile {
   /** Absolute. */
   localPath: string;
   sizeBytes: number;
-  /** Base64, one for each part of a multipart upload. */
-  partMd5?: string[];
 }
 
 export interface UploadFailure {
@@ -41,7 +39,7 @@ export class FileUpload {
     complete: (uploadId: string, etags: string[]) => Promise<Result<null, UploadFailure>>,
     signal: AbortSignal,
   ): Promise<Result<null, UploadFailure>> {
-    const { localPath: path, sizeBytes, partMd5 = [] } = this.#file;
+    const { localPath: path, sizeBytes } = this.#file;
     const upload = this.#upload;
     if (upload.kind === 'single') {
       const range = { path, start: 0, end: sizeBytes };
@@ -49,19 +47,18 @@ export class FileUpload {
       // A link for one file costs nothing: the next try gets a fresh one.
       return put.ok ? ok(null) : err({ message: put.error.message, stale: true });
     }
-    const missing = [...upload.partUrls.entries()].filter(([part]) => !this.#etags.has(part));
+    const missing = [...upload.parts.entries()].filter(([part]) => !this.#etags.has(part));
     let failure: TransferFailure | undefined;
-    await inParallel(partsAtOnce, missing, async ([part, url]) => {
+    await inParallel(partsAtOnce, missing, async ([part, { url, headers }]) => {
       if (failure !== undefined) return;
       const start = part * upload.partSizeBytes;
       const range = { path, start, end: Math.min(start + upload.partSizeBytes, sizeBytes) };
-      const headers = { 'content-md5': partMd5[part] ?? '' };
       const put = await putFile(connections, url, headers, range, signal);
       if (put.ok) this.#etags.set(part, put.value.etag);
       else failure ??= put.error;
     });
     if (failure !== undefined) return err({ message: failure.message, stale: isStale(failure) });
-    const etags = upload.partUrls.map((_, part) => this.#etags.get(part) ?? '');
+    const etags = upload.parts.map((_, part) => this.#etags.get(part) ?? '');
     return await complete(upload.uploadId, etags);
   }
 }

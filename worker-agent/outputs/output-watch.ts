@@ -10,6 +10,7 @@ import {
 } from '@karst/shared/outputs/task-checks.ts';
 import { type OutputFile, treePathSchema } from '@karst/shared/protocol/files.ts';
 import type { OutputCheck } from '@karst/shared/protocol/output-checks.ts';
+import type { PartChecksum } from '@karst/shared/protocol/part-checksums.ts';
 import { err, ok, type Result } from '@karst/shared/result.ts';
 import { errorCode, type Failure } from '../session/failure.ts';
 import { hashFile } from './hash-file.ts';
@@ -21,8 +22,8 @@ import { type VerifyOptions, verifyOutputs, type WrittenFile } from './verify-ou
 export interface CollectedFile extends OutputFile {
   /** Absolute. */
   localPath: string;
-  /** Base64 MD5 of each part, for files that travel as multipart uploads. */
-  partMd5?: string[];
+  /** Base64, of each part, for files that travel as multipart uploads. */
+  partSums?: string[];
   /** Equal stamps, equal content (as far as a file system tells). */
   stamp: string;
 }
@@ -33,6 +34,8 @@ export interface OutputPolicy extends VerifyOptions {
   job: CheckedJob;
   /** Where the job's file tree is on this node. */
   filesDir: string;
+  /** What parts of large files are told by. */
+  partChecksum: PartChecksum;
 }
 
 type Files = ReadonlyMap<string, FoundFile>;
@@ -111,7 +114,7 @@ export class OutputWatch {
       return refuse(`${name} can't be stored: ${valid.error.issues[0]?.message ?? 'bad name'}`);
     }
     try {
-      const hashed = await hashFile(found.localPath);
+      const hashed = await hashFile(found.localPath, this.#policy.partChecksum);
       const stamp = stampOf(await lstat(found.localPath, { bigint: true }));
       if (stamp !== found.stamp) return refuse(`${name} changed while it was being read`);
       return ok({ path, localPath: found.localPath, stamp, ...hashed });

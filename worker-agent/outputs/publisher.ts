@@ -1,6 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import { type Clock, sleep } from '@karst/shared/clock.ts';
 import type { LeaseId } from '@karst/shared/protocol/ids.ts';
+import type { PartChecksum } from '@karst/shared/protocol/part-checksums.ts';
 import type { Random } from '@karst/shared/random.ts';
 import { err, ok, type Result } from '@karst/shared/result.ts';
 import { Backoff } from '../http/backoff.ts';
@@ -24,7 +25,7 @@ interface UploadItem {
   localPath: string;
   sha256: string;
   sizeBytes: number;
-  partMd5?: string[];
+  partSums?: string[];
   /** Absent for logs, which only the ended task wrote. */
   stamp?: string;
 }
@@ -41,6 +42,7 @@ export class Publisher {
   readonly #leaseId: LeaseId;
   readonly #random: Random;
   readonly #clock: Clock;
+  readonly #partChecksum: PartChecksum;
   readonly #ended: AbortSignal;
 
   constructor(
@@ -48,7 +50,7 @@ export class Publisher {
     connections: Connections,
     leaseId: LeaseId,
     ended: AbortSignal,
-    sources: { random: Random; clock: Clock },
+    sources: { random: Random; clock: Clock; partChecksum: PartChecksum },
   ) {
     this.#client = client;
     this.#connections = connections;
@@ -56,6 +58,7 @@ export class Publisher {
     this.#ended = ended;
     this.#random = sources.random;
     this.#clock = sources.clock;
+    this.#partChecksum = sources.partChecksum;
   }
 
   /** Uploads a task's outputs and its log, if there is one. */
@@ -66,7 +69,7 @@ export class Publisher {
   ): Promise<Result<{ logSizeBytes: number }, PublishFailure>> {
     const items: UploadItem[] = files.map((file) => ({ kind: 'output', ...file }));
     if (logPath !== undefined) {
-      const hashed = await hashFile(logPath);
+      const hashed = await hashFile(logPath, this.#partChecksum);
       items.push({ kind: 'log', path: 'task.log', localPath: logPath, ...hashed });
     }
     for (let from = 0; from < items.length; from += filesPerRequest) {
@@ -132,13 +135,13 @@ export class Publisher {
   }
 
   #requestUploads(task: number, items: readonly UploadItem[]) {
-    const files = items.map(({ kind, path, sha256, sizeBytes, partMd5 }) => ({
+    const files = items.map(({ kind, path, sha256, sizeBytes, partSums }) => ({
       task,
       kind,
       path,
       sha256,
       sizeBytes,
-      ...(partMd5 === undefined ? {} : { partMd5 }),
+      ...(partSums === undefined ? {} : { partSums }),
     }));
     return this.#client.createUploads(this.#leaseId, { files }, this.#ended);
   }

@@ -88,15 +88,7 @@ export function assetHandlers({
     async completeAssetUpload({ body }, { principal }) {
       await presence.touch(principal.studio, [body.sha256]);
       const key = objectKeys.asset(principal.studio, body.sha256);
-      // Storage that was told sums of parts wants to hear them once more.
-      const begun = await objects.uploadedParts(key, body.uploadId);
-      const crc32s = new Map(begun?.parts.map(({ number, crc32 }) => [number, crc32]));
-      const result = await objects.completeUpload(
-        key,
-        body.uploadId,
-        body.etags,
-        body.etags.map((_, i) => crc32s.get(i + 1)),
-      );
+      const result = await objects.completeUpload(key, body.uploadId, body.etags);
       if (result !== 'completed') throw incompleteUpload(result);
       return {};
     },

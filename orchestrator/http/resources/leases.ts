@@ -13,7 +13,7 @@ import type { NodeStore } from '../../store/node-store.ts';
 import type { Span, SpanStore } from '../../store/span-store.ts';
 import { mapConcurrently } from '../concurrency.ts';
 import { type Handlers, ProblemError } from '../handler.ts';
-import { incompleteUpload, requirePartMd5 } from '../upload-request.ts';
+import { incompleteUpload, requirePartSums } from '../upload-request.ts';
 
 type LeaseHandlers = Pick<
   Handlers,
@@ -121,6 +121,7 @@ export function leaseHandlers(parts: LeaseParts): LeaseHandlers {
         locations,
         ...(pathMapping === undefined ? {} : { pathMapping }),
         hasInputs: inputCount > 0 || definition.dependsOn.length > 0,
+        partChecksum: await parts.objects.partChecksum(),
         ...(revision === undefined ? {} : { revision }),
       };
     },
@@ -140,7 +141,7 @@ export function leaseHandlers(parts: LeaseParts): LeaseHandlers {
 
     async createLeaseUploads({ params, body }, { principal }) {
       const lease = await open(principal.nodeId, params.leaseId);
-      requirePartMd5(body.files);
+      requirePartSums(body.files, await parts.objects.partChecksum());
       await checkPlaces(lease, body.files);
       const uploads = await mapConcurrently(body.files, UPLOADS_AT_ONCE, (file) =>
         parts.objects.createUpload(keyOf(lease, file), file),

@@ -140,6 +140,7 @@ export class TestOrchestrator {
         ...(options.outputChecks === undefined ? {} : { outputChecks: options.outputChecks }),
         locations: options.locations ?? {},
         hasInputs: options.inputs !== undefined,
+        partChecksum: 'crc32',
       },
       inputs: options.inputs ?? [],
       state: 'waiting',
@@ -380,7 +381,7 @@ export class TestOrchestrator {
     file: z.infer<typeof attemptUploadRequestSchema>['files'][number],
   ): Upload {
     const key = `${lease.grant.leaseId}/${file.task}/${file.kind}/${file.path}`;
-    const upload = this.storage.upload(key, file.sizeBytes, file.partMd5);
+    const upload = this.storage.upload(key, file.sizeBytes, file.partSums);
     if (upload === undefined) throw new Problem('invalid_request');
     return upload;
   }

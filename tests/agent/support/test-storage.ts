@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Crc32 } from '@karst/shared/crc32.ts';
 import {
   MULTIPART_THRESHOLD_BYTES,
   partSizeBytes,
@@ -27,16 +28,19 @@ export class TestStorage {
     return `${this.#url()}/storage/${encodeURIComponent(key)}`;
   }
 
-  /** How to upload an object; undefined when its parts' checksums are missing. */
-  upload(key: string, sizeBytes: number, partMd5: string[] | undefined): Upload | undefined {
+  /** How to upload an object; undefined when its parts' CRC-32s are missing. */
+  upload(key: string, sizeBytes: number, partSums: string[] = []): Upload | undefined {
     if (sizeBytes <= MULTIPART_THRESHOLD_BYTES) {
       return { kind: 'single', url: this.urlOf(key), headers: { 'x-amz-meta-test': 'yes' } };
     }
     const partBytes = partSizeBytes(sizeBytes);
     const count = Math.ceil(sizeBytes / partBytes);
-    if (partMd5?.length !== count) return undefined;
-    const partUrls = Array.from({ length: count }, (_, part) => this.urlOf(`parts/${key}/${part}`));
-    return { kind: 'multipart', uploadId: key, partSizeBytes: partBytes, partUrls };
+    if (partSums.length !== count) return undefined;
+    const parts = partSums.map((sum, part) => ({
+      url: this.urlOf(`parts/${key}/${part}`),
+      headers: { 'x-amz-checksum-crc32': sum },
+    }));
+    return { kind: 'multipart', uploadId: key, partSizeBytes: partBytes, parts };
   }
 
   /** Joins the parts of an upload; false when one is missing or another. */
@@ -52,7 +56,7 @@ export class TestStorage {
   }
 
   answer(request: IncomingMessage, response: ServerResponse, key: string, body: Buffer): void {
-    const md5 = request.headers['content-md5'];
+    const sum = request.headers['x-amz-checksum-crc32'];
     const refused = request.method === 'PUT' ? (this.status ?? this.refuses(key)) : undefined;
     if (request.method === 'GET') {
       const content = this.objects.get(key);
@@ -70,7 +74,7 @@ export class TestStorage {
     } else if (refused !== undefined) {
       response.statusCode = refused;
       response.end('<Error><Code>SlowDown</Code><Message>later</Message></Error>');
-    } else if (md5 !== undefined && md5 !== createHash('md5').update(body).digest('base64')) {
+    } else if (sum !== undefined && sum !== crc32Of(body)) {
       response.statusCode = 400;
       response.end('<Error><Code>BadDigest</Code></Error>');
     } else {
@@ -79,6 +83,12 @@ export class TestStorage {
       response.end();
     }
   }
+}
+
+function crc32Of(content: Buffer): string {
+  const sum = new Crc32();
+  sum.update(content);
+  return sum.digest().toString('base64');
 }
 
 const etagOf = (content: Buffer): string => `"${createHash('md5').update(content).digest('hex')}"`;
