@@ -106,3 +106,33 @@ it('gives no task an input that storage garbled, and charges the task nothing fo
   expect(ended.state).toBe('succeeded');
   expect((await taskOf(farm(), job.id, 0, 'Simulate')).failures).toBe(0);
 });
+
+it('sends a large output in parts that storage has checked', async () => {
+  const sizeBytes = 130 * 1024 * 1024;
+  await farm().startAgent();
+  const job = await farm().submit(
+    JSON.stringify({
+      specificationVersion: 'jobtemplate-2023-09',
+      name: 'a checkpoint',
+      parameterDefinitions: [path('Out', 'OUT', 'DIRECTORY')],
+      steps: [
+        {
+          name: 'Train',
+          script: action(
+            `head -c ${sizeBytes - 3} /dev/urandom > "$1/model.bin"; echo ok >> "$1/model.bin"`,
+            '{{Param.Out}}',
+          ),
+        },
+      ],
+    }),
+  );
+  await farm().jobIn(job.id, ['succeeded', 'failed']);
+  await published(farm(), job.id);
+  const [output] = await acceptedOutputs(farm(), job.id);
+  const response = await fetch(output?.url ?? '');
+  const content = Buffer.from(await response.arrayBuffer());
+  expect(content).toHaveLength(sizeBytes);
+  expect(createHash('sha256').update(content).digest('hex')).toBe(output?.sha256);
+  const key = `studios/default/outputs/${job.id}/Train/out/model.bin`;
+  expect(await new StudioView(farm().storage).checksum(key)).toMatch(/^.{8}-3$/);
+});

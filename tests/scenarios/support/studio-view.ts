@@ -1,5 +1,6 @@
 import {
   GetObjectCommand,
+  HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
@@ -38,6 +39,12 @@ export class StudioView {
   async text(key: string): Promise<string> {
     const object = await this.client.send(new GetObjectCommand({ Bucket: this.bucket, Key: key }));
     return (await object.Body?.transformToString()) ?? '';
+  }
+
+  /** The CRC-32 that storage keeps of an object: of an upload in parts, `<of theirs>-<how many>`. */
+  async checksum(key: string): Promise<string | undefined> {
+    const asked = { Bucket: this.bucket, Key: key, ChecksumMode: 'ENABLED' as const };
+    return (await this.client.send(new HeadObjectCommand(asked))).ChecksumCRC32;
   }
 
   async put(key: string, body: Buffer): Promise<void> {
