@@ -1,8 +1,6 @@
 import path from 'node:path';
 import { ffmpegArgs, runDecoder } from './run-decoder.ts';
 
-export const FPS = 24;
-
 /**
  * Joins `frames` (JPEG, named 00000000.jpg and on in `dir`) into an H.264 film that browsers play from
  * its first bytes on. Frames of another size are fitted in. Even sizes: yuv420p keeps one color sample
@@ -12,7 +10,7 @@ export async function makeMovie(
   dir: string,
   size: { width: number; height: number },
   out: string,
-  settings: { searchPath: string; timeoutMs: number },
+  settings: { framesPerSecond: number; searchPath: string; timeoutMs: number },
 ): Promise<{ width: number; height: number }> {
   const width = size.width + (size.width % 2);
   const height = size.height + (size.height % 2);
@@ -21,7 +19,8 @@ export async function makeMovie(
   await runDecoder({
     program: 'ffmpeg',
     args: ffmpegArgs(
-      ...['-framerate', String(FPS), '-f', 'image2', '-i', `file:${path.join(dir, '%08d.jpg')}`],
+      ...['-framerate', String(settings.framesPerSecond), '-f', 'image2'],
+      ...['-i', `file:${path.join(dir, '%08d.jpg')}`],
       ...['-vf', `${fit},${pad}`, '-c:v', 'libx264', '-preset', 'medium', '-crf', '18'],
       ...['-pix_fmt', 'yuv420p', '-movflags', '+faststart', '-an', `file:${out}`],
     ),

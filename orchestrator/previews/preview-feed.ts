@@ -4,6 +4,7 @@ import type { PreviewQueue } from '../queue/preview-queue.ts';
 import { acceptedOutputs } from '../store/attempt-record.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { isPicture } from './picture-paths.ts';
+import { previewPolicy } from './step-policy.ts';
 
 export interface PublishedTask {
   step: number;
@@ -35,10 +36,12 @@ export class PreviewFeed {
   /** The outputs of these tasks of a job are in the studio's view. */
   async published(jobId: JobId, tasks: readonly PublishedTask[]): Promise<void> {
     await this.tried(async () => {
-      const pictured = tasks.filter(({ outputs, epoch }) => {
+      const all = tasks.filter(({ outputs, epoch }) => {
         const accepted = acceptedOutputs(outputs, undefined);
         return accepted?.epoch === epoch && accepted.files.some(({ path }) => isPicture(path));
       });
+      const wanted = await this.wanted(jobId, new Set(all.map(({ step }) => step)));
+      const pictured = all.filter(({ step }) => wanted.has(step));
       await this.queue.add(
         pictured.map(({ step, task, epoch }) => ({ kind: 'task', jobId, step, task, epoch })),
       );
@@ -63,6 +66,18 @@ export class PreviewFeed {
   /** Somebody asks for what is made of a step that has ended. */
   async stepWanted(jobId: JobId, step: number, endedAtMs: number): Promise<void> {
     await this.tried(() => this.queue.add([{ kind: 'step', jobId, step, endedAtMs }]));
+  }
+
+  /** Of these steps, those whose policy wants previews. */
+  private async wanted(jobId: JobId, steps: ReadonlySet<number>): Promise<Set<number>> {
+    const wanted = new Set<number>();
+    if (steps.size === 0) return wanted;
+    const job = await this.jobs.read(jobId);
+    for (const step of job === undefined ? [] : steps) {
+      const name = (await this.jobs.step(jobId, step))?.name;
+      if (job && name !== undefined && previewPolicy(job, name).make) wanted.add(step);
+    }
+    return wanted;
   }
 
   /** Of these steps, those that have ended. */

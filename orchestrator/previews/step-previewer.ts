@@ -9,7 +9,7 @@ import type { Suspicion } from '../store/suspicious-store.ts';
 import { makeContactSheet, type SheetCell } from './contact-sheet.ts';
 import { fetchNumbered } from './fetch-numbered.ts';
 import { type FrameSequence, frameSequences } from './frame-sequences.ts';
-import { FPS, makeMovie } from './make-movie.ts';
+import { makeMovie } from './make-movie.ts';
 import type { PictureFacts } from './picture-facts.ts';
 import type { PicturePreviewer, PreviewParts } from './picture-previewer.ts';
 import { contentHash, previewNames } from './preview-names.ts';
@@ -33,6 +33,8 @@ export interface StepWork {
   step: number;
   stepName: string;
   endedAtMs: number;
+  /** Of films. */
+  framesPerSecond: number;
 }
 
 /** More are not looked at when the step ends; a job of a million frames has its thumbnails all the same. */
@@ -155,7 +157,9 @@ export class StepPreviewer {
     const keys = shown.map(({ item }) => this.key(work, previewNames.filmFrame(item.sha256)));
     await fetchNumbered(this.parts.objects, keys, own);
     const out = path.join(dir, 'movie.mp4');
-    const settings = { ...this.parts.decode, timeoutMs: this.parts.decode.timeoutMs * 10 };
+    const { framesPerSecond } = work;
+    const timeoutMs = this.parts.decode.timeoutMs * 10;
+    const settings = { ...this.parts.decode, framesPerSecond, timeoutMs };
     const size = fitted(
       shown.map(({ item }) => item),
       1280,
@@ -173,7 +177,7 @@ export class StepPreviewer {
       first: first.number,
       last: last.number,
       frames: shown.length,
-      fps: FPS,
+      fps: framesPerSecond,
       sizeBytes,
     };
   }

@@ -37,7 +37,7 @@ export const jobChangeSchema = z
     steps: z
       .never({
         error:
-          'expected nothing: the order, scouts, hold, frame links and output checks of steps stay as submitted (a held step is let go by its release)',
+          'expected nothing: the order, scouts, hold, frame links, output checks and previews of steps stay as submitted (a held step is let go by its release)',
       })
       .optional()
       .describe('Never: steps stay as submitted.'),

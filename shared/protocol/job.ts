@@ -84,6 +84,20 @@ export const frameDependencySchema = z
   });
 export type FrameDependency = z.infer<typeof frameDependencySchema>;
 
+/** What the farm makes of a step's pictures by itself. */
+export const stepPreviewsPolicySchema = z
+  .strictObject({
+    make: z
+      .boolean()
+      .default(true)
+      .describe(
+        'false: its pictures are not looked at: no thumbnails, contact sheet and films, no suspicious frames.',
+      ),
+    framesPerSecond: z.number().min(1).max(240).default(24).describe('Of its films.'),
+  })
+  .meta({ id: 'StepPreviewsPolicy' });
+export type StepPreviewsPolicy = z.infer<typeof stepPreviewsPolicySchema>;
+
 /** What OpenJD leaves out about one step. */
 export const stepPolicySchema = z
   .strictObject({
@@ -111,6 +125,7 @@ export const stepPolicySchema = z
       .max(16)
       .optional()
       .describe('What each of its tasks has to write. A task that fails one of them has failed.'),
+    previews: stepPreviewsPolicySchema.optional(),
   })
   .meta({ id: 'StepPolicy' });
 export type StepPolicy = z.infer<typeof stepPolicySchema>;

@@ -17,6 +17,7 @@ export const stepPolicyFields = {
   scout: step.scout,
   frameDependencies: step.frameDependencies,
   outputs: step.outputs,
+  previews: step.previews,
 } satisfies Record<keyof StepPolicy, z.ZodType>;
 
 /**

@@ -221,3 +221,30 @@ it('what no preview worker was there for, and what was lost on the way, is made 
   expect((await complete(id)).contactSheet).toMatchObject({ pictures: 8 });
   expect((await suspicious(id)).total).toBe(3);
 }, 90_000);
+
+it('makes none of a step whose policy wants none, and films at the rate it names', async () => {
+  await farm().startPreviews();
+  await farm().startAgent({ slots: 2 });
+  const submit = (policy: object) =>
+    farm().submit(template(), { policy: { steps: { Render: { previews: policy } } } });
+  const without = await submit({ make: false });
+  const slow = await submit({ framesPerSecond: 12.5 });
+  await farm().jobIn(without.id, ['failed', 'succeeded']);
+  await farm().jobIn(slow.id, ['failed', 'succeeded']);
+  await published(farm(), without.id);
+  const [movie] = (await complete(slow.id)).movies;
+  expect(movie).toMatchObject({ fps: 12.5 });
+  const film = path.join(farm().dir, 'slow.mp4');
+  const answer = await farm().fetch('GET', movie?.href ?? '');
+  await writeFile(film, Buffer.from(await answer.arrayBuffer()));
+  expect(await probed(film)).toMatchObject({
+    r_frame_rate: '25/2',
+    nb_read_frames: String(movie?.frames),
+  });
+
+  const none = await list(without.id);
+  expect(none).toMatchObject({ isComplete: true, movies: [] });
+  expect(none.contactSheet).toBeUndefined();
+  expect(none.pictures.filter(({ thumbnail }) => thumbnail !== undefined)).toEqual([]);
+  expect((await farm().readJob(without.id)).suspiciousFrames).toBeUndefined();
+}, 90_000);

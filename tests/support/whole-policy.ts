@@ -18,7 +18,10 @@ export const wholePolicy: Required<PolicyValues> = {
   preemptGraceSeconds: 60,
   rerunSlowTasks: true,
   steps: {
-    Preview: { outputs: [{ files: 'look/*.png', collect: true }] },
+    Preview: {
+      previews: { make: false, framesPerSecond: 12 },
+      outputs: [{ files: 'look/*.png', collect: true }],
+    },
     Render: {
       hold: true,
       frameDependencies: [{ step: 'Preview', on: 'PreviewFrame' }],

@@ -9,6 +9,7 @@ import { isPicture } from '../../previews/picture-paths.ts';
 import type { PreviewFeed } from '../../previews/preview-feed.ts';
 import { previewNames } from '../../previews/preview-names.ts';
 import { namesOf, type StepIndex, stepIndexSchema } from '../../previews/step-index.ts';
+import { previewPolicy } from '../../previews/step-policy.ts';
 import type { JobStore } from '../../store/job-store.ts';
 import type { OutputReader, PlacedOutput } from '../../store/output-reader.ts';
 import type { SuspiciousStore } from '../../store/suspicious-store.ts';
@@ -116,7 +117,10 @@ export function previewHandlers(parts: {
       const page = await outputs.page(at.jobId, from, at.step, query.limit);
       const files = page.files.filter(({ path }) => isPicture(path));
       const { index, endedAtMs } = await currentIndex(at);
-      const isEmpty = files.length === 0 && query.cursor === undefined && page.next === undefined;
+      const job = await ownJob(jobs, principal.studio, params.jobId);
+      const isEmpty =
+        !previewPolicy(job, params.step).make ||
+        (files.length === 0 && query.cursor === undefined && page.next === undefined);
       // Whatever was lost on the way, whoever asks gets it made.
       if (index === undefined && endedAtMs !== undefined && !isEmpty) {
         await previewFeed.stepWanted(at.jobId, at.step, endedAtMs);

@@ -28,7 +28,7 @@ export async function cutOff(from: string, to: string): Promise<void> {
 
 /** What ffprobe says of a film or picture, `nb_read_frames` counted. */
 export async function probed(file: string): Promise<Record<string, string>> {
-  const shown = 'stream=codec_name,pix_fmt,width,height,nb_read_frames';
+  const shown = 'stream=codec_name,pix_fmt,width,height,r_frame_rate,nb_read_frames';
   const args = ['-v', 'error', '-count_frames', '-show_entries', shown, '-of', 'default=nw=1'];
   const answer = await runCommand('ffprobe', [...args, path.resolve(file)]);
   if (answer.code !== 0) throw new Error(answer.stderr);
