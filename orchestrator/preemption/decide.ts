@@ -4,14 +4,13 @@ import type { Random } from '@karst/shared/random.ts';
 import type { Logger } from 'pino';
 import type { WakeBus } from '../dispatch/wake-bus.ts';
 import { counterNames } from '../scheduler/counters.ts';
+import { ROOMS_MAX } from '../scheduler/overdue.ts';
 import { type Claim, type Eviction, planPreemption } from '../scheduler/preempt.ts';
 import type { NodeStanding, NodeStore } from '../store/node-store.ts';
 import type { Preempt } from '../store/preempt-record.ts';
 import { type BusyNodesParts, busyNodes, type RunningLease } from './busy-nodes.ts';
-import { overdueSteps, type StepWant, type WantsParts, wantsOf } from './wants.ts';
+import { overdueNow, type StepWant, type WantsParts, wantsOf } from './wants.ts';
 
-/** Rooms made by one decision; the next one comes in a moment. */
-const ROOMS_MAX = 32;
 /** How long room is kept after the last moment at which its leases are back, ms. */
 const KEEP_MS = 15_000;
 
@@ -29,7 +28,7 @@ export interface DecideParts extends WantsParts, BusyNodesParts {
  * read of the farm while no step waits for that.
  */
 export async function decide(parts: DecideParts): Promise<void> {
-  const steps = overdueSteps(parts);
+  const steps = overdueNow(parts);
   if (steps.length === 0) return;
   const token = parts.random.uuid();
   let marks = 0;
@@ -44,7 +43,7 @@ export async function decide(parts: DecideParts): Promise<void> {
 
 async function decideAlone(
   parts: DecideParts,
-  steps: ReturnType<typeof overdueSteps>,
+  steps: ReturnType<typeof overdueNow>,
 ): Promise<number> {
   const nowMs = parts.clock.nowMs();
   const ids = await parts.nodes.onClock();

@@ -1,9 +1,6 @@
 import { type Clock, sleep } from '@karst/shared/clock.ts';
 import type { RunnableStep } from '../dispatch/runnable-steps.ts';
-
-/** How soon a step that still waits is looked at again, ms: twice as long each time in vain. */
-const AGAIN_MS = 2000;
-const AGAIN_MS_MAX = 30_000;
+import { LookAgain } from '../scheduler/overdue.ts';
 
 /** Since when steps have been among those with work, and a call when one has waited long enough. */
 export class WaitingClock {
@@ -11,7 +8,7 @@ export class WaitingClock {
   private readonly afterMs: number;
   private readonly due: () => void;
   private readonly since = new WeakMap<RunnableStep, number>();
-  private againMs = AGAIN_MS;
+  private readonly lookAgain = new LookAgain();
   private armed: { atMs: number; stop: AbortController } | undefined;
   private closed = false;
 
@@ -27,7 +24,7 @@ export class WaitingClock {
     this.since.set(step, this.clock.monotonicMs());
     // A background step goes before nothing, unless its studio is owed: the pass looks for that.
     if (step.priorityClass === 'background') return;
-    this.againMs = AGAIN_MS;
+    this.lookAgain.soon();
     this.arm(this.afterMs);
   }
 
@@ -41,9 +38,7 @@ export class WaitingClock {
 
   /** Steps have waited long enough and still do; `helped`: room is being made for one. */
   again(helped: boolean): void {
-    if (helped) this.againMs = AGAIN_MS;
-    this.arm(this.againMs);
-    this.againMs = Math.min(2 * this.againMs, AGAIN_MS_MAX);
+    this.arm(this.lookAgain.nextMs(helped));
   }
 
   /** Calls when `ms` have passed, unless a call is due before. */

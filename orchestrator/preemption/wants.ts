@@ -1,8 +1,7 @@
 import type { RunnableStep } from '../dispatch/runnable-steps.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
+import { OVERDUE_STEPS_MAX, overdueSteps } from '../scheduler/overdue.ts';
 import type { Want } from '../scheduler/preempt.ts';
-import { compareAccounts, compareSteps } from '../scheduler/rank.ts';
-import { priorityClasses } from '../scheduler/ranking.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import { type StepRecord, startable } from '../store/job-record.ts';
 import type { JobStore } from '../store/job-store.ts';
@@ -10,9 +9,6 @@ import type { Ledger } from '../store/ledger.ts';
 import type { PreemptStore } from '../store/preempt-store.ts';
 import type { SpanStore } from '../store/span-store.ts';
 import type { WaitingClock } from './waiting-clock.ts';
-
-/** Steps looked at in one decision; the others wait for the next. */
-const STEPS_MAX = 32;
 
 export interface StepWant extends Want {
   readonly runnable: RunnableStep;
@@ -28,30 +24,11 @@ export interface WantsParts {
   waiting: WaitingClock;
 }
 
-/**
- * Steps that may have waited long enough for others to make room, those first that go first. Those
- * behind a full ceiling are not among them: they could not start.
- */
-export function overdueSteps({ scheduler, waiting }: WantsParts): RunnableStep[] {
-  const { ranking } = scheduler;
-  const overdue: RunnableStep[] = [];
-  let nextMs: number | undefined;
-  for (const step of ranking.steps()) {
-    const account = ranking.studioAccount(step);
-    const mayPreempt = step.priorityClass !== 'background' || account.running < account.guaranteed;
-    if (!mayPreempt || ranking.gateOf(step) !== undefined) continue;
-    const leftMs = waiting.leftMs(step);
-    if (leftMs === 0) overdue.push(step);
-    else nextMs = Math.min(nextMs ?? leftMs, leftMs);
-  }
+/** Steps that have waited long enough for others to make room, those first that go first. */
+export function overdueNow({ scheduler, waiting }: WantsParts): RunnableStep[] {
+  const { steps, nextMs } = overdueSteps(scheduler.ranking, (step) => waiting.leftMs(step));
   if (nextMs !== undefined) waiting.arm(nextMs);
-  const rank = (step: RunnableStep) => priorityClasses.indexOf(step.priorityClass);
-  return overdue.sort(
-    (a, b) =>
-      rank(a) - rank(b) ||
-      compareAccounts(ranking.studioAccount(a), ranking.studioAccount(b)) ||
-      compareSteps(a, b),
-  );
+  return steps;
 }
 
 /** What steps could start at once if there were room; `underWay`: leases room is being made for. */
@@ -63,7 +40,7 @@ export async function wantsOf(
 ): Promise<StepWant[]> {
   const ceilings = await parts.ledger.ceilings();
   const wants: StepWant[] = [];
-  for (const runnable of steps.slice(0, STEPS_MAX)) {
+  for (const runnable of steps.slice(0, OVERDUE_STEPS_MAX)) {
     const { studio, priorityClass, shape } = runnable;
     const most = Math.min(leasesMax, await roomUnderCeilings(parts, runnable, ceilings));
     if (most === 0) continue;

@@ -7,6 +7,7 @@ import { Gates } from './gates.ts';
 import { drawLifeMs, drawRepairMs, joinsAtMs, leavesAtMs, makeNodes } from './node-life.ts';
 import type { Observer } from './observer.ts';
 import type { Policy } from './policies/policy.ts';
+import { Preemption } from './preemption.ts';
 import { keyOf, subkey } from './random-stream.ts';
 import type { SimLease, SimNode } from './sim-node.ts';
 import { SimJob, type SimStep, type Span } from './sim-step.ts';
@@ -18,6 +19,7 @@ type SimEvent =
   | { kind: 'join' | 'leave' | 'fail' | 'repair'; node: SimNode }
   | { kind: 'end'; lease: SimLease }
   | { kind: 'retry'; step: SimStep; span: Span }
+  | { kind: 'preempt' }
   | { kind: 'tick' };
 
 export interface EngineParts {
@@ -40,6 +42,7 @@ export class Engine {
   private readonly backlog: Backlog;
   private readonly ends: TaskEnds;
   private readonly nodes: SimNode[];
+  private readonly preemption: Preemption | undefined;
   /** Nodes with a free slot, the longest waiting first. */
   private readonly waiting = new Set<SimNode>();
   /** Nodes that got a slot free at this moment, shapes that got work, gates that opened. */
@@ -68,6 +71,20 @@ export class Engine {
       ended: (step, tasks) => this.tasksEnded(step, tasks),
       ready: (step) => this.ready(step),
     });
+    this.preemption = this.makePreemption();
+  }
+
+  private makePreemption(): Preemption | undefined {
+    const { farm, policy } = this.parts;
+    if (policy.scheduler === undefined || !farm.preempt.on) return undefined;
+    const parts = {
+      settings: farm.preempt,
+      scheduler: policy.scheduler,
+      nodes: this.nodes,
+      room: (step: SimStep) => this.gates.room(step),
+      decideAt: (ms: number) => this.events.add(ms, { kind: 'preempt' }),
+    };
+    return new Preemption(parts, farm);
   }
 
   /** Runs until every task that can end has. */
@@ -81,6 +98,7 @@ export class Engine {
       if (this.pending === 0 && this.arrived >= trace.jobs.length) break;
       this.nowMs = this.events.nextAtMs;
       let isTick = false;
+      let isPreemption = false;
       while (this.events.nextAtMs === this.nowMs) {
         const event = this.events.pop();
         if (event === undefined) throw new Error('the queue of events ran dry');
@@ -88,10 +106,15 @@ export class Engine {
           isTick = true;
           continue;
         }
+        if (event.kind === 'preempt') {
+          isPreemption = true;
+          continue;
+        }
         if (event.kind === 'end' && !event.lease.isOver) lastEndMs = this.nowMs;
         this.happen(event);
       }
       this.dispatch();
+      if (isPreemption && this.preempt()) this.dispatch();
       if (isTick) {
         observer.tick(this.nowMs);
         this.events.add(this.nowMs + sampleMs, { kind: 'tick' });
@@ -105,7 +128,7 @@ export class Engine {
     this.events.add(this.nowMs + afterMs, event);
   }
 
-  private happen(event: Exclude<SimEvent, { kind: 'tick' }>): void {
+  private happen(event: Exclude<SimEvent, { kind: 'tick' | 'preempt' }>): void {
     switch (event.kind) {
       case 'arrive':
         this.arrive();
@@ -193,6 +216,7 @@ export class Engine {
   private offer(step: SimStep): void {
     this.parts.policy.add(step);
     this.backlog.step(step, 1);
+    this.preemption?.offered(step, this.nowMs);
     this.offered.add(step.shape);
   }
 
@@ -264,7 +288,25 @@ export class Engine {
       const studio = this.gates.studioOf(name);
       if (studio !== undefined) this.backlog.cap(studio, -1);
     }
+    this.preemption?.ended(lease);
     observer.leaseEnded(lease, this.nowMs);
+  }
+
+  /** Ends leases for steps that have waited long enough, which get their room. Answers whether it did. */
+  private preempt(): boolean {
+    const evictions = this.preemption?.decide(this.nowMs) ?? [];
+    for (const { want, nodeId, leases } of evictions) {
+      for (const { lease } of leases) {
+        this.pending--;
+        this.release(lease);
+        this.ends.preempted(lease, this.nowMs);
+      }
+      const node = this.nodes.find(({ capabilities }) => capabilities.name === nodeId);
+      if (node === undefined) continue;
+      if (node.view.takes(want.step.shape)) this.grant(node, want.step);
+      this.freed.add(node);
+    }
+    return evictions.length > 0;
   }
 
   /** Nodes that have room ask, and nodes that wait hear of new work. */
@@ -317,12 +359,14 @@ export class Engine {
     if (!step.hasWork) {
       policy.remove(step);
       this.backlog.step(step, -1);
+      this.preemption?.withdrawn(step);
     }
     const resources = node.view.free.take(step.shape);
     const charge = policy.begun(step, span.count, this.nowMs);
     const startedAtMs = this.nowMs;
     const lease = { id, node, step, span, resources, startedAtMs, charge, isOver: false };
     node.hold(lease);
+    this.preemption?.began(lease);
     if (step.job.startedAtMs === undefined) {
       step.job.startedAtMs = this.nowMs;
       observer.jobStarted(step.job, this.nowMs);

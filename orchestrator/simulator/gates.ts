@@ -73,6 +73,14 @@ export class Gates {
     return acquired.full.name;
   }
 
+  /** How many leases of the step its ceilings have room for. */
+  room(step: SimStep): number {
+    const rooms = this.bounded(step).map(({ name, amount }) =>
+      Math.floor(((this.counters.max(name) ?? 0) - this.counters.count(name)) / amount),
+    );
+    return Math.max(0, Math.min(Number.MAX_SAFE_INTEGER, ...rooms));
+  }
+
   /**
    * Ends a lease's counting; answers the closed counters that have more room now. Not only those that
    * were at their ceiling: a lease of four GPUs closes a counter that three are missing from.

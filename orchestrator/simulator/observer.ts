@@ -19,6 +19,8 @@ export interface Observer {
   taskRetries(step: SimStep, task: number): void;
   /** Its node went after it had run for `runMs`. */
   taskLost(step: SimStep, task: number, runMs: number): void;
+  /** It was ended for others after it had run for `runMs`. */
+  taskPreempted(step: SimStep, task: number, runMs: number): void;
   jobStarted(job: SimJob, nowMs: number): void;
   jobEnded(job: SimJob, nowMs: number): void;
   /** All that happens at this moment has happened, grants included. Once per sampling interval. */

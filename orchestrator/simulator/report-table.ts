@@ -40,6 +40,7 @@ export function reportText({ farm, trace, seed, policies }: Report): string {
 function policyRows(runs: readonly PolicyReport[]): Cell[][] {
   const row = (title: string, of: (run: PolicyReport) => Cell): Cell[] => [title, ...runs.map(of)];
   const hasStranded = runs.some(({ tasks }) => tasks.stranded > 0);
+  const hasPreempted = runs.some(({ preempted }) => preempted.tasks > 0);
   const hasFailed = runs.some(({ tasks }) => tasks.failed + tasks.canceled > 0);
   return [
     row('task wait p50', ({ waitSeconds }) => duration(waitSeconds.p50)),
@@ -59,6 +60,9 @@ function policyRows(runs: readonly PolicyReport[]): Cell[][] {
     row('makespan / ideal', ({ makespan }) => index(makespan.ratio)),
     row('retries', ({ retries }) => retries.toLocaleString('en-US')),
     row('tasks lost', ({ lost }) => lost.tasks.toLocaleString('en-US')),
+    ...(hasPreempted
+      ? [row('tasks preempted', ({ preempted }) => preempted.tasks.toLocaleString('en-US'))]
+      : []),
     ...(hasFailed
       ? [row('failed, canceled', ({ tasks }) => `${tasks.failed}, ${tasks.canceled}`)]
       : []),

@@ -60,6 +60,11 @@ export function policyReport(farm: FarmFile, facts: TraceFacts, { recorder, endM
       hours: rounded(recorder.lostMs / HOUR_MS, 2),
       gpuHours: rounded(recorder.lostGpuMs / HOUR_MS, 2),
     },
+    preempted: {
+      tasks: recorder.preemptedTasks,
+      hours: rounded(recorder.preemptedMs / HOUR_MS, 2),
+      gpuHours: rounded(recorder.preemptedGpuMs / HOUR_MS, 2),
+    },
     studios: studiosOf(farm, recorder),
   };
 }

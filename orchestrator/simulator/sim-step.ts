@@ -91,6 +91,11 @@ export class SimStep implements WaitingStep {
     return this.trace.tasks - this.cursor;
   }
 
+  /** Leases it could start at once. */
+  get startable(): number {
+    return this.untouched + this.returned.length;
+  }
+
   /** Mean run time of its finished tasks, ms. */
   get meanTaskMs(): number | undefined {
     return this.finished === 0 ? undefined : this.finishedMs / this.finished;

@@ -50,8 +50,28 @@ export class TaskEnds {
     this.closeIfDone(step, nowMs);
   }
 
-  /** Its node went: what had ended has ended, the task that ran is lost, the rest waits as before. */
+  /** Its node went. */
   lost(lease: SimLease, nowMs: number): void {
+    this.cut(lease, nowMs, (tried, ranMs) => {
+      this.observer.taskLost(lease.step, tried.task, ranMs);
+      return { ...tried, faults: tried.faults + 1 };
+    });
+  }
+
+  /** It was ended for others: nobody's fault. */
+  preempted(lease: SimLease, nowMs: number): void {
+    this.cut(lease, nowMs, (tried, ranMs) => {
+      this.observer.taskPreempted(lease.step, tried.task, ranMs);
+      return tried;
+    });
+  }
+
+  /** What had ended has ended, the task that ran is to run anew as `next` says, the rest waits as before. */
+  private cut(
+    lease: SimLease,
+    nowMs: number,
+    next: (tried: TaskTry, ranMs: number) => TaskTry,
+  ): void {
     const { step, span } = lease;
     let atMs = lease.startedAtMs;
     const back: TaskTry[] = [];
@@ -63,10 +83,9 @@ export class TaskEnds {
         this.ends(step, tried, outcomeMs);
       } else if (atMs <= nowMs) {
         this.starts(step, tried, atMs);
-        this.observer.taskLost(step, tried.task, nowMs - atMs);
-        const faults = tried.faults + 1;
-        if (faults >= FAULTS_PER_TASK_MAX) this.fails(step, tried.task, nowMs - atMs);
-        else back.push({ ...tried, faults, hasStarted: true });
+        const again = next(tried, nowMs - atMs);
+        if (again.faults >= FAULTS_PER_TASK_MAX) this.fails(step, tried.task, nowMs - atMs);
+        else back.push({ ...again, hasStarted: true });
       } else back.push(tried);
       atMs = endMs;
     }

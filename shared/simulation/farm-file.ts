@@ -72,6 +72,12 @@ export const farmFileSchema = fieldMap('a farm', {
     targetSeconds: z.number().min(0.001).max(86_400).default(30),
     tasksMax: z.int().min(1).max(1000).default(500),
   }).prefault({}),
+  /** As KARST_PREEMPT_AFTER_MS and KARST_PREEMPT_MIN_RUN_MS. Off unless asked for: it costs far more time. */
+  preempt: fieldMap('preempt', {
+    on: z.boolean().default(false),
+    afterSeconds: z.number().min(0).max(1_000_000).default(10),
+    minRunSeconds: z.number().min(0).max(1_000_000).default(0),
+  }).prefault({}),
   nodes: z.array(nodeGroupSchema).min(1).max(10_000),
   studios: z.array(studioShareSchema).max(10_000).default([]),
   limits: z.record(limitNameSchema, limitSettingsSchema).default({}),

@@ -6,6 +6,7 @@ import { cpuNodes, farmOf, gpuNodes, traceOf } from './support/world.ts';
 
 const farm = farmOf({
   tasks: { failurePercent: 10, maxRetriesPerTask: 2 },
+  preempt: { on: true },
   nodes: [
     cpuNodes(3, { mttfHours: 5, repairMinutes: 20 }),
     gpuNodes(2, { mttfHours: 3, joinsAtHours: 1 }),
@@ -48,7 +49,7 @@ describe('the simulated farm', () => {
   it.each(policyNames)(
     '%s: ends every task once and overdraws nothing, whatever fails',
     (policy) => {
-      let [losses, retries, checks] = [0, 0, 0];
+      let [losses, retries, checks, preemptions] = [0, 0, 0, 0];
       fc.assert(
         fc.property(
           fc.array(jobArbitrary, { minLength: 1, maxLength: 12 }),
@@ -64,12 +65,14 @@ describe('the simulated farm', () => {
             losses += audited.lost.length;
             retries += audited.retried.length;
             checks += audited.ticks;
+            preemptions += audited.preempted.length;
           },
         ),
         { numRuns: 25, seed: 9 },
       );
       // The property says nothing if nothing ever went wrong.
       expect(Math.min(losses, retries, checks)).toBeGreaterThan(20);
+      expect(preemptions > 20).toBe(policy === 'karst');
     },
   );
 

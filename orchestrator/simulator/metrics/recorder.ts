@@ -31,6 +31,9 @@ export class Recorder implements Observer {
   lostTasks = 0;
   lostMs = 0;
   lostGpuMs = 0;
+  preemptedTasks = 0;
+  preemptedMs = 0;
+  preemptedGpuMs = 0;
   /** First starts within patience. */
   metTasks = 0;
   metCardMs = 0;
@@ -94,6 +97,12 @@ export class Recorder implements Observer {
     this.lostTasks++;
     this.lostMs += runMs;
     this.lostGpuMs += runMs * (step.shape.demand?.gpus ?? 0);
+  }
+
+  taskPreempted(step: SimStep, _task: number, runMs: number): void {
+    this.preemptedTasks++;
+    this.preemptedMs += runMs;
+    this.preemptedGpuMs += runMs * (step.shape.demand?.gpus ?? 0);
   }
 
   jobStarted(job: SimJob, nowMs: number): void {

@@ -8,7 +8,7 @@ const HOUR_MS = 3_600_000;
 
 /** The orchestrator's own policy, the very code: time and facts come from here, choices from there. */
 export class KarstPolicy implements Policy {
-  private readonly scheduler: Scheduler<SimStep>;
+  readonly scheduler: Scheduler<SimStep>;
 
   constructor({ halfLifeHours, studios }: FarmFile) {
     const shares = new Shares(halfLifeHours * HOUR_MS, 0);

@@ -1,4 +1,4 @@
-import type { Charge, NodeView } from '../../scheduler/scheduler.ts';
+import type { Charge, NodeView, Scheduler } from '../../scheduler/scheduler.ts';
 import type { SimStep } from '../sim-step.ts';
 
 export const policyNames = ['karst', 'fifo', 'priority', 'sjf'] as const;
@@ -6,6 +6,8 @@ export type PolicyName = (typeof policyNames)[number];
 
 /** Who goes next. All policies see the same steps, nodes, ceilings and times. */
 export interface Policy {
+  /** The orchestrator's own, of the policy that is: it also ends leases for others. */
+  readonly scheduler?: Scheduler<SimStep>;
   /** The step has tasks to grant. */
   add(step: SimStep): void;
   remove(step: SimStep): void;

@@ -20,6 +20,7 @@ export class Auditor implements Observer {
   readonly ends = new Map<string, TaskEnd>();
   readonly waits = new Map<string, number>();
   readonly lost: string[] = [];
+  readonly preempted: string[] = [];
   readonly retried: string[] = [];
   readonly jobEnds: { job: SimJob; atMs: number }[] = [];
   ticks = 0;
@@ -80,6 +81,10 @@ export class Auditor implements Observer {
 
   taskLost(step: SimStep, task: number): void {
     this.lost.push(taskName(step, task));
+  }
+
+  taskPreempted(step: SimStep, task: number): void {
+    this.preempted.push(taskName(step, task));
   }
 
   jobStarted(job: SimJob, nowMs: number): void {
