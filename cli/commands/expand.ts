@@ -89,11 +89,9 @@ const areNamed = (frames: Frames): boolean =>
 /** What no flag of its own can say of steps. */
 const unflagged = (steps: StepPolicies): StepPolicies =>
   Object.fromEntries(
-    Object.entries(steps).flatMap(([name, { frameDependencies = [], outputs }]) => {
-      const policy = {
-        ...(areNamed(frameDependencies) ? { frameDependencies } : {}),
-        ...(outputs === undefined ? {} : { outputs }),
-      };
+    Object.entries(steps).flatMap(([name, step]) => {
+      const { hold: _, order: __, scout: ___, frameDependencies = [], ...rest } = step;
+      const policy = areNamed(frameDependencies) ? { ...rest, frameDependencies } : rest;
       return Object.keys(policy).length === 0 ? [] : [[name, policy]];
     }),
   );

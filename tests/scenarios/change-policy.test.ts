@@ -62,7 +62,7 @@ it('refuses by name what stays as it was submitted, and rules about no step of t
     return await response.text();
   };
   expect(await patch({ steps: { Render: { order: 'bisect' } } })).toContain(
-    'the order, scouts, hold, frame links and output checks of steps stay as submitted',
+    'the order, scouts, hold, frame links, output checks and previews of steps stay as submitted',
   );
   const rule = { name: 'r', exitCodes: [3], as: 'farm' };
   const misspelt = await patch({ failureRules: [{ ...rule, steps: ['Rendr'] }] });
