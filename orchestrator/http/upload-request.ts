@@ -8,20 +8,19 @@ interface RequestedFile {
 }
 
 /**
- * Throws ProblemError invalid_request unless every file that travels in parts names the sum of each:
- * storage checks them, and what it doesn't check may arrive broken.
+ * Throws ProblemError invalid_request unless every file that travels in parts names the sum of each, all
+ * of `checksum` or all MD5, which every storage checks: what it doesn't check may arrive broken.
  */
 export function requirePartSums(files: readonly RequestedFile[], checksum: PartChecksum): void {
   const errors = files.flatMap((file, index) => {
     const parts = partCount(file.sizeBytes);
-    const given = (file.partSums ?? []).filter((sum) => partChecksumOf(sum) === checksum).length;
-    if (parts === 1 || given === parts) return [];
-    return [
-      {
-        path: ['body', 'files', index, 'partSums'],
-        message: `found ${given} ${checksum} sums, expected ${parts}: one for each part of ${file.sizeBytes} bytes`,
-      },
-    ];
+    const sums = file.partSums ?? [];
+    const kinds = new Set(sums.map(partChecksumOf));
+    const isOfOne = kinds.size === 1 && (kinds.has(checksum) || kinds.has('md5'));
+    if (parts === 1 || (sums.length === parts && isOfOne)) return [];
+    const found = sums.length === 0 ? 'none' : `${sums.length} of ${[...kinds].join(' and ')}`;
+    const message = `found ${found}, expected ${parts} of ${checksum}: one for each part of ${file.sizeBytes} bytes`;
+    return [{ path: ['body', 'files', index, 'partSums'], message }];
   });
   const [first] = errors;
   if (first !== undefined) {

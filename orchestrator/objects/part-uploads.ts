@@ -5,7 +5,7 @@ import {
 } from '@aws-sdk/client-s3';
 import {
   type PartChecksum,
-  type PartLink,
+  type PutLink,
   partChecksumOf,
 } from '@karst/shared/protocol/part-checksums.ts';
 import type { Bucket } from './bucket.ts';
@@ -44,7 +44,7 @@ export interface PartUploads {
     uploadId: string,
     part: PartToUpload,
     lifetimeSeconds?: number,
-  ): Promise<PartLink>;
+  ): Promise<PutLink>;
 }
 
 const PART_LIFETIME_SECONDS = 3600;

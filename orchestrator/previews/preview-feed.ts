@@ -2,6 +2,7 @@ import type { JobId } from '@karst/shared/protocol/ids.ts';
 import type { Logger } from 'pino';
 import type { PreviewQueue } from '../queue/preview-queue.ts';
 import { acceptedOutputs } from '../store/attempt-record.ts';
+import type { StepRecord } from '../store/job-record.ts';
 import type { JobStore } from '../store/job-store.ts';
 import { isPicture } from './picture-paths.ts';
 import { previewPolicy } from './step-policy.ts';
@@ -40,15 +41,16 @@ export class PreviewFeed {
         const accepted = acceptedOutputs(outputs, undefined);
         return accepted?.epoch === epoch && accepted.files.some(({ path }) => isPicture(path));
       });
-      const wanted = await this.wanted(jobId, new Set(all.map(({ step }) => step)));
-      const pictured = all.filter(({ step }) => wanted.has(step));
+      const steps = await this.wanted(jobId, new Set(all.map(({ step }) => step)));
+      const pictured = all.filter(({ step }) => steps.has(step));
       await this.queue.add(
         pictured.map(({ step, task, epoch }) => ({ kind: 'task', jobId, step, task, epoch })),
       );
-      const steps = new Set(pictured.map(({ step }) => step));
       if (this.pictured.size > STEPS_KNOWN_MAX) this.pictured.clear();
-      for (const step of steps) this.pictured.add(`${jobId}/${step}`);
-      await this.stepsEnded(jobId, steps);
+      for (const [step, { ended_at: endedAtMs }] of steps) {
+        this.pictured.add(`${jobId}/${step}`);
+        if (endedAtMs !== undefined) await this.stepWanted(jobId, step, endedAtMs);
+      }
     });
   }
 
@@ -69,13 +71,13 @@ export class PreviewFeed {
   }
 
   /** Of these steps, those whose policy wants previews. */
-  private async wanted(jobId: JobId, steps: ReadonlySet<number>): Promise<Set<number>> {
-    const wanted = new Set<number>();
-    if (steps.size === 0) return wanted;
-    const job = await this.jobs.read(jobId);
-    for (const step of job === undefined ? [] : steps) {
-      const name = (await this.jobs.step(jobId, step))?.name;
-      if (job && name !== undefined && previewPolicy(job, name).make) wanted.add(step);
+  private async wanted(jobId: JobId, steps: ReadonlySet<number>): Promise<Map<number, StepRecord>> {
+    const wanted = new Map<number, StepRecord>();
+    const job = steps.size === 0 ? undefined : await this.jobs.read(jobId);
+    if (job === undefined) return wanted;
+    for (const step of steps) {
+      const record = await this.jobs.step(jobId, step);
+      if (record !== undefined && previewPolicy(job, record.name).make) wanted.set(step, record);
     }
     return wanted;
   }

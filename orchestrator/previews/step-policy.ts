@@ -1,5 +1,8 @@
-import type { Job, StepPreviewsPolicy } from '@karst/shared/protocol/job.ts';
-import { stepPreviewsPolicySchema } from '@karst/shared/protocol/job.ts';
+import {
+  type Job,
+  type StepPreviewsPolicy,
+  stepPreviewsPolicySchema,
+} from '@karst/shared/protocol/job.ts';
 
 /** What a job's policy says of the previews of one of its steps. */
 export const previewPolicy = (

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { sha256Schema, singleUploadSchema, UPLOAD_PARTS_MAX } from './files.ts';
-import { partChecksumSchema, partLinkSchema, partSumSchema } from './part-checksums.ts';
+import { partChecksumSchema, partSumSchema, putLinkSchema } from './part-checksums.ts';
 
 /**
  * How input files reach storage. A client names contents by their hashes and learns which of them its
@@ -69,7 +69,7 @@ export const assetPartsRequestSchema = z.strictObject({
 });
 export const assetPartsSchema = z.object({
   links: z
-    .array(partLinkSchema)
+    .array(putLinkSchema)
     .describe("In the request's order. PUT the part with exactly these headers, keep the ETag."),
 });
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { partLinkSchema, partSumSchema } from './part-checksums.ts';
+import { partSumSchema, putLinkSchema } from './part-checksums.ts';
 
 /** Files above this size travel as multipart uploads of parts of this size, bytes. */
 export const MULTIPART_THRESHOLD_BYTES = 64 * 1024 * 1024;
@@ -85,12 +85,7 @@ export const outputFileSchema = z
   .meta({ id: 'OutputFile' });
 export type OutputFile = z.infer<typeof outputFileSchema>;
 
-/** PUT the bytes to `url` with exactly `headers`. */
-export const singleUploadSchema = z.object({
-  kind: z.literal('single'),
-  url: z.url(),
-  headers: z.record(z.string(), z.string()),
-});
+export const singleUploadSchema = z.object({ kind: z.literal('single'), ...putLinkSchema.shape });
 
 /**
  * How to send one object to storage. `single`: PUT the bytes to `url` with exactly `headers`.
@@ -104,7 +99,7 @@ export const uploadSchema = z
       kind: z.literal('multipart'),
       uploadId: z.string(),
       partSizeBytes: z.int().min(1),
-      parts: z.array(partLinkSchema),
+      parts: z.array(putLinkSchema),
     }),
   ])
   .meta({ id: 'Upload' });

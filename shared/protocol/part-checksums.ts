@@ -18,9 +18,9 @@ export const partSumSchema = z
 export const partChecksumOf = (sum: string): PartChecksum =>
   sum.length === BASE64_CHARACTERS.crc32 ? 'crc32' : 'md5';
 
-/** PUT one part to `url` with exactly `headers`. */
-export const partLinkSchema = z.object({
+/** PUT the bytes to `url` with exactly `headers`, beside Content-Length. */
+export const putLinkSchema = z.object({
   url: z.url(),
   headers: z.record(z.string(), z.string()),
 });
-export type PartLink = z.infer<typeof partLinkSchema>;
+export type PutLink = z.infer<typeof putLinkSchema>;

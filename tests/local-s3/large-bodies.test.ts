@@ -102,3 +102,7 @@ it('lends each pair of buffers to one writer, and to nobody for what is small', 
   writers[3]?.release();
   expect(writes.begin(4 * MiB)).toBeDefined();
 });
+
+it('does without where it can not even try, as on a disk without room', async () => {
+  expect(await DirectWrites.in(`${place.dir}/absent`)).toBeUndefined();
+});

@@ -35,6 +35,8 @@ interface Place {
   studio: StudioId;
   jobId: JobId;
   step: number;
+  /** Its policy wants no previews. */
+  isOff: boolean;
 }
 
 export function previewHandlers(parts: {
@@ -47,8 +49,9 @@ export function previewHandlers(parts: {
   const { jobs, outputs, objects, suspicious, previewFeed } = parts;
 
   async function place({ principal, params }: Own): Promise<Place> {
-    const { jobId, index } = await ownStep(jobs, principal.studio, params.jobId, params.step);
-    return { studio: principal.studio, jobId, step: index };
+    const { studio } = principal;
+    const { jobId, policy, index } = await ownStep(jobs, studio, params.jobId, params.step);
+    return { studio, jobId, step: index, isOff: !previewPolicy({ policy }, params.step).make };
   }
 
   const keyOf = ({ studio, jobId, step }: Place, name: string) =>
@@ -117,10 +120,8 @@ export function previewHandlers(parts: {
       const page = await outputs.page(at.jobId, from, at.step, query.limit);
       const files = page.files.filter(({ path }) => isPicture(path));
       const { index, endedAtMs } = await currentIndex(at);
-      const job = await ownJob(jobs, principal.studio, params.jobId);
       const isEmpty =
-        !previewPolicy(job, params.step).make ||
-        (files.length === 0 && query.cursor === undefined && page.next === undefined);
+        at.isOff || (files.length === 0 && query.cursor === undefined && page.next === undefined);
       // Whatever was lost on the way, whoever asks gets it made.
       if (index === undefined && endedAtMs !== undefined && !isEmpty) {
         await previewFeed.stepWanted(at.jobId, at.step, endedAtMs);

@@ -2,6 +2,7 @@ import type { Clock } from '@karst/shared/clock.ts';
 import { taskParameters } from '@karst/shared/openjd/parameter-space.ts';
 import type { ResolvedStep } from '@karst/shared/openjd/resolved-job.ts';
 import type { JobId, StudioId } from '@karst/shared/protocol/ids.ts';
+import type { Policy } from '@karst/shared/protocol/job.ts';
 import type { Task, TaskFlag } from '@karst/shared/protocol/task.ts';
 import { isSlow, type SlowLimits } from '../../domain/slow-task.ts';
 import type { Aftermath } from '../../jobs/aftermath.ts';
@@ -19,6 +20,7 @@ type TaskHandlers = Pick<Handlers, 'listTasks' | 'getTask' | 'requeueTask'>;
 
 export interface OwnStep {
   jobId: JobId;
+  policy: Policy;
   index: number;
   step: ResolvedStep;
 }
@@ -30,12 +32,12 @@ export async function ownStep(
   jobId: JobId,
   name: string,
 ): Promise<OwnStep> {
-  const tasks = tasksOfJob(await ownJob(jobs, studio, jobId));
-  const definition = await jobs.definition(jobId, { tasks });
+  const job = await ownJob(jobs, studio, jobId);
+  const definition = await jobs.definition(jobId, { tasks: tasksOfJob(job) });
   const index = definition?.job.steps.findIndex((step) => step.name === name) ?? -1;
   const step = definition?.job.steps[index];
   if (step === undefined) throw new ProblemError('not_found', `The job has no step "${name}".`);
-  return { jobId, index, step };
+  return { jobId, policy: job.policy, index, step };
 }
 
 /** Throws not_found for an index that the step does not have. */
