@@ -54,6 +54,8 @@ interface Place<L extends VictimLease> {
   readonly view: NodeView;
   slotsFree: number;
   leases: readonly L[];
+  /** Rank of the lowest class among them; infinity where there are none. */
+  lowest: number;
 }
 
 /** Core-seconds lost when a lease ends whose unfinished work began `runMs` ago. */
@@ -87,6 +89,10 @@ class Plan<W extends Want, L extends VictimLease> {
   readonly evictions: Eviction<W, L>[] = [];
   private readonly places: Place<L>[];
   private readonly claims: Map<string, Claim>;
+  /** Where wants of a kind may run, by its name. */
+  private readonly suiting = new Map<string, Place<L>[]>();
+  /** Kinds of which no want has a place, as things stand. */
+  private readonly hopeless = new Set<string>();
 
   constructor(nodes: readonly BusyNode<L>[], claims: ReadonlyMap<string, Claim>) {
     this.claims = new Map(claims);
@@ -97,12 +103,30 @@ class Plan<W extends Want, L extends VictimLease> {
         view: viewOf(node),
         slotsFree: node.slotsFree,
         leases: node.leases,
+        lowest: lowestRank(node.leases),
       }));
   }
 
   /** Finds a place for one lease of the want, or makes one. False: there is none to be had. */
   place(want: W): boolean {
-    const suiting = this.places.filter((place) => admits(place, want));
+    const { shape, studio, priorityClass } = want;
+    const kind = `${studio}/${priorityClass}/${shape.key}`;
+    if (this.hopeless.has(kind)) return false;
+    const isPlaced = this.placeIn(this.suitingFor(kind, want), want);
+    if (!isPlaced) this.hopeless.add(kind);
+    return isPlaced;
+  }
+
+  private suitingFor(kind: string, want: W): Place<L>[] {
+    let suiting = this.suiting.get(kind);
+    if (suiting === undefined) {
+      suiting = this.places.filter((place) => admits(place, want));
+      this.suiting.set(kind, suiting);
+    }
+    return suiting;
+  }
+
+  private placeIn(suiting: readonly Place<L>[], want: W): boolean {
     const { shape } = want;
     const roomy = suiting.find(({ view, slotsFree }) => slotsFree > 0 && view.free.fits(shape));
     if (roomy !== undefined) {
@@ -125,9 +149,13 @@ class Plan<W extends Want, L extends VictimLease> {
     return true;
   }
 
-  private victimsAt({ view, slotsFree, leases }: Place<L>, want: W): Victims<L> | undefined {
+  private victimsAt(
+    { view, slotsFree, leases, lowest }: Place<L>,
+    want: W,
+  ): Victims<L> | undefined {
     const isOwed = this.surplus(want.studio) < 0;
     const rank = classRank(want.priorityClass);
+    if (isOwed ? lowest > rank : lowest >= rank) return undefined;
     const candidates = leases.filter((lease) => {
       const below = rank - classRank(lease.priorityClass);
       return below > 0 || (below === 0 && isOwed && this.surplus(lease.studio) > 0);
@@ -145,7 +173,12 @@ class Plan<W extends Want, L extends VictimLease> {
       if (resources !== undefined) place.view.free.giveBack(resources);
       this.count(studio, -1);
     }
-    place.leases = place.leases.filter((lease) => !ended.includes(lease));
+    if (ended.length > 0) {
+      place.leases = place.leases.filter((lease) => !ended.includes(lease));
+      place.lowest = lowestRank(place.leases);
+    }
+    // There may be room left for others, and studios stand elsewhere.
+    this.hopeless.clear();
     place.slotsFree += ended.length - 1;
     this.count(want.studio, 1);
     return place.view.free.take(want.shape);
@@ -162,6 +195,12 @@ class Plan<W extends Want, L extends VictimLease> {
     return running - guaranteed;
   }
 }
+
+const lowestRank = (leases: readonly VictimLease[]): number =>
+  leases.reduce(
+    (lowest, { priorityClass }) => Math.min(lowest, classRank(priorityClass)),
+    Number.POSITIVE_INFINITY,
+  );
 
 function viewOf<L extends VictimLease>({
   capabilities,
