@@ -105,6 +105,13 @@ it('sends a node away that fails what others can do, and lets it come back', asy
     const ended = await farm().jobIn(id, ['succeeded', 'failed']);
     expect(ended.state).toBe('succeeded');
   }
+  // What is left of them would be known to be no fault of its job, and send the node away for longer.
+  for (const { id: jobId } of theirs) {
+    await eventually('rival job ended', async () => {
+      const { state } = await farm().api(0, rivalKey).call(routes.getJob, { params: { jobId } });
+      return state === 'succeeded';
+    });
+  }
   expect((await nodeOf(good.nodeId)).quarantined).toBeUndefined();
   const metrics = await (await farm().fetch('GET', '/metrics')).text();
   expect(metrics).toMatch(/^karst_node_quarantines_total [1-9]/m);
