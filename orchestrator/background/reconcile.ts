@@ -20,13 +20,11 @@ const SPANS_PER_STEP_MAX = 2000;
 
 /** Steps looked at in one run, so that a farm with thousands of them is swept in turns. */
 const STEPS_PER_RUN_MAX = 200;
-/** Sweeps between looks at every single span. */
-const THOROUGH_EVERY = 16;
 
 /**
  * Mends what a crash left between the span table and the queues, and finds steps whose wake-up was
  * lost. The table is the truth: what it says is queued is put on the queue again (BullMQ ignores a span
- * it has), and a span BullMQ thinks active while the table says queued is freed. A span must look so in
+ * it has), and a span in an offer that was taken and never finished is offered again. A span must look so in
  * two looks in a row, so that a grant in progress is left alone; the first sweep of a process trusts
  * its look at once, since nothing of its own is in progress. Leases that no node knows of are taken
  * back. What was done and has not yet let other steps' tasks run does so. Then the ceilings of jobs. A farm with many steps is swept in several runs.
@@ -80,22 +78,24 @@ export function reconcilePass(parts: {
     const suspects = suspectsOf.get(name);
     const next = new Set<number>();
     suspectsOf.set(name, next);
-    // As many wait as should: not worth a look at each, but for the odd chance of one twice, one lost.
-    const thorough = suspects === undefined || suspects.size > 0 || sweeps % THOROUGH_EVERY === 0;
-    const anyQueued = queued.length > 0;
-    if (!thorough && (await queue.waitingCount(ref)) === queued.length) return anyQueued;
+    const look = await queue.look(ref);
+    const freed = new Set<string>();
     for (const { spanId } of queued.slice(0, SPANS_PER_STEP_MAX)) {
-      const state = await queue.state({ ...ref, spanId });
-      if (state !== 'unknown' && state !== 'active') continue;
+      if (look.ready.has(spanId) || look.delayed.has(spanId)) continue;
+      const takenIn = look.taken.get(spanId);
+      if (takenIn !== undefined && freed.has(takenIn)) continue;
       if (sweeps > 0 && suspects?.has(spanId) !== true) {
         next.add(spanId);
         continue;
       }
-      logger.info({ job: jobId, step, spanId, state }, 'span put back on its queue');
-      if (state === 'active') await queue.free({ ...ref, spanId });
-      else await queue.add(ref, [spanId]);
+      logger.info({ job: jobId, step, spanId, takenIn }, 'span put back on its queue');
+      if (takenIn === undefined) await queue.add(ref, [spanId]);
+      else {
+        await queue.free(ref, takenIn);
+        freed.add(takenIn);
+      }
     }
-    return anyQueued;
+    return queued.length > 0;
   }
 
   /** Looks at one job; answers how many of its steps may run. */

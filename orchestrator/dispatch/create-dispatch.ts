@@ -16,6 +16,7 @@ import type { SpanStore } from '../store/span-store.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Feeder } from './feeder.ts';
 import { Granter } from './granter.ts';
+import { Hands } from './hands.ts';
 import type { LeaseAccounts } from './lease-accounts.ts';
 import { type RunnableStep, RunnableSteps } from './runnable-steps.ts';
 import type { UsageExchange } from './usage-exchange.ts';
@@ -63,8 +64,21 @@ export function createDispatch(parts: {
     telling.catch((error: Error) => logger.warn({ err: error.message }, 'event not sent'));
   };
   const affinity = new NodeAffinity((jobId) => runnable.ofJob(jobId));
+  const hands = new Hands({
+    queue,
+    random: parts.random,
+    leftOver(step) {
+      const wake = { kind: 'step', jobId: step.jobId, step: step.step } as const;
+      // Of other replicas' calls some may have looked in vain: there is no telling.
+      parts.bus.tellOthers(wake);
+      const isMissed = step.missed || runnable.get(step.jobId, step.step) === undefined;
+      step.missed = false;
+      if (isMissed) dispatcher.receive(wake);
+    },
+  });
   const granter: Granter = new Granter({
     ...parts,
+    hands,
     runnable,
     feeder,
     putBack: ({ jobId, step }) => dispatcher.receive({ kind: 'step', jobId, step }),

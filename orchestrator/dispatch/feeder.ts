@@ -16,10 +16,15 @@ const BUFFER_SPANS_MAX = 1024;
 const FIRST_SPANS = 4;
 /** Spans kept queued for each slot: enough that a slot need not wait, few enough to stay fresh. */
 const BUFFER_SPANS_PER_SLOT = 2;
+/** Spans that run as long as this or longer are offered singly, ms: what is gained is nothing beside it. */
+const QUICK_SPAN_MS = 2000;
+const OFFER_SPANS_MAX = 64;
 
 interface Made {
   remaining: number;
   spanIds: number[];
+  /** Tasks of each, at most. */
+  size: number;
 }
 
 /**
@@ -113,7 +118,8 @@ export class Feeder {
           : await this.makeChunks(step, record, chunks);
       // Another replica was first: what is behind the cursor now is another matter.
       if (made === 'moved') continue;
-      await this.queue.add(step, made.spanIds);
+      step.offerSpans = offerSpans(step, made.size);
+      await this.queue.add(step, made.spanIds, { offerSpans: step.offerSpans });
       step.buffered += made.spanIds.length;
       // Unless it was woken meanwhile: tasks may have been added behind what was the last.
       step.allFed = made.remaining === 0 && step.wakes === wakes;
@@ -125,7 +131,7 @@ export class Feeder {
     }
   }
 
-  private makeSpans(
+  private async makeSpans(
     step: RunnableStep,
     record: StepRecord,
     sizes: readonly number[],
@@ -144,12 +150,15 @@ export class Feeder {
     const asked = Math.min(step.wanted, BUFFER_SPANS_MAX);
     step.wanted = 0;
     const count = Math.max(this.wantedSpans(step, record) - step.buffered, asked, 1);
-    if (order === undefined) return this.spans.createSpans(step.jobId, step.step, size, count);
+    if (order === undefined) {
+      return { ...(await this.spans.createSpans(step.jobId, step.step, size, count)), size };
+    }
     const listed = rangesFrom(order, sizes, { from: cursor, to: end, size, count });
-    return this.spans.listTasks(step.jobId, step.step, { cursor, ...listed });
+    const made = await this.spans.listTasks(step.jobId, step.step, { cursor, ...listed });
+    return made === 'moved' ? made : { ...made, size };
   }
 
-  private makeChunks(
+  private async makeChunks(
     step: RunnableStep,
     record: StepRecord,
     { defaultTaskCount, targetRuntimeSeconds, reach }: AdaptiveChunks,
@@ -172,6 +181,17 @@ export class Feeder {
       lasts.push(last);
       first = last + 1;
     }
-    return this.spans.createChunks(step.jobId, step.step, record.cursor, lasts);
+    const made = await this.spans.createChunks(step.jobId, step.step, record.cursor, lasts);
+    return made === 'moved' ? made : { ...made, size: this.limits.tasksMax };
   }
+}
+
+/**
+ * How many of a step's next spans, of `size` tasks, are offered together: as many as a node takes at
+ * once, where they are over so soon that finding the next one would take longer than to run it.
+ */
+function offerSpans(step: RunnableStep, size: number): number {
+  const { onDemand, meanTaskMs, takenAtOnce } = step;
+  if (onDemand || meanTaskMs === undefined || meanTaskMs * size >= QUICK_SPAN_MS) return 1;
+  return Math.max(1, Math.min(Math.round(takenAtOnce), OFFER_SPANS_MAX));
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '@karst/shared/clock.ts';
-import { type JobId, type NodeId, newLeaseId } from '@karst/shared/protocol/ids.ts';
-import type { Grant, Resources } from '@karst/shared/protocol/lease.ts';
+import type { JobId, NodeId } from '@karst/shared/protocol/ids.ts';
+import type { Grant } from '@karst/shared/protocol/lease.ts';
 import type { Random } from '@karst/shared/random.ts';
 import type { Logger } from 'pino';
 import type { SpanQueue } from '../queue/span-queue.ts';
@@ -9,6 +9,7 @@ import type { PreemptStore } from '../store/preempt-store.ts';
 import type { SpanStore } from '../store/span-store.ts';
 import { AvoidedSpans, type Taken } from './avoided-spans.ts';
 import type { Feeder } from './feeder.ts';
+import type { Hand, Hands } from './hands.ts';
 import type { LeaseAccounts } from './lease-accounts.ts';
 import type { RunnableStep, RunnableSteps } from './runnable-steps.ts';
 import type { Ask } from './waiters.ts';
@@ -16,6 +17,7 @@ import type { Ask } from './waiters.ts';
 export interface GranterParts {
   runnable: RunnableSteps;
   feeder: Feeder;
+  hands: Hands;
   queue: SpanQueue;
   spans: SpanStore;
   nodes: NodeStore;
@@ -38,9 +40,6 @@ export interface GranterParts {
   granted(ask: Ask, step: RunnableStep, grants: readonly Grant[]): void;
 }
 
-/** Spans granted in one call of a script: a node that has room for more gets them in several. */
-const SPANS_PER_CALL_MAX = 500;
-
 /**
  * What came of trying one step. stale: the call may get nothing any more. held: the job or step takes no
  * grants. empty: it has no spans now.
@@ -49,7 +48,8 @@ type Outcome = Grant[] | 'stale' | 'held' | 'empty';
 
 /**
  * Grants spans to a node, best step first. The order of writes makes every crash harmless:
- * 1. the span is taken from the queue (a crash leaves it locked there: the reconcile pass frees it),
+ * 1. the span's offer is taken from the queue (a crash leaves it there or nowhere: the reconcile pass
+ *    offers again what the table says is queued),
  * 2. the lease is put on the node's list and into the farm's ledger (a crash leaves an entry the node's
  *    next call clears, and a count that background/settle-ledger.ts ends),
  * 3. the span table grants it, atomically with its epoch (a crash before the answer leaves a lease
@@ -159,51 +159,27 @@ export class Granter {
       const fed = step.buffered <= 0 && !step.allFed ? await this.parts.feeder.feed(step) : 0;
       // Those who waited for the same feed may have been there first.
       if (fed > 0 && step.buffered <= 0) continue;
-      const taken = await this.take(step, ask, wanted);
-      if (taken.length === 0) {
+      const hand = await this.parts.hands.take(step, ask, wanted);
+      if (hand.taken.length === 0) {
         if (fed > 0 || (await this.parts.feeder.feed(step)) > 0) continue;
         // Found empty: dropped until something wakes it, unless that happened meanwhile.
-        if (step.wakes === wakes && step.inHand === 0) this.parts.runnable.remove(step);
+        if (step.inHand > 0) step.missed = true;
+        else if (step.wakes === wakes) this.parts.runnable.remove(step);
         return 'empty';
       }
       if (this.parts.feeder.isLow(step)) this.feedBehind(step);
       const before = avoided.heldOf(step);
-      return await this.lease(ask, step, taken, avoided).finally(() => {
-        step.inHand -= taken.length - (avoided.heldOf(step) - before);
+      const inHand = hand.taken.length + hand.over.length;
+      return await this.lease(ask, step, hand, avoided).finally(() => {
+        step.inHand -= inHand - (avoided.heldOf(step) - before);
       });
     }
-  }
-
-  /** Spans from the queue, each with what it reserves of the node. */
-  private async take(step: RunnableStep, { node }: Ask, wanted: number): Promise<Taken[]> {
-    const count = Math.max(1, Math.min(wanted, step.buffered, SPANS_PER_CALL_MAX));
-    const reserved: (Resources | undefined)[] = [];
-    while (reserved.length < count && node.free.fits(step.shape)) {
-      reserved.push(node.free.take(step.shape));
-    }
-    const tried = reserved.length;
-    step.buffered = Math.max(step.buffered - tried, 0);
-    const tries = await Promise.all(
-      reserved.map(async (resources) => {
-        const leaseId = newLeaseId(this.parts.random);
-        const spanId = await this.parts.queue.take(step, leaseId);
-        if (spanId !== undefined) {
-          step.inHand += 1;
-          return { spanId, leaseId, resources };
-        }
-        if (resources !== undefined) node.free.giveBack(resources);
-        return undefined;
-      }),
-    );
-    const taken = tries.filter((span) => span !== undefined);
-    if (taken.length < tried) step.buffered = 0;
-    return taken;
   }
 
   private async lease(
     ask: Ask,
     step: RunnableStep,
-    taken: Taken[],
+    { taken, offers, over }: Hand,
     avoided: AvoidedSpans,
   ): Promise<Outcome> {
     const { jobId } = step;
@@ -216,7 +192,9 @@ export class Granter {
         taken.map((span) => ({ ...span, jobId, step: step.step })),
       ),
       this.parts.accounts.acquire(ask.nodeId, step, leaseIds),
+      this.parts.hands.finish(step, offers),
     ]);
+    await this.parts.hands.leaveOver(step, over);
     const mine = taken.slice(0, Math.min(claimed, count));
     const surplus = taken.slice(mine.length);
     await this.giveBack(ask, surplus);
@@ -246,7 +224,8 @@ export class Granter {
       else if (granted) grants.push({ ...span, ...granted, jobId, step: step.step });
       else copies.push(span);
     }
-    if (copies.length > 0) await this.dropCopies(ask, step, copies);
+    // Second copies of spans that run or are done: their offer is finished.
+    if (copies.length > 0) await this.giveBack(ask, copies);
     if (left.length > 0) {
       await this.giveBack(ask, left);
       avoided.hold(step, left);
@@ -271,14 +250,12 @@ export class Granter {
   }
 
   private async putBack(step: RunnableStep, spans: readonly Taken[]): Promise<void> {
-    await Promise.all(
-      spans.map(({ spanId, leaseId }) =>
-        this.parts.queue.putBack({ jobId: step.jobId, step: step.step, spanId }, leaseId),
-      ),
-    );
+    if (spans.length === 0) return;
+    const spanIds = spans.map(({ spanId }) => spanId);
+    await this.parts.queue.putBack(step, spanIds, step.offerSpans);
     step.buffered += spans.length;
     // Another call may have found the queue empty meanwhile, and taken the step for done.
-    if (spans.length > 0 && this.parts.runnable.get(step.jobId, step.step) === undefined) {
+    if (this.parts.runnable.get(step.jobId, step.step) === undefined) {
       this.parts.putBack(step);
     }
   }
@@ -292,16 +269,6 @@ export class Granter {
       ask.nodeId,
       spans.map(({ leaseId }) => leaseId),
       true,
-    );
-  }
-
-  /** Second copies of spans that run or are done: they leave the queue. */
-  private async dropCopies(ask: Ask, step: RunnableStep, copies: readonly Taken[]): Promise<void> {
-    await this.giveBack(ask, copies);
-    await Promise.all(
-      copies.map(({ spanId, leaseId }) =>
-        this.parts.queue.finish({ jobId: step.jobId, step: step.step, spanId }, leaseId),
-      ),
     );
   }
 }

@@ -15,12 +15,18 @@ export interface RunnableStep extends WaitingStep {
   wanted: number;
   /** Spans thought to wait on the queue: a hint, other replicas take from it too. */
   buffered: number;
+  /** Spans that a node with room takes at once: a mean that follows the last few calls. */
+  takenAtOnce: number;
+  /** Spans in an offer, as of late: a hint. */
+  offerSpans: number;
   /** Nothing is left behind the step's cursor: only requeued spans can come. */
   allFed: boolean;
   /** Counts wake-ups, so that a step found empty is not dropped if work came meanwhile. */
   wakes: number;
   /** Spans taken and not decided about: a node that must not have one lets it wait again in a moment. */
   inHand: number;
+  /** A call found nothing but what was in hand, and waits. */
+  missed: boolean;
   /** Nodes that found only such spans, and how often the step had been woken then. */
   leftAlone: Map<NodeId, number>;
   /** A feed in progress, shared by those who wait for it. */

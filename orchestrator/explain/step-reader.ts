@@ -56,10 +56,7 @@ export async function readOpenSteps(
     if (resolved === undefined || isOver(record)) return undefined;
     const facts = stepFacts(job, resolved, (limit) => parts.settings.isPerHost(limit));
     const place = { jobId: job.id, step: index };
-    const [times, outlook] = await Promise.all([
-      parts.survey.times(place),
-      parts.queue.outlook(place),
-    ]);
+    const [times, look] = await Promise.all([parts.survey.times(place), parts.queue.look(place)]);
     const unfed = fedable(record);
     const sinceMs = parts.clock.nowMs() - AVOIDED_MS;
     const avoided = unfed > 0 ? [] : await parts.survey.avoided(place, sinceMs);
@@ -79,9 +76,9 @@ export async function readOpenSteps(
           const other = records[on];
           return other === undefined || other.state === 'succeeded' ? [] : [other.name];
         }),
-        ready: unfed + outlook.ready,
-        delayed: outlook.delayed,
-        dueAtMs: outlook.dueAtMs,
+        ready: unfed + look.ready.size,
+        delayed: look.delayed.size,
+        dueAtMs: look.delayed.size > 0 ? Math.min(...look.delayed.values()) : undefined,
         avoided,
       },
     };

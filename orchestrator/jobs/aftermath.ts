@@ -92,7 +92,7 @@ export class Aftermath {
     spanIds: readonly number[],
     delayMs = 0,
   ): Promise<void> {
-    await this.queue.add({ jobId, step }, spanIds, delayMs);
+    await this.queue.add({ jobId, step }, spanIds, { delayMs });
     if (delayMs === 0) this.bus.send({ kind: 'step', jobId, step });
     else this.wakeLater(jobId, step, delayMs);
   }
@@ -120,7 +120,7 @@ export class Aftermath {
     delayMs: (retry: Effects['retries'][number]) => number = ({ failures }) =>
       retryDelayMs(failures),
   ): Promise<void> {
-    await this.revoke(jobId, effects);
+    await this.revoke(effects);
     for (const retry of effects.retries) {
       await this.spansQueued(jobId, step, [retry.spanId], delayMs(retry));
     }
@@ -164,10 +164,9 @@ export class Aftermath {
     }
   }
 
-  private async revoke(jobId: JobId, effects: Effects): Promise<void> {
-    for (const { nodeId, leaseId, step, spanId } of effects.revoked) {
+  private async revoke(effects: Effects): Promise<void> {
+    for (const { nodeId, leaseId } of effects.revoked) {
       await this.accounts.release(nodeId, [leaseId]);
-      await this.queue.finish({ jobId, step, spanId }, leaseId);
       this.bus.send({ kind: 'node', nodeId, lost: [leaseId] });
     }
   }

@@ -69,10 +69,9 @@ async function startableLeases(
     (span) => span.state === 'queued' && span.original === undefined,
   );
   // A task that waits for its retry can't start, whatever room there is.
-  const states = await Promise.all(
-    queued.slice(0, most).map(({ spanId }) => queue.state({ jobId, step, spanId })),
-  );
-  return Math.min(most, unfed + states.filter((state) => state !== 'delayed').length);
+  const { delayed } = await queue.look({ jobId, step });
+  const ready = queued.filter(({ spanId }) => !delayed.has(spanId)).length;
+  return Math.min(most, unfed + ready);
 }
 
 /** Tasks in no span yet that could be; those that wait for single tasks of other steps can't. */

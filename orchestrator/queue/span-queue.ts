@@ -1,29 +1,39 @@
 import type { Clock } from '@karst/shared/clock.ts';
-import type { JobId, LeaseId } from '@karst/shared/protocol/ids.ts';
+import type { JobId } from '@karst/shared/protocol/ids.ts';
 import { ErrorCode, type IQueueBackend, Job as QueueJob, Worker } from 'bullmq';
 import type { Logger } from 'pino';
 import type { Redis } from '../store/connection.ts';
 import { keys, type SpanRef } from '../store/keys.ts';
+import { type Offer, offerOf, offersOf } from './offer.ts';
 
 /**
- * BullMQ's lock on a granted span. It outlives any node deadline by far and is never renewed: our
- * span table is the authority, the lock only keeps BullMQ's own stalled check from requeueing a span
- * that runs. Should a span run longer, the requeued copy is dropped when it is taken.
+ * BullMQ's lock on an offer that was taken. It is held for the moment until the offer is finished: one
+ * whose taker died in between is offered again by BullMQ's own stalled check, or sooner by the
+ * reconcile pass.
  */
-const LOCK_MS = 24 * 3600 * 1000;
+const LOCK_MS = 60_000;
 
 /** BullMQ keeps a delayed job by its time in ms times this. */
 const DELAY_SCALE = 0x1000;
 
 type StepRef = { jobId: JobId; step: number };
 
-/** BullMQ takes no integers as job ids. */
-const queueId = (spanId: number) => `s${spanId}`;
+/** What stands on a step's queue, by span. */
+export interface QueueLook {
+  /** Spans that wait for a node. */
+  ready: ReadonlySet<number>;
+  /** When spans that wait for their time are due, ms since the epoch. */
+  delayed: ReadonlyMap<number, number>;
+  /** Spans in an offer that was taken and not finished yet, with that offer's id. */
+  taken: ReadonlyMap<number, string>;
+}
 
 /**
- * The BullMQ side of dispatch: one queue per step, one BullMQ job per span. A projection of the span
- * table: a span may be queued twice or not at all after a crash, and every caller copes with both.
- * One connection serves every queue through sibling backends, so a step costs no connection.
+ * The BullMQ side of dispatch: one queue per step, one BullMQ job for each offer of spans. An offer is
+ * taken, finished at once, and its spans granted: the queue says what waits and in which order, the span
+ * table what runs. A projection of that table: a span may be queued twice or not at all after a crash,
+ * and every caller copes with both. One connection serves every queue through sibling backends, so a
+ * step costs no connection.
  */
 export class SpanQueue {
   private readonly anchor: Worker;
@@ -63,99 +73,106 @@ export class SpanQueue {
   }
 
   /**
-   * Queues spans. A pipeline, not a transaction: a crash in the middle leaves some unqueued, which
-   * the reconcile pass mends. A span that is on the queue already is left alone.
+   * Queues spans, at most `offerSpans` of them to be taken together. A pipeline, not a transaction: a
+   * crash in the middle leaves some unqueued, which the reconcile pass mends. An offer that is on the
+   * queue already is left alone.
    */
-  async add(step: StepRef, spanIds: readonly number[], delayMs = 0): Promise<void> {
-    if (spanIds.length === 0) return;
+  async add(
+    step: StepRef,
+    spanIds: readonly number[],
+    { delayMs = 0, offerSpans = 1 }: { delayMs?: number; offerSpans?: number } = {},
+  ): Promise<void> {
+    const opts = { delay: delayMs };
+    await this.addOffers(step, offersOf(spanIds, offerSpans), opts);
+  }
+
+  /** Lets spans wait again, first in line and in the order given. */
+  async putBack(step: StepRef, spanIds: readonly number[], offerSpans = 1): Promise<void> {
+    // Each goes before the one that came before it.
+    const offers = offersOf(spanIds, offerSpans).reverse();
+    await this.addOffers(step, offers, { lifo: true });
+  }
+
+  private async addOffers(
+    step: StepRef,
+    offers: readonly Offer[],
+    opts: { delay?: number; lifo?: boolean },
+  ): Promise<void> {
+    if (offers.length === 0) return;
     await this.backend(step).addJobs(
-      spanIds.map((spanId) => {
-        const job = this.queueJob(spanId, delayMs);
-        return { jobId: queueId(spanId), job: job.asJSON() };
-      }),
+      offers.map(({ id }) => ({ jobId: id, job: this.queueJob(id, opts).asJSON() })),
     );
   }
 
-  /** The span's BullMQ job. Its data is empty: the span table says what is in the span. */
-  private queueJob(spanId: number, delayMs: number): QueueJob {
-    const opts = { delay: delayMs, timestamp: this.clock.nowMs(), removeOnComplete: true };
-    return new QueueJob(this.anchor, 's', {}, opts, queueId(spanId));
+  /** The offer's BullMQ job. Its data is empty: the span table says what is in a span. */
+  private queueJob(id: string, opts: { delay?: number; lifo?: boolean }): QueueJob {
+    const timestamp = this.clock.nowMs();
+    return new QueueJob(this.anchor, 's', {}, { ...opts, timestamp, removeOnComplete: true }, id);
   }
 
-  /** Takes the next span under the lease's id as lock token; undefined when none waits. */
-  async take(step: StepRef, leaseId: LeaseId): Promise<number | undefined> {
-    const [, id] = await this.backend(step).moveToActive(leaseId);
-    return typeof id === 'string' && id !== '' ? Number(id.slice(1)) : undefined;
+  /** Takes the next offer under a lock token; undefined when none waits. It is to be finished soon. */
+  async take(step: StepRef, token: string): Promise<Offer | undefined> {
+    const [, id] = await this.backend(step).moveToActive(token);
+    return typeof id === 'string' && id !== '' ? offerOf(id) : undefined;
   }
 
-  /** Drops a span that ended, or a second copy of one. */
-  async finish({ spanId, ...step }: SpanRef, leaseId: LeaseId): Promise<void> {
+  /** Ends an offer that was taken. */
+  async finish(step: StepRef, id: string, token: string): Promise<void> {
     const backend = this.backend(step);
     try {
-      await backend.moveToCompleted(this.queueJob(spanId, 0), null, true, leaseId, false);
+      await backend.moveToCompleted(this.queueJob(id, {}), null, true, token, false);
     } catch (error) {
       if (!lockLost(error)) throw error;
-      // The lock expired, or the copy is gone: what is left of it must not stay on the queue.
-      await backend.remove(queueId(spanId), false);
+      // The lock expired, or the offer is gone: what is left of it must not stay on the queue.
+      await backend.remove(id, false);
     }
   }
 
-  /** Takes a span that is gone off the queue. One just taken is dropped when it turns out to be gone. */
+  /**
+   * Takes a span that is gone off the queue where it waits alone. One that is taken is dropped when it
+   * turns out to be gone.
+   */
   async drop({ spanId, ...step }: SpanRef): Promise<void> {
-    await this.backend(step).remove(queueId(spanId), false);
+    for (const { id } of offersOf([spanId], 1)) await this.backend(step).remove(id, false);
   }
 
-  /** Lets a span wait again, first in line, whoever holds its lock. */
-  async putBack({ spanId, ...step }: SpanRef, leaseId: LeaseId): Promise<void> {
+  /** Lets an offer wait again that a process which died had taken. */
+  async free(step: StepRef, id: string): Promise<void> {
     const backend = this.backend(step);
-    try {
-      await backend.moveJobFromActiveToWait(queueId(spanId), leaseId);
-    } catch (error) {
-      if (!lockLost(error)) throw error;
-      await this.add(step, [spanId]);
-    }
-  }
-
-  /** Lets a span that nobody holds wait again, though a process that died took it from the queue. */
-  async free({ spanId, ...step }: SpanRef): Promise<void> {
-    const lock = `${this.backend(step).toKey(queueId(spanId))}:lock`;
-    const token = await this.connection.get(lock);
+    const token = await this.connection.get(`${backend.toKey(id)}:lock`);
     if (token === null) return;
     try {
-      await this.backend(step).moveJobFromActiveToWait(queueId(spanId), token);
+      await backend.moveJobFromActiveToWait(id, token);
     } catch (error) {
       if (!lockLost(error)) throw error;
     }
   }
 
-  /** What BullMQ thinks of a span: 'unknown' when it holds no copy. */
-  async state({ spanId, ...step }: SpanRef): Promise<string> {
-    return await this.backend(step).getState(queueId(spanId));
-  }
-
-  /** How many spans wait for a node, how many for their time, and when the first of these is due. */
-  async outlook(step: StepRef): Promise<{ ready: number; delayed: number; dueAtMs?: number }> {
+  /** What stands on the step's queue. Cost O(offers). */
+  async look(step: StepRef): Promise<QueueLook> {
     const backend = this.backend(step);
-    const [counts, first] = await Promise.all([
-      backend.getCounts(['wait', 'prioritized', 'delayed']),
-      this.connection.zrange(backend.toKey('delayed'), '0', '0', 'WITHSCORES'),
+    // In the order in which an offer moves, so that one that moves meanwhile is seen: twice at worst.
+    const [delayed, wait, active] = await Promise.all([
+      this.connection.zrange(backend.toKey('delayed'), '0', '-1', 'WITHSCORES'),
+      this.connection.lrange(backend.toKey('wait'), 0, -1),
+      this.connection.lrange(backend.toKey('active'), 0, -1),
     ]);
-    const [wait = 0, prioritized = 0, delayed = 0] = counts;
-    const score = first[1];
+    const dueAtMs = new Map<number, number>();
+    for (const [i, id] of delayed.entries()) {
+      if (i % 2 === 1) continue;
+      const due = Math.floor(Number(delayed[i + 1]) / DELAY_SCALE);
+      for (const spanId of offerOf(id).spanIds) dueAtMs.set(spanId, due);
+    }
     return {
-      ready: wait + prioritized,
-      delayed,
-      ...(score === undefined ? {} : { dueAtMs: Math.floor(Number(score) / DELAY_SCALE) }),
+      ready: new Set(wait.flatMap((id) => offerOf(id).spanIds)),
+      delayed: dueAtMs,
+      taken: new Map(
+        active.flatMap((id) => offerOf(id).spanIds.map((spanId) => [spanId, id] as const)),
+      ),
     };
   }
 
-  /** How many spans wait on the step's queue, delayed ones included. */
-  async waitingCount(step: StepRef): Promise<number> {
-    const counts = await this.backend(step).getCounts(['wait', 'prioritized', 'delayed']);
-    return counts.reduce((sum, count) => sum + count, 0);
-  }
-
-  /** BullMQ's own backstop for spans whose lock expired. */
+  /** BullMQ's own backstop for offers whose lock expired. */
   async requeueStalled(step: StepRef): Promise<void> {
     await this.backend(step).moveStalledJobsToWait();
   }

@@ -69,10 +69,7 @@ export class LeaseExpiry {
         this.parts.logger.info({ node: nodeId, job: jobId, step, spanId, reason }, 'lease expired');
         this.parts.metrics.leasesExpired(1);
         this.parts.metrics.attemptEnded(outcome, 'none');
-        if (requeued) await this.parts.queue.putBack({ jobId, step, spanId }, leaseId);
-        else if (!effects.ended.includes(step)) {
-          await this.parts.queue.finish({ jobId, step, spanId }, leaseId);
-        }
+        if (requeued) await this.parts.queue.putBack({ jobId, step }, [spanId]);
         await this.parts.aftermath.apply(jobId, step, effects);
         if (requeued) await this.parts.aftermath.spansQueued(jobId, step, []);
         if (!runsOn) await this.tell(jobId, step, span, requeued, isFault);

@@ -197,9 +197,10 @@ export class ReportService {
     accepted: readonly Recorded[],
     effects: Effects,
   ): Promise<void> {
-    const hasEnded = effects.ended.includes(step);
-    await Promise.all(accepted.map((one) => this.letGo(one, hasEnded)));
-    if (accepted.some(({ reported }) => reported.requeued)) {
+    const requeued = accepted.filter(({ reported }) => reported.requeued);
+    if (requeued.length > 0) {
+      const spanIds = requeued.map(({ report }) => report.spanId);
+      await this.parts.queue.putBack({ jobId, step }, spanIds);
       await this.parts.aftermath.spansQueued(jobId, step, []);
     }
     // Before what follows from them: a watcher who leaves at the job's end has heard of every task.
@@ -225,15 +226,6 @@ export class ReportService {
       .map(({ sizeBytes }) => sizeBytes);
     if (sizes.length > 0) await this.parts.outputsAccepted(jobId, sizes);
     if (effects.ended.length > 0) this.parts.stepEnded();
-  }
-
-  /** The queue's copy of a span whose lease is over waits again, or goes. */
-  private async letGo({ report, reported }: Recorded, hasEnded: boolean): Promise<void> {
-    const { jobId, step, spanId, leaseId } = report;
-    const span = { jobId, step, spanId };
-    if (reported.requeued) await this.parts.queue.putBack(span, leaseId);
-    // An ended step's queue is removed whole.
-    else if (reported.released && !hasEnded) await this.parts.queue.finish(span, leaseId);
   }
 
   private async tell(

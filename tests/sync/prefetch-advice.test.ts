@@ -33,6 +33,9 @@ const runnable = (number: number, priority = 50): RunnableStep => ({
   allFed: false,
   wakes: 0,
   inHand: 0,
+  missed: false,
+  takenAtOnce: 1,
+  offerSpans: 1,
   leftAlone: new Map(),
   feeding: undefined,
 });

@@ -21,7 +21,7 @@ import { Redis } from 'ioredis';
 import { pino } from 'pino';
 
 /** The parts of one replica that grant, on a real Redis, without its HTTP server and its passes. */
-export async function startReplica(url: string, { slots = 4096 } = {}) {
+export async function startReplica(url: string, { slots = 4096, tasksMax = 100 } = {}) {
   const redis = new Redis(url, { maxRetriesPerRequest: null });
   const subscriber = new Redis(url);
   const logger = pino({ level: 'silent' });
@@ -50,7 +50,7 @@ export async function startReplica(url: string, { slots = 4096 } = {}) {
     suitable: () => 1,
     preempts: new PreemptStore(redis),
     waits: () => undefined,
-    spanLimits: { targetMs: 1000, tasksMax: 100 },
+    spanLimits: { targetMs: 1000, tasksMax },
   });
   await bus.start((wake) => dispatcher.receive(wake));
   const stop = async () => {
@@ -59,6 +59,6 @@ export async function startReplica(url: string, { slots = 4096 } = {}) {
     subscriber.disconnect();
     redis.disconnect();
   };
-  return { redis, jobs, nodes, ledger, scheduler, accounts, dispatcher, stop };
+  return { redis, queue, jobs, nodes, ledger, scheduler, accounts, dispatcher, stop };
 }
 export type Replica = Awaited<ReturnType<typeof startReplica>>;

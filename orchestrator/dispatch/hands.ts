@@ -1,0 +1,111 @@
+import { newLeaseId } from '@karst/shared/protocol/ids.ts';
+import type { Resources } from '@karst/shared/protocol/lease.ts';
+import type { Random } from '@karst/shared/random.ts';
+import type { Offer } from '../queue/offer.ts';
+import type { SpanQueue } from '../queue/span-queue.ts';
+import type { Taken } from './avoided-spans.ts';
+import type { RunnableStep } from './runnable-steps.ts';
+import type { Ask } from './waiters.ts';
+
+/** Calls by which a step's mean of spans taken at once goes. */
+const CALLS_REMEMBERED = 8;
+
+/** An offer taken from the queue, with its lock token. */
+type TakenOffer = Offer & { token: string };
+
+/** What a call has taken from a step's queue. */
+export interface Hand {
+  taken: Taken[];
+  /** Where they came from: to be finished before anything is granted. */
+  offers: TakenOffer[];
+  /** Spans that came with them, and are more than the node has room for. */
+  over: number[];
+}
+
+/** Spans granted in one call of a script: a node that has room for more gets them in several. */
+const SPANS_PER_CALL_MAX = 500;
+
+export interface HandsParts {
+  queue: SpanQueue;
+  random: Random;
+  /** Told when spans wait again that were taken with others, and calls may have looked in vain. */
+  leftOver(step: RunnableStep): void;
+}
+
+/**
+ * Takes offers of spans from a step's queue for one node. Spans that are over soon come several to an
+ * offer, so a node may get more than it has room for: the rest goes back, first in line.
+ */
+export class Hands {
+  private readonly parts: HandsParts;
+
+  constructor(parts: HandsParts) {
+    this.parts = parts;
+  }
+
+  /** Spans from the queue, each with what it reserves of the node. */
+  async take(step: RunnableStep, { node }: Ask, wanted: number): Promise<Hand> {
+    const room = Math.min(wanted, SPANS_PER_CALL_MAX);
+    const expected = Math.max(1, Math.min(room, step.buffered));
+    const reserved: (Resources | undefined)[] = [];
+    const reserve = (count: number) => {
+      while (reserved.length < count && node.free.fits(step.shape)) {
+        reserved.push(node.free.take(step.shape));
+      }
+    };
+    reserve(expected);
+    const tried = reserved.length;
+    step.buffered = Math.max(step.buffered - tried, 0);
+    const offers: TakenOffer[] = [];
+    const spanIds: number[] = [];
+    while (spanIds.length < tried) {
+      const tries = Math.ceil((tried - spanIds.length) / step.offerSpans);
+      const found = await this.takeOffers(step, tries);
+      offers.push(...found);
+      for (const offer of found) spanIds.push(...offer.spanIds);
+      if (found.length < tries) break;
+    }
+    // What came with them is taken too, where there is room.
+    reserve(Math.min(room, spanIds.length));
+    const unused = reserved.splice(spanIds.length);
+    for (const resources of unused) if (resources !== undefined) node.free.giveBack(resources);
+    const taken = reserved.map((resources, i): Taken => {
+      const leaseId = newLeaseId(this.parts.random);
+      return { spanId: spanIds[i] ?? 0, leaseId, resources };
+    });
+    // A hint that says too little must not be taken for a node that wants little.
+    const isAll = taken.length > expected || expected === room || tried < expected;
+    if (isAll && taken.length > 0) {
+      step.takenAtOnce += (taken.length - step.takenAtOnce) / CALLS_REMEMBERED;
+    }
+    if (spanIds.length < tried) step.buffered = 0;
+    else step.buffered = Math.max(step.buffered - (spanIds.length - tried), 0);
+    return { taken, offers, over: spanIds.slice(taken.length) };
+  }
+
+  private async takeOffers(step: RunnableStep, count: number): Promise<TakenOffer[]> {
+    const tries = await Promise.all(
+      Array.from({ length: count }, async () => {
+        const token = this.parts.random.uuid();
+        const offer = await this.parts.queue.take(step, token);
+        // At once: who looks next must know that these may yet be left over.
+        if (offer !== undefined) step.inHand += offer.spanIds.length;
+        return offer && { ...offer, token };
+      }),
+    );
+    return tries.filter((offer) => offer !== undefined);
+  }
+
+  /** Ends the offers. What they held waits nowhere then, until it is granted or put back. */
+  async finish(step: RunnableStep, offers: readonly TakenOffer[]): Promise<void> {
+    await Promise.all(offers.map(({ id, token }) => this.parts.queue.finish(step, id, token)));
+  }
+
+  /** Spans that came with others and are more than the node has room for go to the next. */
+  async leaveOver(step: RunnableStep, spanIds: readonly number[]): Promise<void> {
+    if (spanIds.length === 0) return;
+    await this.parts.queue.putBack(step, spanIds, step.offerSpans);
+    step.buffered += spanIds.length;
+    this.parts.leftOver(step);
+  }
+}
