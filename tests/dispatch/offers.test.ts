@@ -2,10 +2,12 @@ import type { Ask } from '@karst/orchestrator/dispatch/waiters.ts';
 import { unknownCapabilities } from '@karst/orchestrator/scheduler/node-capabilities.ts';
 import { NodeView } from '@karst/orchestrator/scheduler/scheduler.ts';
 import { keys } from '@karst/orchestrator/store/keys.ts';
+import { SpanStore } from '@karst/orchestrator/store/span-store.ts';
 import { type JobId, newNodeId } from '@karst/shared/protocol/ids.ts';
 import { systemRandom } from '@karst/shared/random.ts';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { RealFarm } from '../store/support/real-farm.ts';
+import { eventually } from '../support/eventually.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { type Replica, startReplica } from './support/replica.ts';
 
@@ -71,8 +73,38 @@ it('offers long spans one at a time, whatever nodes take', async () => {
   expect(await offersOfEight(60_000)).toBe(1);
 }, 30_000);
 
-// Whoever finds the queue empty while another holds an offer that is too large for it must hear of the
-// rest, on either replica: the waits are longer than the test.
+// The waits are longer than the test: nothing but a wake-up ends them in time.
+it.each(['the same replica', 'another replica'])(
+  'tells a node on %s, which found nothing while an offer was in hand, of what is left over',
+  async (where) => {
+    const [holder, other = holder] = replicas;
+    if (holder === undefined || other === undefined) throw new Error('no replica');
+    const seeker = where === 'another replica' ? other : holder;
+    const jobId = await job(holder, 8, 1);
+    const step = { jobId, step: 0 };
+    const { spanIds } = await new SpanStore(holder.redis).createSpans(jobId, 0, 1, 8);
+    await holder.queue.add(step, spanIds, { offerSpans: 8 });
+    const small = await nodeWith(holder, 3);
+    const large = await nodeWith(seeker, 8);
+    for (const { dispatcher } of replicas) await dispatcher.wakeStep(jobId, 0);
+    const gate = Promise.withResolvers<void>();
+    const claim = holder.nodes.claim.bind(holder.nodes);
+    vi.spyOn(holder.nodes, 'claim').mockImplementationOnce(async (...args) => {
+      await gate.promise;
+      return await claim(...args);
+    });
+    const granted = holder.dispatcher.grantNow(small);
+    const isEmpty = async () => (await holder.queue.look(step)).ready.size === 0 || undefined;
+    await eventually('the offer in hand', isEmpty);
+    expect((await seeker.dispatcher.grantNow(large)).grants).toEqual([]);
+    const waited = seeker.dispatcher.wait(large, 60_000, () => undefined);
+    gate.resolve();
+    expect((await granted).grants.map((grant) => grant.first)).toEqual([0, 1, 2]);
+    expect((await waited).grants.map((grant) => grant.first)).toEqual([3, 4, 5, 6, 7]);
+  },
+  15_000,
+);
+
 it('grants every task once, though nodes of all sizes on two replicas take from the same offers', async () => {
   const taskCount = 6000;
   const jobId = await job(first(), taskCount, 1);
@@ -84,7 +116,10 @@ it('grants every task once, though nodes of all sizes on two replicas take from 
       const { grants } =
         now.grants.length > 0
           ? now
-          : await dispatcher.wait(ask, 60_000, (recall) => recalls.add(recall));
+          : await dispatcher.wait(ask, 60_000, (recall) => {
+              recalls.add(recall);
+              if (granted.size === taskCount) recall();
+            });
       for (const grant of grants) {
         expect(grant.first).toBe(grant.last);
         expect(granted.has(grant.first)).toBe(false);
@@ -102,4 +137,4 @@ it('grants every task once, though nodes of all sizes on two replicas take from 
   }
   await Promise.all(lanes);
   expect(granted.size).toBe(taskCount);
-}, 40_000);
+}, 15_000);
