@@ -40,7 +40,10 @@ export class WaitEnds {
     this.groups.set(atMs, group);
     const ring = () => {
       this.groups.delete(atMs);
-      for (const end of [...group.ends]) end();
+      const ends = [...group.ends];
+      // Who cancels what has just ended finds nothing to end any more.
+      group.ends.clear();
+      for (const end of ends) end();
     };
     // Aborted when nobody waits for it any more.
     sleep(Math.max(atMs - nowMs, 0), group.empty.signal).then(ring, () => undefined);

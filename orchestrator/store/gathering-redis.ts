@@ -1,7 +1,8 @@
 import { type RedisOptions, Redis as Single } from 'ioredis';
 
 /**
- * A connection to one Redis server that sends the commands of one turn of the event loop in one write:
+ * A connection to one Redis server that sends the commands of one turn of the event loop, whichever calls
+ * they come from, in one write:
  * each would cost a system call of its own, and there are three or four to a task.
  */
 export class GatheringRedis extends Single {
@@ -14,7 +15,7 @@ export class GatheringRedis extends Single {
     // The first command opens the connection: there may be no stream yet.
     if (stream !== undefined && stream.writableCorked === 0) {
       stream.cork();
-      process.nextTick(() => stream.uncork());
+      setImmediate(() => stream.uncork());
     }
     return super.sendCommand(...given);
   }
