@@ -179,10 +179,11 @@ export class Granter {
   private async lease(
     ask: Ask,
     step: RunnableStep,
-    { taken, offers, over }: Hand,
+    hand: Hand,
     avoided: AvoidedSpans,
   ): Promise<Outcome> {
     const { jobId } = step;
+    const { taken } = hand;
     const leaseIds = taken.map(({ leaseId }) => leaseId);
     const [{ claimed, refused }, { count }] = await Promise.all([
       this.parts.nodes.claim(
@@ -192,9 +193,9 @@ export class Granter {
         taken.map((span) => ({ ...span, jobId, step: step.step })),
       ),
       this.parts.accounts.acquire(ask.nodeId, step, leaseIds),
-      this.parts.hands.finish(step, offers),
+      this.parts.hands.finish(step, hand.offers),
     ]);
-    await this.parts.hands.leaveOver(step, over);
+    await this.parts.hands.leaveOver(step, hand);
     const mine = taken.slice(0, Math.min(claimed, count));
     const surplus = taken.slice(mine.length);
     await this.giveBack(ask, surplus);

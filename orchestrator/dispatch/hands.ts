@@ -59,12 +59,14 @@ export class Hands {
     const offers: TakenOffer[] = [];
     const spanIds: number[] = [];
     while (spanIds.length < tried) {
-      const tries = Math.ceil((tried - spanIds.length) / step.offerSpans);
+      const tries = Math.ceil((tried - spanIds.length) / offerSpansOf(offers, step.offerSpans));
       const found = await this.takeOffers(step, tries);
       offers.push(...found);
       for (const offer of found) spanIds.push(...offer.spanIds);
       if (found.length < tries) break;
     }
+    // Other replicas make offers too, of their own size.
+    step.offerSpans = Math.round(offerSpansOf(offers, step.offerSpans));
     // What came with them is taken too, where there is room.
     reserve(Math.min(room, spanIds.length));
     const unused = reserved.splice(spanIds.length);
@@ -102,10 +104,17 @@ export class Hands {
   }
 
   /** Spans that came with others and are more than the node has room for go to the next. */
-  async leaveOver(step: RunnableStep, spanIds: readonly number[]): Promise<void> {
-    if (spanIds.length === 0) return;
-    await this.parts.queue.putBack(step, spanIds, step.offerSpans);
-    step.buffered += spanIds.length;
+  async leaveOver(step: RunnableStep, { offers, over }: Hand): Promise<void> {
+    if (over.length === 0) return;
+    const largest = Math.max(...offers.map(({ spanIds }) => spanIds.length));
+    await this.parts.queue.putBack(step, over, largest);
+    step.buffered += over.length;
     this.parts.leftOver(step);
   }
+}
+
+/** Spans in each of the offers on average, 1 at least; without any, what was thought before. */
+function offerSpansOf(offers: readonly Offer[], before: number): number {
+  if (offers.length === 0) return before;
+  return offers.reduce((sum, { spanIds }) => sum + spanIds.length, 0) / offers.length;
 }

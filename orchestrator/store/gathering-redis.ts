@@ -1,9 +1,9 @@
 import { type RedisOptions, Redis as Single } from 'ioredis';
 
 /**
- * A connection to one Redis server that sends the commands of one turn of the event loop, whichever calls
- * they come from, in one write:
- * each would cost a system call of its own, and there are three or four to a task.
+ * A connection to one Redis server that sends the commands of one turn of the event loop, whichever
+ * requests they come from, in one write: each would cost a system call of its own. With `setImmediate`
+ * rather than `nextTick`, which runs after each socket's callback, nodes that call together share one.
  */
 export class GatheringRedis extends Single {
   constructor(url: string, options: Omit<RedisOptions, 'replyMapping'>) {
