@@ -58,13 +58,14 @@ export function createDispatch(parts: {
     parts.spanLimits,
     parts.slots,
     () => runnable.size,
+    () => hands.takenAtOnce(),
     ({ jobId, step }) => parts.bus.tellOthers({ kind: 'step', jobId, step }),
   );
   const told = (telling: Promise<void>) => {
     telling.catch((error: Error) => logger.warn({ err: error.message }, 'event not sent'));
   };
   const affinity = new NodeAffinity((jobId) => runnable.ofJob(jobId));
-  const hands = new Hands({
+  const hands: Hands = new Hands({
     queue,
     random: parts.random,
     leftOver(step) {

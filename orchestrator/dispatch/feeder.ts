@@ -39,6 +39,8 @@ export class Feeder {
   private readonly limits: SpanSizeLimits;
   private readonly slots: (shape: Shape) => number;
   private readonly waitingSteps: () => number;
+  /** How many quick spans nodes took at once of late. */
+  private readonly takenAtOnce: () => number;
   /** Told when a step's last spans stand on its queue. */
   private readonly lastQueued: (step: RunnableStep) => void;
 
@@ -49,6 +51,7 @@ export class Feeder {
     limits: SpanSizeLimits,
     slots: (shape: Shape) => number,
     waitingSteps: () => number,
+    takenAtOnce: () => number,
     lastQueued: (step: RunnableStep) => void,
   ) {
     this.jobs = jobs;
@@ -57,6 +60,7 @@ export class Feeder {
     this.limits = limits;
     this.slots = slots;
     this.waitingSteps = waitingSteps;
+    this.takenAtOnce = takenAtOnce;
     this.lastQueued = lastQueued;
   }
 
@@ -118,8 +122,9 @@ export class Feeder {
           : await this.makeChunks(step, record, chunks);
       // Another replica was first: what is behind the cursor now is another matter.
       if (made === 'moved') continue;
-      step.offerSpans = offerSpans(step, made.size);
-      await this.queue.add(step, made.spanIds, { offerSpans: step.offerSpans });
+      const offerSpans = this.offerSpans(step, made.size);
+      step.offerSpans = offerSpans;
+      await this.queue.add(step, made.spanIds, { offerSpans });
       step.buffered += made.spanIds.length;
       // Unless it was woken meanwhile: tasks may have been added behind what was the last.
       step.allFed = made.remaining === 0 && step.wakes === wakes;
@@ -149,7 +154,10 @@ export class Feeder {
     // Whoever asks has a slot that idles: one span for each, however early it is.
     const asked = Math.min(step.wanted, BUFFER_SPANS_MAX);
     step.wanted = 0;
-    const count = Math.max(this.wantedSpans(step, record) - step.buffered, asked, 1);
+    const lacking = Math.max(this.wantedSpans(step, record) - step.buffered, asked, 1);
+    // Whole offers: each that is cut short leaves one that is cut short to the next node.
+    const offerSpans = this.offerSpans(step, size);
+    const count = Math.ceil(lacking / offerSpans) * offerSpans;
     if (order === undefined) {
       return { ...(await this.spans.createSpans(step.jobId, step.step, size, count)), size };
     }
@@ -184,14 +192,14 @@ export class Feeder {
     const made = await this.spans.createChunks(step.jobId, step.step, record.cursor, lasts);
     return made === 'moved' ? made : { ...made, size: this.limits.tasksMax };
   }
-}
 
-/**
- * How many of a step's next spans, of `size` tasks, are offered together: as many as a node takes at
- * once, where they are over so soon that finding the next one would take longer than to run it.
- */
-function offerSpans(step: RunnableStep, size: number): number {
-  const { onDemand, meanTaskMs, takenAtOnce } = step;
-  if (onDemand || meanTaskMs === undefined || meanTaskMs * size >= QUICK_SPAN_MS) return 1;
-  return Math.max(1, Math.min(Math.round(takenAtOnce), OFFER_SPANS_MAX));
+  /**
+   * How many of a step's next spans, of `size` tasks, are offered together: as many as nodes took at
+   * once of late, where they are over so soon that finding the next would take longer than running it.
+   */
+  private offerSpans(step: RunnableStep, size: number): number {
+    const { onDemand, meanTaskMs } = step;
+    step.isQuick = !onDemand && meanTaskMs !== undefined && meanTaskMs * size < QUICK_SPAN_MS;
+    return step.isQuick ? Math.min(this.takenAtOnce(), OFFER_SPANS_MAX) : 1;
+  }
 }

@@ -7,8 +7,8 @@ import type { Taken } from './avoided-spans.ts';
 import type { RunnableStep } from './runnable-steps.ts';
 import type { Ask } from './waiters.ts';
 
-/** Calls by which a step's mean of spans taken at once goes. */
-const CALLS_REMEMBERED = 8;
+/** Calls of which it is remembered how many quick spans they took at once. */
+const CALLS_REMEMBERED = 15;
 
 /** An offer taken from the queue, with its lock token. */
 type TakenOffer = Offer & { token: string };
@@ -38,9 +38,17 @@ export interface HandsParts {
  */
 export class Hands {
   private readonly parts: HandsParts;
+  /** How many quick spans each of the last few calls took, of whatever step. */
+  private readonly lately: number[] = [];
 
   constructor(parts: HandsParts) {
     this.parts = parts;
+  }
+
+  /** As many quick spans as calls took at once of late: the median, 1 while few have. */
+  takenAtOnce(): number {
+    if (this.lately.length < CALLS_REMEMBERED) return 1;
+    return this.lately.toSorted((a, b) => a - b)[(CALLS_REMEMBERED - 1) / 2] ?? 1;
   }
 
   /** Spans from the queue, each with what it reserves of the node. */
@@ -59,7 +67,9 @@ export class Hands {
     const offers: TakenOffer[] = [];
     const spanIds: number[] = [];
     while (spanIds.length < tried) {
-      const tries = Math.ceil((tried - spanIds.length) / offerSpansOf(offers, step.offerSpans));
+      // Rather one look more than spans that go back: the last offer may be larger than thought.
+      const perOffer = offerSpansOf(offers, step.offerSpans);
+      const tries = Math.max(1, Math.floor((tried - spanIds.length) / perOffer));
       const found = await this.takeOffers(step, tries);
       offers.push(...found);
       for (const offer of found) spanIds.push(...offer.spanIds);
@@ -77,8 +87,9 @@ export class Hands {
     });
     // A hint that says too little must not be taken for a node that wants little.
     const isAll = taken.length > expected || expected === room || tried < expected;
-    if (isAll && taken.length > 0) {
-      step.takenAtOnce += (taken.length - step.takenAtOnce) / CALLS_REMEMBERED;
+    if (step.isQuick && isAll && taken.length > 0) {
+      this.lately.push(taken.length);
+      if (this.lately.length > CALLS_REMEMBERED) this.lately.shift();
     }
     if (spanIds.length < tried) step.buffered = 0;
     else step.buffered = Math.max(step.buffered - (spanIds.length - tried), 0);

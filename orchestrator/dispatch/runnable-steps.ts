@@ -15,8 +15,8 @@ export interface RunnableStep extends WaitingStep {
   wanted: number;
   /** Spans thought to wait on the queue: a hint, other replicas take from it too. */
   buffered: number;
-  /** Spans that a node with room takes at once: a mean that follows the last few calls. */
-  takenAtOnce: number;
+  /** Its spans, as made last, are over so soon that several are offered together. */
+  isQuick: boolean;
   /** Spans in an offer, as of late: a hint. */
   offerSpans: number;
   /** Nothing is left behind the step's cursor: only requeued spans can come. */

@@ -50,7 +50,7 @@ export function runnableStep(
     wakes: 0,
     inHand: 0,
     missed: false,
-    takenAtOnce: 1,
+    isQuick: false,
     offerSpans: 1,
     leftAlone: new Map(),
     feeding: undefined,

@@ -34,7 +34,7 @@ const runnable = (number: number, priority = 50): RunnableStep => ({
   wakes: 0,
   inHand: 0,
   missed: false,
-  takenAtOnce: 1,
+  isQuick: false,
   offerSpans: 1,
   leftAlone: new Map(),
   feeding: undefined,
