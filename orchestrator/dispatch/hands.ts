@@ -64,17 +64,8 @@ export class Hands {
     reserve(expected);
     const tried = reserved.length;
     step.buffered = Math.max(step.buffered - tried, 0);
-    const offers: TakenOffer[] = [];
-    const spanIds: number[] = [];
-    while (spanIds.length < tried) {
-      // Rather one look more than spans that go back: the last offer may be larger than thought.
-      const perOffer = offerSpansOf(offers, step.offerSpans);
-      const tries = Math.max(1, Math.floor((tried - spanIds.length) / perOffer));
-      const found = await this.takeOffers(step, tries);
-      offers.push(...found);
-      for (const offer of found) spanIds.push(...offer.spanIds);
-      if (found.length < tries) break;
-    }
+    const offers = await this.offersFor(step, tried);
+    const spanIds = offers.flatMap((offer) => offer.spanIds);
     // Other replicas make offers too, of their own size.
     step.offerSpans = Math.round(offerSpansOf(offers, step.offerSpans));
     // What came with them is taken too, where there is room.
@@ -96,17 +87,39 @@ export class Hands {
     return { taken, offers, over: spanIds.slice(taken.length) };
   }
 
-  private async takeOffers(step: RunnableStep, count: number): Promise<TakenOffer[]> {
-    const tries = await Promise.all(
+  /** Offers with so many spans or more, or all there are. */
+  private async offersFor(step: RunnableStep, spans: number): Promise<TakenOffer[]> {
+    const offers: TakenOffer[] = [];
+    const left = () => spans - spanCount(offers);
+    try {
+      while (left() > 0) {
+        // Rather one look more than spans that go back: the last offer may be larger than thought.
+        const tries = Math.max(1, Math.floor(left() / offerSpansOf(offers, step.offerSpans)));
+        const before = offers.length;
+        await this.takeOffers(step, tries, offers);
+        if (offers.length < before + tries) break;
+      }
+    } catch (error) {
+      // The reconcile pass offers again what was taken.
+      step.inHand -= spanCount(offers);
+      throw error;
+    }
+    return offers;
+  }
+
+  /** Takes `count` offers if there are as many, each into `offers` as soon as it is taken. */
+  private async takeOffers(step: RunnableStep, count: number, offers: TakenOffer[]): Promise<void> {
+    const tries = await Promise.allSettled(
       Array.from({ length: count }, async () => {
         const token = this.parts.random.uuid();
         const offer = await this.parts.queue.take(step, token);
+        if (offer === undefined) return;
+        offers.push({ ...offer, token });
         // At once: who looks next must know that these may yet be left over.
-        if (offer !== undefined) step.inHand += offer.spanIds.length;
-        return offer && { ...offer, token };
+        step.inHand += offer.spanIds.length;
       }),
     );
-    return tries.filter((offer) => offer !== undefined);
+    for (const tried of tries) if (tried.status === 'rejected') throw tried.reason;
   }
 
   /** Ends the offers. What they held waits nowhere then, until it is granted or put back. */
@@ -127,5 +140,8 @@ export class Hands {
 /** Spans in each of the offers on average, 1 at least; without any, what was thought before. */
 function offerSpansOf(offers: readonly Offer[], before: number): number {
   if (offers.length === 0) return before;
-  return offers.reduce((sum, { spanIds }) => sum + spanIds.length, 0) / offers.length;
+  return spanCount(offers) / offers.length;
 }
+
+const spanCount = (offers: readonly Offer[]): number =>
+  offers.reduce((sum, { spanIds }) => sum + spanIds.length, 0);
