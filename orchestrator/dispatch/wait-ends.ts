@@ -1,7 +1,7 @@
 import { type Clock, sleep } from '@karst/shared/clock.ts';
 
 /** Waits of a second and more end on this grid, ms: thousands of idle nodes are answered in groups. */
-const GRID_MS = 50;
+const GRID_MS = 200;
 const LONG_MS = 1000;
 
 interface Group {
@@ -21,7 +21,7 @@ export class WaitEnds {
     this.clock = clock;
   }
 
-  /** Calls `end` after `ms` milliseconds, a long wait up to 50 ms sooner. Answers what cancels it. */
+  /** Calls `end` after `ms` milliseconds, a long wait up to 200 ms sooner. Answers what cancels it. */
   add(ms: number, end: () => void): () => void {
     const nowMs = this.clock.monotonicMs();
     const gridMs = ms < LONG_MS ? 1 : GRID_MS;

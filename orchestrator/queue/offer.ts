@@ -6,8 +6,8 @@ export interface Offer {
   spanIds: number[];
 }
 
-/** BullMQ takes no integers as job ids. One span has always the same. */
-const offerId = (first: number, last: number) =>
+/** BullMQ takes no integers as job ids. One span alone has always the same. */
+export const offerId = (first: number, last = first) =>
   first === last ? `s${first}` : `s${first}-${last}`;
 
 /** The spans that a BullMQ job's id names. */

@@ -4,7 +4,7 @@ import { ErrorCode, type IQueueBackend, Job as QueueJob, Worker } from 'bullmq';
 import type { Logger } from 'pino';
 import type { Redis } from '../store/connection.ts';
 import { keys, type SpanRef } from '../store/keys.ts';
-import { type Offer, offerOf, offersOf } from './offer.ts';
+import { type Offer, offerId, offerOf, offersOf } from './offer.ts';
 
 /**
  * BullMQ's lock on an offer that was taken. It is held for the moment until the offer is finished: one
@@ -133,7 +133,7 @@ export class SpanQueue {
    * turns out to be gone.
    */
   async drop({ spanId, ...step }: SpanRef): Promise<void> {
-    for (const { id } of offersOf([spanId], 1)) await this.backend(step).remove(id, false);
+    await this.backend(step).remove(offerId(spanId), false);
   }
 
   /** Lets an offer wait again that a process which died had taken. */
