@@ -19,8 +19,9 @@ it('ends every wait once, short ones not before their time, long ones little bef
     ),
   );
   expect(ended.map((end) => end.asked).sort((a, b) => a - b)).toEqual(asked);
-  for (const end of ended) const soonerMs = end.asked < 1000 ? 3 : 203;
-    expect(end.after).toBeGreaterThan(end.asked - soonerMs);
+  for (const { asked: ms, after } of ended) {
+    expect(after).toBeGreaterThan(ms - (ms < 1000 ? 3 : 203));
+  }
 });
 
 it('does not end a wait that was canceled, and ends one that takes its place', async () => {
