@@ -1,7 +1,10 @@
 import { type Clock, sleep } from '@karst/shared/clock.ts';
 
-/** Waits of a second and more end on this grid, ms: thousands of idle nodes are answered in groups. */
-const GRID_MS = 200;
+/** Waits of a second and more end on a grid, ms: thousands of idle nodes are answered in groups. */
+const GRID_MS = 50;
+/** With twice as many that wait as this the grid is twice as wide, ms, and so on up to its limit. */
+const FEW = 1000;
+const GRID_MS_MAX = 200;
 const LONG_MS = 1000;
 
 interface Group {
@@ -16,6 +19,7 @@ interface Group {
 export class WaitEnds {
   private readonly clock: Clock;
   private readonly groups = new Map<number, Group>();
+  private waiting = 0;
 
   constructor(clock: Clock) {
     this.clock = clock;
@@ -24,15 +28,25 @@ export class WaitEnds {
   /** Calls `end` after `ms` milliseconds, a long wait up to 200 ms sooner. Answers what cancels it. */
   add(ms: number, end: () => void): () => void {
     const nowMs = this.clock.monotonicMs();
-    const gridMs = ms < LONG_MS ? 1 : GRID_MS;
+    const gridMs = ms < LONG_MS ? 1 : this.gridMs();
     const atMs = Math.floor((nowMs + ms) / gridMs) * gridMs;
     const group = this.groups.get(atMs) ?? this.open(atMs, nowMs);
     group.ends.add(end);
+    this.waiting += 1;
     return () => {
-      if (!group.ends.delete(end) || group.ends.size > 0) return;
+      if (!group.ends.delete(end)) return;
+      this.waiting -= 1;
+      if (group.ends.size > 0) return;
       if (this.groups.get(atMs) === group) this.groups.delete(atMs);
       group.empty.abort();
     };
+  }
+
+  /** Widths are multiples of each other, so that ends of either fall together. */
+  private gridMs(): number {
+    let gridMs = GRID_MS;
+    for (let few = FEW; this.waiting >= 2 * few && gridMs < GRID_MS_MAX; few *= 2) gridMs *= 2;
+    return gridMs;
   }
 
   private open(atMs: number, nowMs: number): Group {
@@ -43,6 +57,7 @@ export class WaitEnds {
       const ends = [...group.ends];
       // Who cancels what has just ended finds nothing to end any more.
       group.ends.clear();
+      this.waiting -= ends.length;
       for (const end of ends) end();
     };
     // Aborted when nobody waits for it any more.
