@@ -4,6 +4,7 @@ import { deleteJobsPass } from './background/delete-jobs.ts';
 import { endRetentionPass } from './background/end-retention.ts';
 import { expireNodesPass } from './background/expire-nodes.ts';
 import { flagSlowTasksPass } from './background/flag-slow-tasks.ts';
+import { gatherGangsPass } from './background/gather-gangs.ts';
 import { pageOutPass } from './background/page-out.ts';
 import { type Pass, PassDriver } from './background/pass.ts';
 import { preemptPass } from './background/preempt.ts';
@@ -17,6 +18,7 @@ import { LeaseAccounts } from './dispatch/lease-accounts.ts';
 import type { RunnableStep } from './dispatch/runnable-steps.ts';
 import { UsageExchange } from './dispatch/usage-exchange.ts';
 import { WakeBus } from './dispatch/wake-bus.ts';
+import { GangClock } from './gangs/gang-clock.ts';
 import { Aftermath } from './jobs/aftermath.ts';
 import { AssetPresence } from './jobs/asset-presence.ts';
 import { JobEvents } from './jobs/job-events.ts';
@@ -32,6 +34,7 @@ import { Shares } from './scheduler/shares.ts';
 import { SettingsControl } from './settings/settings-control.ts';
 import { keys } from './store/keys.ts';
 import { UsageStore } from './store/usage-store.ts';
+import { GangStarts } from './sync/gang-starts.ts';
 import { LeaseExpiry } from './sync/lease-expiry.ts';
 import { NodeRoster } from './sync/node-roster.ts';
 import { NodeWatch } from './sync/node-watch.ts';
@@ -52,6 +55,7 @@ const passNames = [
   'end-retention',
   'expire-nodes',
   'flag-slow-tasks',
+  'gather-gangs',
   'page-out',
   'preempt',
   'publish-outputs',
@@ -95,6 +99,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
   const expiry = new LeaseExpiry({ ...parts, accounts, aftermath });
   const preemptAfterMs = config.KARST_PREEMPT_AFTER_MS;
   const waiting = new WaitingClock(clock, preemptAfterMs, () => driver.nudge('preempt'));
+  const gangClock = new GangClock(() => driver.nudge('gather-gangs'));
   const dispatcher = createDispatch({
     ...parts,
     scheduler,
@@ -104,7 +109,8 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     suitable: (shape) => roster.counted(shape).takers,
     spanLimits,
     waits: (step) => {
-      if (preemptAfterMs > 0) waiting.noticed(step);
+      if (step.gang !== undefined) gangClock.noticed();
+      else if (preemptAfterMs > 0) waiting.noticed(step);
     },
   });
   const slowLimits = {
@@ -134,6 +140,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     expiry,
     watch,
     advice: new PrefetchAdvice({ ...parts, dispatcher, roster }),
+    gangs: new GangStarts({ ...parts, roomFreed: () => gangClock.noticed() }),
     livenessMs,
   });
   const previewFeed = new PreviewFeed(parts);
@@ -186,6 +193,14 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
       livenessMs,
       periodMs: config.KARST_RECONCILE_MS,
     }),
+    gatherGangsPass({
+      ...parts,
+      scheduler,
+      aftermath,
+      gangClock,
+      forget: (step) => dispatcher.forget(step),
+      periodMs: config.KARST_RECONCILE_MS,
+    }),
     expireNodesPass({
       ...parts,
       expiry,
@@ -203,6 +218,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     scheduler,
     usage,
     waiting,
+    gangClock,
     accounts,
     roster,
     aftermath,

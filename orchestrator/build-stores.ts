@@ -17,6 +17,7 @@ import { DeletionStore } from './store/deletion-store.ts';
 import { createEventBus } from './store/event-bus.ts';
 import { ExtensionStore } from './store/extension-store.ts';
 import { FarmSurvey } from './store/farm-survey.ts';
+import { GangStore } from './store/gang-store.ts';
 import { HealthStore } from './store/health-store.ts';
 import { HistoryStore } from './store/history-store.ts';
 import { JobStore } from './store/job-store.ts';
@@ -112,6 +113,7 @@ export async function buildStores(config: Config, around: Surroundings) {
     releases: new ReleaseStore(redis),
     health: new HealthStore(redis),
     preempts: new PreemptStore(redis),
+    gangs: new GangStore(redis),
     prefetch: new PrefetchStore(redis),
     history,
     historyStore: new HistoryStore(redis),

@@ -59,6 +59,7 @@ export async function startOrchestrator(
       await driver.stop();
       aftermath.close();
       services.waiting.close();
+      services.gangClock.close();
       await services.usage.close();
       await stores.close();
     },

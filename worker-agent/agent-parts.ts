@@ -1,4 +1,5 @@
 import type { Clock } from '@karst/shared/clock.ts';
+import type { LeaseId } from '@karst/shared/protocol/ids.ts';
 import type { Gpu } from '@karst/shared/protocol/inventory.ts';
 import type { Random } from '@karst/shared/random.ts';
 import type { Logger } from 'pino';
@@ -17,6 +18,8 @@ import type { FailureJudge } from './session/failure.ts';
 import type { LiveTails } from './session/live-tails.ts';
 import type { SessionPool } from './session/session-pool.ts';
 import type { HostEnvironment } from './session/task-environment.ts';
+import type { TaskProgress } from './session/task-output.ts';
+import type { GangBoard } from './sync/gang-board.ts';
 import type { LeaseKeeper } from './sync/lease-keeper.ts';
 
 /** What the leases of one agent share. */
@@ -36,6 +39,7 @@ export interface AgentParts {
   tails: LiveTails;
   judge: FailureJudge;
   keeper: LeaseKeeper;
+  gangs: GangBoard;
   host: HostEnvironment;
   /** Of the inventory: grants name them by their places in it. */
   gpus: readonly Gpu[];
@@ -44,4 +48,12 @@ export interface AgentParts {
   clock: Clock;
   random: Random;
   logger: Logger;
+}
+
+/** What the agent must hear of from its parts. */
+export interface AgentEvents {
+  /** There is something to tell. */
+  news(): void;
+  progressed(leaseId: LeaseId, task: number, progress: TaskProgress): void;
+  livenessPassed(): void;
 }

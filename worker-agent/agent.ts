@@ -3,13 +3,14 @@ import { sleep } from '@karst/shared/clock.ts';
 import type { LeaseId } from '@karst/shared/protocol/ids.ts';
 import type { Grant, TaskResult } from '@karst/shared/protocol/lease.ts';
 import type { Inventory, SyncResponse } from '@karst/shared/protocol/node.ts';
-import type { AgentParts } from './agent-parts.ts';
+import type { AgentEvents, AgentParts } from './agent-parts.ts';
 import { HeldLeases } from './held-leases.ts';
 import { type Hold, type HoldSource, Holds, holdOf, type PreemptOrder } from './holds.ts';
 import type { CallFailure } from './http/orchestrator-client.ts';
 import { LeaseRun, returnedBecause } from './lease-run.ts';
 import { TaskLog } from './process/task-log.ts';
 import type { TaskProgress } from './session/task-output.ts';
+import { pollMs } from './sync/poll-ms.ts';
 import { ProgressBoard } from './sync/progress-board.ts';
 import { type Boot, type SyncContent, SyncLoop, type SyncSide } from './sync/sync-loop.ts';
 import { WakeUp } from './sync/wake-up.ts';
@@ -37,7 +38,6 @@ export type AgentEnd =
  */
 type Phase = 'serving' | 'draining' | 'ended';
 
-const pollMsMax = 25_000;
 const livenessMsDefault = 30_000;
 const reportsMax = 4096;
 /** Stopped at once, the agent has this long to give its tasks back. */
@@ -77,6 +77,7 @@ export class Agent implements SyncSide {
     this.#parts = makeParts({
       progressed: (leaseId, task, progress) => this.#progressed(leaseId, task, progress),
       livenessPassed: () => this.#livenessPassed(),
+      news: () => this.#news.set(),
     });
     const { client, clock } = this.#parts;
     this.#progress = new ProgressBoard(clock);
@@ -158,6 +159,7 @@ export class Agent implements SyncSide {
     // The first call brings liveness and the first grants at once. A node that wants nothing polls too, to
     // hear at once of leases it loses and of a drain's end. A last call doesn't.
     const polls = this.#inventoryTold && reports.length === 0 && !this.#isDone();
+    const { ready } = this.#parts.gangs;
     return {
       slots: this.#options.slots,
       wanted,
@@ -169,6 +171,7 @@ export class Agent implements SyncSide {
       waitMs: polls ? this.#pollMs() : 0,
       ...(this.#inventoryTold ? {} : { inventory: this.#options.inventory }),
       ...(message === undefined ? {} : { message }),
+      ...(ready.length === 0 ? {} : { ready }),
       ...(wanted === 0 ? {} : { warm: this.#parts.warm.list() }),
     };
   }
@@ -190,6 +193,7 @@ export class Agent implements SyncSide {
     this.#hold('orchestrator', holdOf(response));
     for (const grant of response.grants) this.#granted(grant);
     for (const order of response.preempt ?? []) this.#preempt(order);
+    for (const start of response.start ?? []) this.#parts.gangs.started(start);
     this.#aim(response.prefetch);
     if (this.#isDone()) {
       // A last call that holds nothing draws out what an overtaken one may have been granted.
@@ -324,6 +328,8 @@ export class Agent implements SyncSide {
   }
 
   #livenessPassed(): void {
+    // A node that holds nothing may call less often than that, and has nothing to lose.
+    if (this.#leases.size + this.#waiting.length === 0) return;
     this.#parts.logger.error('no contact for too long: the leases may be lost, killing all tasks');
     for (const run of this.#leases.runs()) run.kill(returnedBecause.expired);
     this.#parts.sessions.kill();
@@ -378,22 +384,13 @@ export class Agent implements SyncSide {
     return Math.max(0, this.#options.slots - this.#leases.running - this.#waiting.length);
   }
 
-  /**
-   * Short of liveness, so that a poll that waits its time out still renews the leases in time; the
-   * first one with leases too, though they may have come at the end of a longer poll without.
-   */
   #pollMs(): number {
-    const { keeper } = this.#parts;
-    const holds = this.#leases.size + this.#waiting.length > 0;
-    const longestMs = holds
-      ? Math.min(this.#livenessMs / 3, keeper.leftMs() / 2)
-      : (3 * this.#livenessMs) / 4;
-    return Math.max(Math.floor(Math.min(pollMsMax, longestMs)), 1);
+    const { keeper, gangs } = this.#parts;
+    return pollMs({
+      holds: this.#leases.size + this.#waiting.length > 0,
+      isReady: gangs.ready.length > 0,
+      livenessMs: this.#livenessMs,
+      leftMs: keeper.leftMs(),
+    });
   }
-}
-
-/** What the agent must hear of from its parts. */
-export interface AgentEvents {
-  progressed(leaseId: LeaseId, task: number, progress: TaskProgress): void;
-  livenessPassed(): void;
 }

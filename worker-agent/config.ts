@@ -23,6 +23,10 @@ const environmentSchema = z.object({
   KARST_ENROLLMENT_TOKEN_FILE: optionalText,
   KARST_NODE_NAME: nodeNameSchema.optional(),
   KARST_SLOTS: whole(1, 4096).default(1),
+  KARST_ADDRESS: optionalText.refine(
+    (text) => text === undefined || /^[A-Za-z0-9._:-]{1,255}$/.test(text),
+    'expected a host name or address',
+  ),
   KARST_CACHE_MIB: whole(0, 2 ** 31).default(10_240),
   KARST_LINK_INPUTS: z.enum(['auto', '0', '1']).default('auto'),
   KARST_DISK_MIN_MIB: whole(0, 2 ** 31).default(512),
@@ -48,6 +52,8 @@ export interface AgentConfig {
   enrollmentTokenFile?: string;
   nodeName: string;
   slots: number;
+  /** Where other nodes reach this one; absent: at its address on the way to the orchestrator. */
+  address?: string;
   cacheBytesMax: number;
   /** Whether large inputs may be links to the cache, where the file system makes no reference copies. */
   linkInputs: boolean;
@@ -97,6 +103,7 @@ export function readConfig(
       : { enrollmentTokenFile: values.KARST_ENROLLMENT_TOKEN_FILE }),
     nodeName: values.KARST_NODE_NAME ?? nameFromHost(hostname()),
     slots: values.KARST_SLOTS,
+    ...(values.KARST_ADDRESS === undefined ? {} : { address: values.KARST_ADDRESS }),
     cacheBytesMax: values.KARST_CACHE_MIB * mebibyte,
     linkInputs: linksInputs(values.KARST_LINK_INPUTS, uid),
     diskFreeMibMin: values.KARST_DISK_MIN_MIB,

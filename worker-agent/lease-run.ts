@@ -19,6 +19,7 @@ import { readOnlyPlaces } from './session/session-outputs.ts';
 import type { SessionStep } from './session/session-step.ts';
 import type { HostEnvironment } from './session/task-environment.ts';
 import { runTask, type TaskSurroundings } from './session/task-run.ts';
+import { gangVariables } from './sync/gang-board.ts';
 
 /** Why a lease's unfinished tasks are given back. */
 export const returnedBecause = {
@@ -38,6 +39,8 @@ export class LeaseRun {
   readonly #onResult: (result: TaskResult) => void;
   readonly #stop = new AbortController();
   readonly #kill = new AbortController();
+  /** Nothing more of it is to begin. */
+  readonly #drain = new AbortController();
   readonly #interrupted = AbortSignal.any([this.#stop.signal, this.#kill.signal]);
   /** Nothing of the lease runs any more. */
   readonly #over = new AbortController();
@@ -56,6 +59,7 @@ export class LeaseRun {
   #giveBack: string = returnedBecause.draining;
   #signs = new FailureSigns([]);
   #silence: LeaseDefinition['silence'];
+  #isGang = false;
   #checks: LeaseDefinition['outputChecks'];
   #locations: LeaseDefinition['locations'] = {};
   #partChecksum: LeaseDefinition['partChecksum'] = 'md5';
@@ -76,6 +80,7 @@ export class LeaseRun {
   drain(message: string = returnedBecause.draining): void {
     if (!this.#drained) this.#giveBack = message;
     this.#drained = true;
+    this.#drain.abort();
   }
 
   /** End the task that runs the way its template says; give it back with the rest. */
@@ -138,6 +143,7 @@ export class LeaseRun {
     this.#isChunk = adaptiveChunks(definition.definition.parameterSpace) !== undefined;
     this.#signs = new FailureSigns(definition.failureRules ?? []);
     this.#silence = definition.silence;
+    this.#isGang = definition.gang === true;
     this.#checks = definition.outputChecks;
     this.#locations = definition.locations;
     this.#partChecksum = definition.partChecksum;
@@ -242,6 +248,10 @@ export class LeaseRun {
 
   /** Until all have run, or the session must be ended. */
   async #runTasks(live: LiveSession, step: SessionStep, log: TaskLog): Promise<void> {
+    if (this.#isGang && !(await this.#joinGang())) {
+      this.#returnRest(this.#giveBack);
+      return;
+    }
     const around = this.#surroundings(live, step, log);
     while (this.#next <= this.grant.last) {
       if (this.#drained || this.#lost) {
@@ -256,6 +266,16 @@ export class LeaseRun {
       this.#emit(end.result);
       if (!live.sound) return;
     }
+  }
+
+  /** All is ready: waits for the other tasks of its gang. False: it is to end before they are. */
+  async #joinGang(): Promise<boolean> {
+    const ended = AbortSignal.any([this.#interrupted, this.#drain.signal]);
+    const start = await this.#parts.gangs.join(this.grant.leaseId, ended);
+    if (start === undefined) return false;
+    const variables = gangVariables(start, this.grant.first);
+    this.#host = { ...this.#host, reserved: { ...this.#host.reserved, ...variables } };
+    return true;
   }
 
   #surroundings(live: LiveSession, step: SessionStep, log: TaskLog): TaskSurroundings {

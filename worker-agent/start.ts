@@ -3,8 +3,8 @@ import type { Clock } from '@karst/shared/clock.ts';
 import type { NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Random } from '@karst/shared/random.ts';
 import type { Logger } from 'pino';
-import { Agent, type AgentEvents } from './agent.ts';
-import type { AgentParts } from './agent-parts.ts';
+import { Agent } from './agent.ts';
+import type { AgentEvents, AgentParts } from './agent-parts.ts';
 import type { AgentConfig } from './config.ts';
 import { Definitions } from './definitions.ts';
 import { DiskGuard } from './hardware/disk-guard.ts';
@@ -26,6 +26,7 @@ import { TaskSpawner } from './process/task-spawner.ts';
 import { FailureJudge } from './session/failure.ts';
 import { LiveTails } from './session/live-tails.ts';
 import { SessionPool } from './session/session-pool.ts';
+import { addressTowards, GangBoard } from './sync/gang-board.ts';
 import { LeaseKeeper } from './sync/lease-keeper.ts';
 
 const agentVersion = '0.1.0';
@@ -102,6 +103,10 @@ export async function startAgent(options: StartOptions): Promise<StartedAgent> {
     ),
     judge: new FailureJudge(disk),
     keeper: new LeaseKeeper(clock, events.livenessPassed),
+    gangs: new GangBoard(
+      async () => config.address ?? (await addressTowards(config.url)),
+      events.news,
+    ),
     host: {
       path: taskPath,
       user: userInfo().username,

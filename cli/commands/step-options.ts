@@ -1,15 +1,15 @@
-import { stepPolicySchema, taskOrderSchema } from '@karst/shared/protocol/job.ts';
+import { gangPolicySchema, stepPolicySchema, taskOrderSchema } from '@karst/shared/protocol/job.ts';
 import { type Command, InvalidArgumentError } from 'commander';
 import { z } from 'zod';
 
-const { order, scout, frameDependencies } = stepPolicySchema.shape;
+const { order, scout, frameDependencies, gang } = stepPolicySchema.shape;
 
 /** What a flag says of a step: part of its policy. */
 export const stepSettingSchema = z.object({
   /** The flag, to be named when there is no such step. */
   flag: z.string(),
   step: z.string(),
-  policy: z.object({ order: order.unwrap().optional(), scout, frameDependencies }),
+  policy: z.object({ order: order.unwrap().optional(), scout, frameDependencies, gang }),
 });
 export type StepSetting = z.infer<typeof stepSettingSchema>;
 type Said = StepSetting['policy'];
@@ -51,5 +51,14 @@ export function addStepOptions(command: Command): void {
       gather('--frame-by-frame', 'STEP=OTHER, with a step it depends on', (other) =>
         other === '' ? undefined : { frameDependencies: [{ step: other }] },
       ),
+    )
+    .option(
+      '--gang <step>',
+      'run all tasks of a step at once, as the ranks of a training, or none',
+      (step: string): StepSetting[] => {
+        settings.push({ flag: '--gang', step, policy: { gang: gangPolicySchema.parse({}) } });
+        command.setOptionValue('stepSettings', settings);
+        return settings;
+      },
     );
 }

@@ -9,6 +9,8 @@ import { NodeAffinity } from '../scheduler/node-affinity.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import type { Shape } from '../scheduler/shape.ts';
 import type { FarmSettings } from '../settings/farm-settings.ts';
+import type { FarmSurvey } from '../store/farm-survey.ts';
+import type { GangStore } from '../store/gang-store.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { NodeStore } from '../store/node-store.ts';
 import type { PreemptStore } from '../store/preempt-store.ts';
@@ -30,6 +32,8 @@ export function createDispatch(parts: {
   spans: SpanStore;
   nodes: NodeStore;
   preempts: PreemptStore;
+  gangs: GangStore;
+  survey: FarmSurvey;
   queue: SpanQueue;
   scheduler: Scheduler<RunnableStep>;
   accounts: LeaseAccounts;
@@ -82,6 +86,7 @@ export function createDispatch(parts: {
     hands,
     runnable,
     feeder,
+    spanTargetMs: parts.spanLimits.targetMs,
     putBack: ({ jobId, step }) => dispatcher.receive({ kind: 'step', jobId, step }),
     suitable: ({ shape }) => parts.suitable(shape),
     leftToOthers: () => dispatcher.lookAgain(),

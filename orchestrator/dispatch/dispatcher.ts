@@ -142,7 +142,7 @@ export class Dispatcher {
 
   /** Grants what there is now, without waiting. */
   async grantNow(ask: Ask): Promise<News> {
-    if (ask.wanted === 0 || this.runnable.size === 0) return nothing;
+    if (ask.wanted === 0 || !this.mayServe(ask)) return nothing;
     const { grants } = await this.granter.grant(ask);
     return { grants, lost: [] };
   }
@@ -167,8 +167,13 @@ export class Dispatcher {
       onGone(recall);
     });
     // Work may have come between the last look and the parking.
-    if (ask.wanted > 0 && this.runnable.size > 0) this.serve();
+    if (ask.wanted > 0 && this.mayServe(ask)) this.serve();
     return news;
+  }
+
+  /** Whether there is anything to look for: steps that any node may take, or those room is kept for. */
+  private mayServe({ kept }: Ask): boolean {
+    return this.runnable.size > 0 || kept.length > 0;
   }
 
   /**
@@ -190,6 +195,11 @@ export class Dispatcher {
   mayComeNext(nodeId: NodeId, step: RunnableStep): boolean {
     const isListed = this.runnable.get(step.jobId, step.step) === step;
     return isListed && step !== this.affinity.lastOn(nodeId);
+  }
+
+  /** A step has nothing to grant before something wakes it. */
+  forget(step: RunnableStep): void {
+    this.runnable.remove(step);
   }
 
   /** How many calls are parked. */
@@ -234,10 +244,10 @@ export class Dispatcher {
       let next = 0;
       const lane = async () => {
         for (;;) {
-          const waiter = this.runnable.size > 0 ? queue[next] : undefined;
+          const waiter = queue[next];
           next += 1;
           if (waiter === undefined) return;
-          await this.serveOne(waiter);
+          if (this.mayServe(waiter)) await this.serveOne(waiter);
         }
       };
       const lanes = Math.min(SERVED_AT_ONCE, queue.length);

@@ -143,14 +143,12 @@ export class Feeder {
   ): Promise<Made | 'moved'> {
     const { total, cursor, order } = record;
     const end = Math.min(total, record.scout ?? total);
-    const size = spanSize(
-      {
-        remaining: end - cursor,
-        slots: this.slots(step.shape),
-        meanTaskMs: step.meanTaskMs,
-      },
-      this.limits,
-    );
+    const facts = {
+      remaining: end - cursor,
+      slots: this.slots(step.shape),
+      meanTaskMs: step.meanTaskMs,
+    };
+    const size = step.gang === undefined ? spanSize(facts, this.limits) : 1;
     // Whoever asks has a slot that idles: one span for each, however early it is.
     const asked = Math.min(step.wanted, BUFFER_SPANS_MAX);
     step.wanted = 0;

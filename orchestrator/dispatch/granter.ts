@@ -1,21 +1,21 @@
-import type { Clock } from '@karst/shared/clock.ts';
 import type { JobId, NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Grant } from '@karst/shared/protocol/lease.ts';
 import type { Random } from '@karst/shared/random.ts';
 import type { Logger } from 'pino';
 import type { SpanQueue } from '../queue/span-queue.ts';
+import type { GangStore } from '../store/gang-store.ts';
 import type { NodeStore } from '../store/node-store.ts';
 import type { PreemptStore } from '../store/preempt-store.ts';
 import type { SpanStore } from '../store/span-store.ts';
 import { AvoidedSpans, type Taken } from './avoided-spans.ts';
+import { type BackfillParts, backfillSteps } from './backfill.ts';
 import type { Feeder } from './feeder.ts';
 import type { Hand, Hands } from './hands.ts';
 import type { LeaseAccounts } from './lease-accounts.ts';
-import type { RunnableStep, RunnableSteps } from './runnable-steps.ts';
+import type { RunnableStep } from './runnable-steps.ts';
 import type { Ask } from './waiters.ts';
 
-export interface GranterParts {
-  runnable: RunnableSteps;
+export interface GranterParts extends BackfillParts {
   feeder: Feeder;
   hands: Hands;
   queue: SpanQueue;
@@ -23,7 +23,7 @@ export interface GranterParts {
   nodes: NodeStore;
   accounts: LeaseAccounts;
   preempts: PreemptStore;
-  clock: Clock;
+  gangs: GangStore;
   random: Random;
   logger: Logger;
   /** Told when spans wait again that were taken and not granted, and others may have looked in vain. */
@@ -106,7 +106,25 @@ export class Granter {
         avoided.granted(step);
       } else if (!avoided.mayTryOn(step)) skip.add(step);
     }
-    return { grants, stale: false };
+    return { grants, stale: await this.backfill(ask, avoided, grants) };
+  }
+
+  /** Room that is kept for gangs, and not used yet, goes to short tasks. Answers as grantKept. */
+  private async backfill(ask: Ask, avoided: AvoidedSpans, grants: Grant[]): Promise<boolean> {
+    const { backfill } = ask;
+    if (backfill === undefined) return false;
+    const { node, untilMs } = backfill;
+    for (const { resources } of grants) if (resources !== undefined) node.free.hold(resources);
+    const wanted = ask.wanted - ask.kept.filter(({ isGang }) => !isGang).length;
+    if (grants.length >= wanted) return false;
+    for await (const step of backfillSteps(this.parts, node, untilMs)) {
+      const outcome = await this.grantOf(step, { ...ask, node }, 1, avoided);
+      if (outcome === 'stale') return true;
+      if (outcome === 'held') this.parts.runnable.remove(step);
+      else if (outcome !== 'empty') grants.push(...outcome);
+      if (grants.length >= wanted) break;
+    }
+    return false;
   }
 
   /**
@@ -119,6 +137,7 @@ export class Granter {
       if (grants.length >= ask.wanted) break;
       const step = this.parts.runnable.get(room.jobId, room.step);
       if (step === undefined) continue;
+      if (room.isGang && !(await this.parts.gangs.isOpen(step))) continue;
       if (room.resources !== undefined) free.giveBack(room.resources);
       const outcome = ask.node.takes(step.shape)
         ? await this.grantOf(step, ask, 1, avoided)

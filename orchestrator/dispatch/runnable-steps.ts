@@ -1,4 +1,5 @@
 import type { JobId, NodeId } from '@karst/shared/protocol/ids.ts';
+import type { GangPolicy } from '@karst/shared/protocol/job.ts';
 import type { Counter } from '../scheduler/counters.ts';
 import type { WaitingStep } from '../scheduler/ranking.ts';
 import type { NodeView, Scheduler } from '../scheduler/scheduler.ts';
@@ -7,6 +8,8 @@ import type { NodeView, Scheduler } from '../scheduler/scheduler.ts';
 export interface RunnableStep extends WaitingStep {
   /** What each of its leases counts in. */
   counters: readonly Counter[];
+  /** Its tasks run all at once: nodes that ask get none of it but where room is kept for it. */
+  gang: GangPolicy | undefined;
   /** Mean run time of its finished tasks when last looked at, ms. */
   meanTaskMs: number | undefined;
   /** Its spans are made when a slot asks for one: its chunks adapt. */

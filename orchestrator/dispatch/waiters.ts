@@ -15,6 +15,8 @@ export interface Ask {
   warm: readonly JobId[];
   /** Of `wanted`, one each is for these steps alone; those used are struck off. */
   kept: KeptRoom[];
+  /** The node with the room that is kept for gangs, and until when others may have that. */
+  backfill?: { node: NodeView; untilMs: number } | undefined;
 }
 
 export interface News {

@@ -4,13 +4,15 @@ import { terminalJobStates } from '@karst/shared/protocol/job.ts';
 import type { RunnableStep } from '../dispatch/runnable-steps.ts';
 import { runnableStep, stepFacts } from '../dispatch/step-facts.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
-import type { StepFacts } from '../scheduler/explain.ts';
+import type { GangFacts, StepFacts } from '../scheduler/explain.ts';
 import type { Ranking } from '../scheduler/ranking.ts';
 import type { TaskTimes } from '../scheduler/task-times.ts';
 import type { FarmSettings } from '../settings/farm-settings.ts';
 import type { FarmSurvey } from '../store/farm-survey.ts';
 import type { StepRecord } from '../store/job-record.ts';
 import type { JobStore } from '../store/job-store.ts';
+import type { NodeStore } from '../store/node-store.ts';
+import type { PreemptStore } from '../store/preempt-store.ts';
 import { AVOIDED_MS } from '../store/span-store.ts';
 
 /** A step of a job that has not ended. */
@@ -26,6 +28,8 @@ export interface StepParts {
   jobs: JobStore;
   queue: SpanQueue;
   survey: FarmSurvey;
+  nodes: NodeStore;
+  preempts: PreemptStore;
   settings: FarmSettings;
   clock: Clock;
 }
@@ -36,6 +40,22 @@ const isOver = ({ state }: StepRecord) =>
 /** Tasks that the feed may still put into spans. */
 const fedable = ({ total, cursor, scout = total, frame_deps }: StepRecord): number =>
   frame_deps === undefined ? Math.min(scout, total) - cursor : 0;
+
+async function gangFacts(
+  { preempts, nodes, clock }: StepParts,
+  { id, policy }: Job,
+  index: number,
+  { name, waiting, gang_room }: StepRecord,
+): Promise<GangFacts | undefined> {
+  if (policy.steps[name]?.gang === undefined) return undefined;
+  let reserved = 0;
+  for (const nodeId of await preempts.nodes()) {
+    const standing = await nodes.standing(nodeId, clock.nowMs());
+    const rooms = standing?.preempts ?? [];
+    reserved += rooms.filter(({ jobId, step }) => jobId === id && step === index).length;
+  }
+  return { tasks: waiting, reserved, possible: gang_room };
+}
 
 /** The job's steps that have not ended, in its order. */
 export async function readOpenSteps(
@@ -80,6 +100,7 @@ export async function readOpenSteps(
         delayed: look.delayed.size,
         dueAtMs: look.delayed.size > 0 ? Math.min(...look.delayed.values()) : undefined,
         avoided,
+        gang: await gangFacts(parts, job, index, record),
       },
     };
   });

@@ -87,6 +87,9 @@ async function tryToAdd(
   }
   const { steps } = stored.definition.job;
   const step = stepNamed(stored.definition, body.step);
+  if (job.policy.steps[body.step]?.gang !== undefined) {
+    throw new ProblemError('conflict', 'The tasks of a gang run all at once: none can be added.');
+  }
   checkStates(job, await jobs.step(id, step));
   const tasks = steps.reduce((sum, { taskCount }) => sum + taskCount, 0);
   const resolved = steps[step];

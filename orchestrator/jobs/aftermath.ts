@@ -124,6 +124,7 @@ export class Aftermath {
     for (const retry of effects.retries) {
       await this.spansQueued(jobId, step, [retry.spanId], delayMs(retry));
     }
+    await this.requeue(jobId, effects);
     for (const span of effects.dropped) {
       if (!effects.ended.includes(span.step)) await this.queue.drop({ jobId, ...span });
     }
@@ -161,6 +162,13 @@ export class Aftermath {
     } else {
       await this.redis.sadd(keys.activeJobs(), jobId);
       await this.objects.delete(objectKeys.jobEnd(studio, jobId));
+    }
+  }
+
+  private async requeue(jobId: JobId, { requeued }: Effects): Promise<void> {
+    for (const { step, spanId, first, last } of requeued) {
+      await this.spansQueued(jobId, step, [spanId]);
+      await this.events.tasksChanged(jobId, step, first, last, 'waiting');
     }
   }
 

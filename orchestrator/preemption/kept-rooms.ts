@@ -9,6 +9,8 @@ export interface KeptRoom {
   readonly jobId: JobId;
   readonly step: number;
   readonly resources: Resources | undefined;
+  /** For one task of a gang: it may start once there is room for all. */
+  readonly isGang: boolean;
 }
 
 /** A node's marks against what it runs. */
@@ -19,6 +21,8 @@ export interface Rooms {
   readonly slots: number;
   /** Rooms whose leases have all ended: the step may start. */
   readonly ready: readonly KeptRoom[];
+  /** Where room is kept for gangs: when the first is to begin, and what is held but for their room. */
+  readonly gangs: { startsAtMs: number; heldElse: readonly Resources[] } | undefined;
 }
 
 export function roomsOn(
@@ -28,16 +32,25 @@ export function roomsOn(
 ): Rooms {
   const held: Resources[] = [];
   const ready: KeptRoom[] = [];
+  const heldElse: Resources[] = [];
+  let startsAtMs = Number.POSITIVE_INFINITY;
   let slots = 0;
-  for (const { id, jobId, step, victims, resources, keptUntilMs } of preempts) {
+  for (const room of preempts) {
+    const { id, jobId, step, victims, resources, reason, keptUntilMs } = room;
     if (keptUntilMs <= nowMs) continue;
+    if (reason === 'gang') startsAtMs = Math.min(startsAtMs, room.startsAtMs ?? nowMs);
     const running = leases.filter(({ leaseId }) => victims.some((one) => one.leaseId === leaseId));
-    if (resources !== undefined) held.push(beyond(resources, running));
+    if (resources !== undefined) {
+      const rest = beyond(resources, running);
+      held.push(rest);
+      if (reason !== 'gang') heldElse.push(rest);
+    }
     if (running.length > 0) continue;
     slots += 1;
-    ready.push({ preemptId: id, jobId, step, resources });
+    ready.push({ preemptId: id, jobId, step, resources, isGang: reason === 'gang' });
   }
-  return { held, slots, ready };
+  const gangs = startsAtMs === Number.POSITIVE_INFINITY ? undefined : { startsAtMs, heldElse };
+  return { held, slots, ready, gangs };
 }
 
 /** What of `wanted` the leases, once they have ended, do not give. */

@@ -52,7 +52,9 @@ async function settleOne(
     );
     for (const { leaseId } of late) {
       const victim = victims.find((one) => one.leaseId === leaseId);
-      if (victim !== undefined) parts.metrics.preempted(victim.priorityClass, reason);
+      if (victim !== undefined && reason !== 'gang') {
+        parts.metrics.preempted(victim.priorityClass, reason);
+      }
     }
     parts.bus.send({ kind: 'node', nodeId, lost: late.map(({ leaseId }) => leaseId) });
     return;

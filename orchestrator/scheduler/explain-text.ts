@@ -40,6 +40,14 @@ export const closed = (counter: string): string => `The counter ${counter} was f
 export const limits = (full: readonly FullLimit[]): string =>
   `${full.map(({ name, inUse, max }) => `${capital(name)}: ${inUse} of ${max} in use`).join('; ')}.`;
 
+export function gang(n: number, reserved: number, possible: number | undefined): string {
+  if (reserved >= n) return `Room is kept for all its ${tasks(n)}, and is still to be freed.`;
+  const rule = `Its ${tasks(n)} run all at once`;
+  return possible === undefined
+    ? `${rule}, and wait for room for all of them.`
+    : `${rule}: there is room for ${possible}, whatever ends.`;
+}
+
 export const noNode = (offline: number): string =>
   offline === 0 ? 'No node is online.' : `No node is online; ${offline} that would suit are not.`;
 

@@ -11,7 +11,7 @@ import * as say from './explain-text.ts';
 import { fullLimits, type LedgerView } from './full-limits.ts';
 import type { Mismatch } from './match.ts';
 import { canServe, type NodeFacts, type NodeStanding, type Standings } from './node-standing.ts';
-import type { Ranking, WaitingStep } from './ranking.ts';
+import { GANG_GATE, type Ranking, type WaitingStep } from './ranking.ts';
 
 /** A step whose tasks wait, as it stands in storage. */
 export interface StepFacts<S extends WaitingStep = WaitingStep> {
@@ -19,6 +19,8 @@ export interface StepFacts<S extends WaitingStep = WaitingStep> {
   readonly running: number;
   readonly paused: boolean;
   readonly held: boolean;
+  /** Of a step whose tasks run all at once. */
+  readonly gang?: GangFacts | undefined;
   /** Names of the steps it depends on that have not succeeded yet. */
   readonly waitsFor: readonly string[];
   /** Tasks that no span was made of yet, or spans on the queue. */
@@ -28,6 +30,16 @@ export interface StepFacts<S extends WaitingStep = WaitingStep> {
   readonly dueAtMs: number | undefined;
   /** Where all that is ready failed before: for each such span, the nodes that leave it to others. */
   readonly avoided: readonly ReadonlySet<string>[];
+}
+
+/** A gang that waits for room. */
+export interface GangFacts {
+  /** How many of its tasks wait. */
+  readonly tasks: number;
+  /** For how many room is kept. */
+  readonly reserved: number;
+  /** For how many room was found at the last look, where that was too few. */
+  readonly possible: number | undefined;
 }
 
 /** The farm at one moment. */
@@ -126,7 +138,7 @@ function personalReasons({ paused, waitsFor, held }: StepFacts): WaitReason[] {
 
 /** What passes by itself, whatever nodes there are. */
 function passingReasons<S extends WaitingStep>(
-  { step, ready, delayed, dueAtMs }: StepFacts<S>,
+  { step, ready, delayed, dueAtMs, gang }: StepFacts<S>,
   { ledger, ranking, nowMs }: FarmFacts<S>,
 ): WaitReason[] {
   const reasons: WaitReason[] = [];
@@ -136,13 +148,21 @@ function passingReasons<S extends WaitingStep>(
   }
   if (ready === 0 && delayed === 0) reasons.push({ kind: 'requeueing', text: say.requeueing });
   const perTask = step.counters.filter(({ host }) => !host);
-  const closed = ranking.gateOf(step);
+  const gate = ranking.gateOf(step);
+  // What is shut for every gang says nothing of a counter.
+  const closed = gate === GANG_GATE ? undefined : gate;
   const full = fullLimits(perTask, ledger, closed).map(({ limit }) => limit);
   if (full.length > 0) reasons.push({ kind: 'limit', text: say.limits(full), limits: full });
   // A gate is closed only for a counter of the step: should it name none, it still holds the step.
   else if (closed !== undefined) {
     const limit: FullLimit = { name: closed, inUse: 0, max: 0, perNode: false };
     reasons.push({ kind: 'limit', text: say.closed(closed), limits: [limit] });
+  }
+  if (gang !== undefined) {
+    const { tasks, reserved, possible } = gang;
+    const text = say.gang(tasks, reserved, possible);
+    const of = possible === undefined ? {} : { possible };
+    reasons.push({ kind: 'gang', text, tasks, reserved, ...of });
   }
   return reasons;
 }
@@ -168,6 +188,7 @@ function nodeReasons<S extends WaitingStep>(question: NodeQuestion<S>): WaitReas
   if (other === online) {
     return [{ kind: 'unsuited', text: say.unsuited(counts, tests, online), tests }];
   }
+  if (holds.some(({ kind }) => kind === 'gang')) return behindReasons(question);
   if (holds.some(({ kind }) => kind !== 'limit')) return [];
   const free = counts.free ?? 0;
   const busy = counts.busy ?? 0;
@@ -183,9 +204,15 @@ function busyReasons<S extends WaitingStep>(question: NodeQuestion<S>): WaitReas
   const { facts, looked, ahead, counts } = question;
   const tests = testsOf(looked.filter(({ standing }) => standing === 'busy'));
   const busy: WaitReason = { kind: 'busy', text: say.busy(counts, tests), tests };
+  return [busy, ...behindReasons({ facts, ahead })];
+}
+
+function behindReasons<S extends WaitingStep>({
+  facts,
+  ahead,
+}: Pick<NodeQuestion<S>, 'facts' | 'ahead'>): WaitReason[] {
   const groups = groupAhead(facts.step, ahead);
-  if (groups.length === 0) return [busy];
-  return [busy, { kind: 'behind', text: say.behind(groups), ahead: groups }];
+  return groups.length === 0 ? [] : [{ kind: 'behind', text: say.behind(groups), ahead: groups }];
 }
 
 /** Some node is free: the step is next on one of them, or others go first on each. */

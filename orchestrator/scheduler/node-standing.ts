@@ -65,7 +65,10 @@ export function standingOf(asker: Asker, node: NodeFacts, free: FreeResources): 
 }
 
 /** How many leases of a shape a node runs at once when it runs nothing else. */
-export function capacityOf(shape: Shape, { capabilities, slots }: NodeFacts): number {
+export function capacityOf(
+  shape: Shape,
+  { capabilities, slots }: Pick<NodeFacts, 'capabilities' | 'slots'>,
+): number {
   if (shape.demand === undefined) return slots;
   const free = new FreeResources(capabilities, []);
   let count = 0;

@@ -47,6 +47,9 @@ interface ShapeQueue<S> {
   readonly byStudio: Map<string, StudioQueue<S>>;
 }
 
+/** The gate of steps whose tasks run all at once: no node that asks is given one of them alone. */
+export const GANG_GATE = 'gang';
+
 /** Strictest first. */
 export const priorityClasses: readonly PriorityClass[] = ['urgent', 'normal', 'background'];
 
@@ -61,6 +64,8 @@ export class Ranking<S extends WaitingStep> {
   private readonly shares: Shares;
   private readonly classes = new Map<PriorityClass, Map<string, ShapeQueue<S>>>();
   private readonly listed = new Set<S>();
+  /** Closed gates that no counter opens. */
+  private readonly shutGates = new Set<string>();
   /** Steps behind a closed gate, by gate; they stand in no heap. */
   private readonly parked = new Map<string, Set<S>>();
   /** Where each studio stands. */
@@ -187,8 +192,20 @@ export class Ranking<S extends WaitingStep> {
     return behind.size > 0;
   }
 
+  /** Closes a gate for good: its steps are never chosen here, and are looked for by behind(). */
+  shut(gate: string): void {
+    this.shutGates.add(gate);
+    this.close(gate);
+  }
+
+  /** Gates closed for full counters. */
   closedGates(): string[] {
-    return [...this.parked.keys()];
+    return [...this.parked.keys()].filter((gate) => !this.shutGates.has(gate));
+  }
+
+  /** Every step known that has the gate, whether it is closed or not. */
+  behind(gate: string): Iterable<S> {
+    return this.byGate.get(gate) ?? [];
   }
 
   /** The closed gate a step waits behind. */

@@ -4,7 +4,7 @@ import type { Capabilities } from './capabilities.ts';
 import { entryMs, leaseCost } from './cost.ts';
 import { FreeResources } from './free.ts';
 import { mismatches } from './match.ts';
-import { Ranking, type WaitingStep } from './ranking.ts';
+import { GANG_GATE, Ranking, type WaitingStep } from './ranking.ts';
 import type { Shape } from './shape.ts';
 import type { Shares } from './shares.ts';
 
@@ -78,6 +78,7 @@ export class Scheduler<S extends WaitingStep> {
   constructor(shares: Shares) {
     this.shares = shares;
     this.ranking = new Ranking<S>(shares);
+    this.ranking.shut(GANG_GATE);
   }
 
   /**

@@ -26,6 +26,10 @@ const effectsSchema = z.object({
     .default([]),
   /** Queued spans that are gone: what runs their tasks has ended. */
   dropped: z.array(z.object({ step: z.int(), spanId: z.int() })).default([]),
+  /** Spans of a gang that wait again because one of its tasks has not succeeded. */
+  requeued: z
+    .array(z.object({ step: z.int(), spanId: z.int(), first: z.int(), last: z.int() }))
+    .default([]),
   /** Steps that wait for a person now that their scouts have ended. */
   held: z.array(z.int()).default([]),
   /** Tasks of other steps may run now: see the job's list of releases. */
@@ -41,6 +45,7 @@ export const noEffects: Effects = {
   ended: [],
   revoked: [],
   dropped: [],
+  requeued: [],
   held: [],
   release: false,
   retries: [],

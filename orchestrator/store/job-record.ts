@@ -67,6 +67,14 @@ const stepHashSchema = z.object({
   order: taskOrderSchema.optional(),
   /** So many positions of the order may be fed until a person releases the step. */
   scout: count.optional(),
+  /** Its tasks run all at once: see store/lua/include/gang.lua. */
+  gang: z.literal('1').optional(),
+  /** open: its tasks may be leased, all of them. started: all were ready, and run. */
+  gang_state: z.enum(['open', 'started']).optional(),
+  /** Until then all have to be ready, ms. */
+  gang_until: timeMs.optional(),
+  /** Tasks for which room was found at the last look, where that was too few. */
+  gang_room: count.optional(),
   /** Set where tasks wait for single tasks of these steps. */
   frame_deps: z.string().optional(),
   /** How many tasks were ever in a span, where that is not told by the cursor. */

@@ -56,11 +56,12 @@ function policyStepFields(
   { parameterSpace }: ResolvedStep,
 ): Record<string, string | number> {
   if (policy === undefined) return {};
-  const { hold, order, scout } = policy;
+  const { hold, order, scout, gang } = policy;
   // Scouts are of those tasks the step began with: where these were no more, nothing ever waited.
   const [taskCount = 0] = partSizes(parameterSpace);
   return {
     ...(hold ? { held: 1 } : {}),
+    ...(gang === undefined ? {} : { gang: 1 }),
     ...(order === 'ascending' ? {} : { order, listed: 1, fed_count: 0 }),
     ...(scout !== undefined && scout < taskCount ? { scout } : {}),
   };

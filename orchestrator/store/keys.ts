@@ -54,6 +54,8 @@ export const keys = {
   suspicious: (id: JobId, step: number) => job(id, `step:${step}:suspicious`),
   /** String: for a while nothing is preempted for the step: room made for it was not used. */
   preemptPause: (id: JobId, step: number) => job(id, `step:${step}:preempt-pause`),
+  /** Hash span id → `task lease node host port`: leases of a gang that are ready. */
+  gang: (id: JobId, step: number) => job(id, `step:${step}:gang`),
   /** List of `step first last number`: tasks done that single tasks of other steps wait for. */
   releases: (id: JobId) => job(id, 'release'),
   /** Stream: the live tail of one task's output. */

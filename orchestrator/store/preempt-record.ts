@@ -23,8 +23,11 @@ export const preemptSchema = z.object({
   step: z.int(),
   studio: z.string(),
   priorityClass: priorityClassSchema,
-  reason: preemptReasonSchema,
-  victims: z.array(victimSchema).min(1),
+  /** gang: no lease is ended, the room is kept while that of the gang's other tasks is freed. */
+  reason: z.union([preemptReasonSchema, z.literal('gang')]),
+  victims: z.array(victimSchema),
+  /** When all of a gang's room is expected to be free: until then short tasks may use this. */
+  startsAtMs: z.number().optional(),
   /** What the lease will reserve; absent: its slot alone. */
   resources: resourcesSchema.optional(),
   /** The victims are taken back by then. */

@@ -254,7 +254,9 @@ export class ReportService {
     if (result.outcome === 'returned' && preempted !== undefined) {
       const { victim, preempt } = preempted;
       this.parts.metrics.attemptEnded('preempted', 'none');
-      this.parts.metrics.preempted(victim.priorityClass, preempt.reason);
+      if (preempt.reason !== 'gang') {
+        this.parts.metrics.preempted(victim.priorityClass, preempt.reason);
+      }
       return;
     }
     const tasks = result.last - result.first + 1;

@@ -1,13 +1,13 @@
 import type { Clock } from '@karst/shared/clock.ts';
 import type { LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
-import type { Grant } from '@karst/shared/protocol/lease.ts';
+import type { Grant, Resources } from '@karst/shared/protocol/lease.ts';
 import type { SyncRequest, SyncResponse } from '@karst/shared/protocol/node.ts';
 import type { TaskFlag } from '@karst/shared/protocol/task.ts';
 import { untilScheduleChangeMs } from '@karst/shared/schedule/within-schedule.ts';
 import type { Logger } from 'pino';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { LeaseAccounts } from '../dispatch/lease-accounts.ts';
-import type { News } from '../dispatch/waiters.ts';
+import type { Ask, News } from '../dispatch/waiters.ts';
 import { type NodeHealth, standing } from '../domain/node-health.ts';
 import { type NodeHold, nodeHold, quarantineHold } from '../domain/node-hold.ts';
 import { ProblemError } from '../http/handler.ts';
@@ -19,6 +19,7 @@ import type { LeaseRef } from '../store/keys.ts';
 import type { ListedLease, NodeAnswer, NodeStore } from '../store/node-store.ts';
 import type { Preempt } from '../store/preempt-record.ts';
 import type { SpanStore } from '../store/span-store.ts';
+import type { GangStarts } from './gang-starts.ts';
 import type { LeaseExpiry } from './lease-expiry.ts';
 import type { NodeRoster } from './node-roster.ts';
 import type { NodeWatch, Seen } from './node-watch.ts';
@@ -35,13 +36,14 @@ export interface SyncParts {
   expiry: LeaseExpiry;
   watch: NodeWatch;
   advice: PrefetchAdvice;
+  gangs: GangStarts;
   events: JobEvents;
   clock: Clock;
   logger: Logger;
   livenessMs: number;
 }
 
-const noRooms: Rooms = { held: [], slots: 0, ready: [] };
+const noRooms: Rooms = { held: [], slots: 0, ready: [], gangs: undefined };
 
 type OnGone = (listener: () => void) => void;
 
@@ -82,6 +84,7 @@ export class SyncService {
     }
     if (answer.status === 'stale') return this.response(call, { grants: [], lost: [] }, undefined);
     await this.parts.roster.seen(nodeId, call.slots, nowMs + this.parts.livenessMs);
+    if (answer.status === 'boot') this.parts.gangs.roomFreed();
     // Not awaited: a frame less for each call that waits.
     return this.serve(nodeId, call, answer, onGone);
   }
@@ -108,6 +111,7 @@ export class SyncService {
     const isUnable = call.wanted === 0 && call.message !== undefined;
     this.parts.roster.setTakesWork(nodeId, !draining && view !== undefined && !isUnable);
     const node = view ?? new NodeView(unknownCapabilities(nodeId), []);
+    const start = await this.parts.gangs.join(nodeId, call.ready);
     const ask = {
       nodeId,
       bootId: call.bootId,
@@ -116,6 +120,7 @@ export class SyncService {
       node,
       warm: call.warm,
       kept: [...rooms.ready],
+      backfill: await this.backfill(nodeId, answer, used, rooms),
     };
     let news = await this.parts.dispatcher.grantNow(ask);
     const isBusy = !draining && view !== undefined && !isUnable && free <= news.grants.length;
@@ -128,6 +133,7 @@ export class SyncService {
         redelivered.length +
         reports.length +
         answer.lost.length +
+        start.length +
         orders.length ===
       0;
     if (silent && call.waitMs > 0) {
@@ -145,6 +151,7 @@ export class SyncService {
       ...response,
       reports,
       ...(orders.length === 0 ? {} : { preempt: orders }),
+      ...(start.length === 0 ? {} : { start }),
       ...(prefetch === undefined ? {} : { prefetch }),
     };
   }
@@ -159,6 +166,18 @@ export class SyncService {
       rooms: roomsOn(preempts, leases, this.parts.clock.nowMs()),
       orders: preemptOrders(preempts, held, call.preempting),
     };
+  }
+
+  /** The node as short tasks find it that are over before the gangs it keeps room for begin. */
+  private async backfill(
+    nodeId: NodeId,
+    { revision }: Synced,
+    used: readonly Resources[],
+    { gangs }: Rooms,
+  ): Promise<Ask['backfill']> {
+    if (gangs === undefined) return undefined;
+    const node = await this.parts.roster.view(nodeId, revision, [...used, ...gangs.heldElse]);
+    return node && { node, untilMs: gangs.startsAtMs };
   }
 
   private hold({ drain, settings }: Synced, health: NodeHealth | undefined): NodeHold | undefined {
@@ -243,6 +262,9 @@ export class SyncService {
     );
     const released = call.reports.filter((_, i) => outcomes[i]?.released).map((r) => r.leaseId);
     await this.parts.accounts.release(nodeId, released);
+    if (released.length > 0 && preempts.some(({ reason }) => reason === 'gang')) {
+      this.parts.gangs.roomFreed();
+    }
     const seen = {
       failures: outcomes.flatMap((outcome) => outcome.seen.failures),
       succeeded: outcomes.reduce((sum, outcome) => sum + outcome.seen.succeeded, 0),

@@ -84,6 +84,11 @@ export const waitReasonSchema = z
     reason('backing_off', { until: timestamp.describe('When the first of them is tried again.') }),
     reason('requeueing', {}),
     reason('limit', { limits: z.array(fullLimitSchema) }),
+    reason('gang', {
+      tasks: count.describe('How many have to find room at once.'),
+      reserved: count.describe('For how many room is kept by now.'),
+      possible: count.optional().describe('For how many there is room on the nodes there are.'),
+    }),
     reason('no_node', {}),
     reason('unsuited', { tests: z.array(nodeTestSchema) }),
     reason('unavailable', {}),

@@ -98,6 +98,30 @@ export const stepPreviewsPolicySchema = z
   .meta({ id: 'StepPreviewsPolicy' });
 export type StepPreviewsPolicy = z.infer<typeof stepPreviewsPolicySchema>;
 
+/** Most tasks of a gang. */
+export const GANG_TASKS_MAX = 1000;
+
+/** A step whose tasks run all at once or not at all, as the ranks of a distributed training do. */
+export const gangPolicySchema = z
+  .strictObject({
+    reserveSeconds: z
+      .int()
+      .min(1)
+      .max(86_400)
+      .default(600)
+      .describe(
+        'For how long room is kept for it while the rest is still to be freed; then all of it goes to others for a while, and the gang keeps its place.',
+      ),
+    prepareSeconds: z
+      .int()
+      .min(1)
+      .max(86_400)
+      .default(1800)
+      .describe('How long its nodes may take to fetch the inputs before any of them begins.'),
+  })
+  .meta({ id: 'GangPolicy' });
+export type GangPolicy = z.infer<typeof gangPolicySchema>;
+
 /** What OpenJD leaves out about one step. */
 export const stepPolicySchema = z
   .strictObject({
@@ -126,6 +150,11 @@ export const stepPolicySchema = z
       .optional()
       .describe('What each of its tasks has to write. A task that fails one of them has failed.'),
     previews: stepPreviewsPolicySchema.optional(),
+    gang: gangPolicySchema
+      .optional()
+      .describe(
+        'Its tasks run all at once, or none does; if one fails or is lost, all begin anew.',
+      ),
   })
   .meta({ id: 'StepPolicy' });
 export type StepPolicy = z.infer<typeof stepPolicySchema>;

@@ -147,6 +147,10 @@ export const leaseDefinitionSchema = z
       .array(outputCheckSchema)
       .optional()
       .describe('What has to be true of the files of a task that ended well, before it succeeds.'),
+    gang: z
+      .literal(true)
+      .optional()
+      .describe('Its tasks begin together: once all is ready the lease waits to be told to start.'),
     silence: z
       .object({ seconds: z.int().min(1), ends: z.boolean() })
       .optional()

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { gangReadySchema, gangStartSchema } from './gang.ts';
 import { jobIdSchema, leaseIdSchema, nodeIdSchema } from './ids.ts';
 import { inventorySchema } from './inventory.ts';
 import { grantSchema, leaseReportAnswerSchema, leaseReportSchema } from './lease.ts';
@@ -107,6 +108,11 @@ export const syncRequestSchema = z
       .max(8192)
       .default([])
       .describe('Held leases that it is ending because it was told to: not told again.'),
+    ready: z
+      .array(gangReadySchema)
+      .max(4096)
+      .default([])
+      .describe('Held leases of gangs that wait for the others: told until they are to begin.'),
     warm: z
       .array(jobIdSchema)
       .max(WARM_JOBS_MAX)
@@ -175,6 +181,10 @@ export const syncResponseSchema = z
       .describe(
         'Held leases to end the way their templates say, within the grace, and to give back: others need the room.',
       ),
+    start: z
+      .array(gangStartSchema)
+      .optional()
+      .describe('Of the leases told to be ready, those whose gang begins now.'),
     prefetch: z
       .array(prefetchHintSchema)
       .max(1)

@@ -18,6 +18,7 @@ export const stepPolicyFields = {
   frameDependencies: step.frameDependencies,
   outputs: step.outputs,
   previews: step.previews,
+  gang: step.gang,
 } satisfies Record<keyof StepPolicy, z.ZodType>;
 
 /**

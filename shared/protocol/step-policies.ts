@@ -4,6 +4,7 @@ import type { RawProblem } from '../openjd/problem.ts';
 import type { ResolvedJob } from '../openjd/resolved-job.ts';
 import { quote } from '../openjd/text-rules.ts';
 import { frameLinks } from './frame-dependencies.ts';
+import { gangProblems } from './gang.ts';
 import type { Policy } from './job.ts';
 
 /** Every problem that the policies of a job's steps have with its steps. Paths start with "policy". */
@@ -13,9 +14,11 @@ export function stepPolicyProblems(
 ): RawProblem[] {
   const names = steps.map(({ name }) => name);
   const problems = unknownStepPolicies(names, policies);
-  for (const [name, { hold, order, scout, frameDependencies = [] }] of Object.entries(policies)) {
+  for (const [name, policy] of Object.entries(policies)) {
+    const { hold, order, scout, frameDependencies = [] } = policy;
     const step = steps.find((each) => each.name === name);
     const path = ['policy', 'steps', name];
+    if (step !== undefined) problems.push(...gangProblems(step, policy));
     if (order !== 'ascending' && adaptiveChunks(step?.parameterSpace) !== undefined) {
       const message = `the chunks of ${quote(name)} adapt to their run time: they can only be cut in ascending order (found ${order})`;
       problems.push({ path: [...path, 'order'], message, found: order });

@@ -41,7 +41,7 @@ beforeEach(async () => {
     job,
     0,
     {},
-    stepFacts(limited, {}, () => false),
+    stepFacts(limited, { name: 'A' }, () => false),
   );
   nodeId = newNodeId(systemRandom);
   await one.redis.hset(keys.node(nodeId), 'name', 'n');

@@ -26,6 +26,7 @@ afterAll(async () => {
 const runnable = (number: number, priority = 50): RunnableStep => ({
   ...stepOf(number, { priority }),
   counters: [],
+  gang: undefined,
   meanTaskMs: undefined,
   onDemand: false,
   wanted: 0,

@@ -115,6 +115,7 @@ export function leaseHandlers(parts: LeaseParts): LeaseHandlers {
         ...(environments.length === 0 ? {} : { environments }),
         ...(signs.length === 0 ? {} : { failureRules: signs }),
         ...(outputChecks === undefined ? {} : { outputChecks }),
+        ...(policy?.steps[definition.name]?.gang === undefined ? {} : { gang: true as const }),
         ...(policy?.silentSeconds === undefined
           ? {}
           : { silence: { seconds: policy.silentSeconds, ends: policy.onSilent === 'retry' } }),

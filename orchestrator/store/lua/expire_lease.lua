@@ -7,6 +7,7 @@
 -- `fault` 0: preempted and not given back in time, which is nobody's fault and is not charged.
 -- INCLUDE job
 -- INCLUDE rerun
+-- INCLUDE gang
 -- KEYS job_key step_key spans_key
 -- ARGV step_index span_id lease_id now_ms max_faults record fault
 local span = parse_span(redis.call('HGET', spans_key, span_id))
@@ -40,6 +41,7 @@ else
   redis.call('HDEL', spans_key, span_id)
 end
 if partner then end_partner(step_index, span, partner) end
+member_left(step_index)
 if first > task then check_failed_tasks(tonumber(redis.call('HGET', job_key, 'max_failed'))) end
 settle_step(step_index)
 return { 1, requeued, encode_effects(), 0 }

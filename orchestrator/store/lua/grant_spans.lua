@@ -12,10 +12,12 @@
 -- ARGV node_id now_ms suitable avoided_since span_leases*
 local j = redis.call('HMGET', job_key, 'state', 'revision')
 local job_state = j[1]
-local s = redis.call('HMGET', step_key, 'state', 'held')
+local s = redis.call('HMGET', step_key, 'state', 'held', 'gang', 'gang_state')
 local step_state = s[1]
 if job_state ~= 'pending' and job_state ~= 'running' then return { 'held' } end
 if s[2] or step_state ~= 'ready' and step_state ~= 'running' then return { 'held' } end
+-- Of a gang all are leased or none: see open_gang.lua.
+if s[3] and s[4] ~= 'open' then return { 'held' } end
 local out = { 'granted', 0, tonumber(j[2]) or 0 }
 local tasks = 0
 local ids, granted, grants = {}, {}, {}

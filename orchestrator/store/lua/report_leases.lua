@@ -19,6 +19,7 @@
 -- tasks run on under another lease. Cost O(tasks reported).
 -- INCLUDE job
 -- INCLUDE rerun
+-- INCLUDE gang
 -- INCLUDE paths
 -- KEYS job_key step_key spans_key
 -- ARGV step_index node_id now_ms max_faults words*
@@ -27,7 +28,7 @@ local chunked, frame_dependents = s[1] == '1', s[2]
 -- Tasks that were run again leave the runs of their former attempts.
 local reopened = s[3]
 
-local done, run_ms, accepted_any, failed_any = 0, 0, false, false
+local done, run_ms, accepted_any, failed_any, returned_any = 0, 0, false, false, false
 -- Written once for all leases: ranges that succeeded, and runs by first task.
 local succeeded, runs = {}, {}
 local function store_runs()
@@ -128,7 +129,7 @@ local function record(span_id, lease_id, epoch, from, to)
       elseif code == 'b' or code == 's' then
         note_success(k, first, last, epoch)
       elseif code == 'r' then
-        returned = true
+        returned, returned_any = true, true
         next_task = first
         if words[k + 4] ~= '' then redis.call('HSET', step_key .. ':attempts', first, words[k + 4]) end
         redis.call('HDEL', step_key .. ':progress', first)
@@ -182,6 +183,7 @@ if done > 0 then
   for bucket, n in pairs(times) do redis.call('HINCRBY', step_key .. ':times', bucket, n) end
 end
 if not accepted_any then return out end
+if failed_any or returned_any then member_left(step_index) end
 if failed_any then check_failed_tasks(tonumber(redis.call('HGET', job_key, 'max_failed'))) end
 settle_step(step_index)
 out[1] = encode_effects()

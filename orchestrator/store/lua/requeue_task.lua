@@ -8,6 +8,7 @@
 -- INCLUDE job
 -- INCLUDE history
 -- INCLUDE rerun
+-- INCLUDE gang
 -- KEYS job_key step_key
 -- ARGV step_index task now_ms page_tasks
 local s = redis.call('HMGET', step_key, 'state', 'canceled', 'cursor', 'listed')
@@ -31,6 +32,7 @@ if state == 'waiting' then
       effects.revoked[1] = { step = tonumber(step_index), spanId = tonumber(spans[k]), leaseId = span.lease, nodeId = span.node }
       local partner = partner_of(step_key, span)
       if partner then end_partner(step_index, span, partner) end
+      member_left(step_index)
       return { 'running', encode_effects(), tonumber(spans[k]) }
     end
   end

@@ -6,7 +6,7 @@
 -- INCLUDE history
 -- KEYS job_key step_key
 -- ARGV step_index now_ms span_tasks_max
-local s = redis.call('HMGET', step_key, 'state', 'failed', 'canceled', 'cursor', 'listed', 'total')
+local s = redis.call('HMGET', step_key, 'state', 'failed', 'canceled', 'cursor', 'listed', 'total', 'gang')
 if not s[1] then return { 0, '' } end
 local failed, canceled = tonumber(s[2]), tonumber(s[3])
 if failed == 0 and canceled == 0 then return { 0, '' } end
@@ -56,7 +56,7 @@ while i < cursor do
   else
     local open = is_open(i)
     if not open then close_run(i - 1) end
-    if from and i - from >= tonumber(span_tasks_max) then close_run(i - 1) end
+    if from and i - from >= (s[7] and 1 or tonumber(span_tasks_max)) then close_run(i - 1) end
     if open and not from then from = i end
     i = i + 1
   end

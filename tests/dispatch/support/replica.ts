@@ -9,6 +9,8 @@ import { SpanQueue } from '@karst/orchestrator/queue/span-queue.ts';
 import { Scheduler } from '@karst/orchestrator/scheduler/scheduler.ts';
 import { Shares } from '@karst/orchestrator/scheduler/shares.ts';
 import { FarmSettings } from '@karst/orchestrator/settings/farm-settings.ts';
+import { FarmSurvey } from '@karst/orchestrator/store/farm-survey.ts';
+import { GangStore } from '@karst/orchestrator/store/gang-store.ts';
 import { JobStore } from '@karst/orchestrator/store/job-store.ts';
 import { Ledger } from '@karst/orchestrator/store/ledger.ts';
 import { NodeStore } from '@karst/orchestrator/store/node-store.ts';
@@ -49,6 +51,8 @@ export async function startReplica(url: string, { slots = 4096, tasksMax = 100 }
     slots: () => slots,
     suitable: () => 1,
     preempts: new PreemptStore(redis),
+    gangs: new GangStore(redis),
+    survey: new FarmSurvey(redis),
     waits: () => undefined,
     spanLimits: { targetMs: 1000, tasksMax },
   });

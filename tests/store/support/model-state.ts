@@ -88,6 +88,8 @@ export interface JobShape {
     /** Not where chunks adapt. */
     order?: TaskOrder;
     scout?: number | undefined;
+    /** Its tasks run all at once; not part of the model here, see gang-model.test.ts. */
+    gang?: object;
   }[];
   maxRetries: number;
   maxFailed: number;

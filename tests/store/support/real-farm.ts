@@ -49,7 +49,7 @@ export class RealFarm {
         maxRetriesPerTask: shape.maxRetries,
         maxFailedTasks: shape.maxFailed,
         steps: Object.fromEntries(
-          shape.steps.map(({ order, scout }, index) => [`s${index}`, { order, scout }]),
+          shape.steps.map(({ order, scout, gang }, index) => [`s${index}`, { order, scout, gang }]),
         ),
         poisonNodes: shape.poisonNodes,
       }),

@@ -2,7 +2,8 @@
 -- Keys of the job's other steps are derived: they share its hash tag, so they lie in the same slot.
 local prefix = string.sub(job_key, 1, -4)
 local effects =
-  { ready = {}, ended = {}, revoked = {}, dropped = {}, retries = {}, held = {}, job = '', release = false }
+  { ready = {}, ended = {}, revoked = {}, dropped = {}, requeued = {}, retries = {}, held = {}, job = '',
+    release = false }
 local terminal = { succeeded = true, failed = true, canceled = true }
 
 local function step_of(i)
@@ -293,7 +294,13 @@ local function check_failed_tasks(max_failed)
   end
 end
 
--- Reopens an ended step, and the job with it. Its dependents wait for it again.
+-- No task of a gang is leased any more: see include/gang.lua.
+local function forget_gang(step)
+  if redis.call('HDEL', step, 'gang_state', 'gang_until', 'gang_epoch') > 0 then
+    redis.call('DEL', step .. ':gang')
+  end
+end
+
 -- Suspicious frames noted of a task, or as missing in the step, are no longer so.
 local function forget_suspicious(step, field)
   local noted = redis.call('HGET', step .. ':suspicious', field)
@@ -302,11 +309,13 @@ local function forget_suspicious(step, field)
   redis.call('HINCRBY', job_key, 'suspicious', -cjson.decode(noted).n)
 end
 
+-- Reopens an ended step, and the job with it. Its dependents wait for it again.
 local function reopen_step(i)
   local step = step_of(i)
   local s = redis.call('HMGET', step, 'state', 'deps_open', 'dependents')
   if not terminal[s[1]] then return end
   redis.call('HSET', step, 'state', tonumber(s[2]) > 0 and 'blocked' or 'ready')
+  forget_gang(step)
   note_hold(i, tonumber(s[2]) == 0)
   redis.call('HDEL', step, 'ended_at')
   forget_suspicious(step, 'missing')
@@ -328,13 +337,14 @@ local function reopen_step(i)
 end
 
 local function encode_effects()
-  local lists = #effects.ready + #effects.ended + #effects.revoked + #effects.dropped + #effects.retries + #effects.held
+  local lists = #effects.ready + #effects.ended + #effects.revoked + #effects.dropped + #effects.requeued +
+    #effects.retries + #effects.held
   if effects.job == '' and lists == 0 and not effects.release then
     return ''
   end
   local out = { job = effects.job, release = effects.release }
   -- cjson writes an empty table as {}: leave those out.
-  for _, name in ipairs({ 'ready', 'ended', 'revoked', 'dropped', 'retries', 'held' }) do
+  for _, name in ipairs({ 'ready', 'ended', 'revoked', 'dropped', 'requeued', 'retries', 'held' }) do
     if #effects[name] > 0 then out[name] = effects[name] end
   end
   return cjson.encode(out)
