@@ -62,6 +62,23 @@ describe('policies', () => {
     }
   });
 
+  it.each(policyNames)('%s keeps to caps of latency and price', (policy) => {
+    const farm = farmOf({
+      nodes: [
+        cpuNodes(1, { name: 'near', latencyMs: { shanghai: 5 }, prices: { coreHour: 3 } }),
+        cpuNodes(1, { name: 'cheap', prices: { coreHour: 0.5 } }),
+      ],
+    });
+    const trace = traceOf([
+      { steps: [{ tasks: 40, placement: { maxLatencyMs: { shanghai: 5 } } }] },
+      { steps: [{ tasks: 40, placement: { maxPrices: { coreHour: 1 } } }] },
+    ]);
+    const ranOn = audit(farm, trace, { policy }).began.map(({ lease: { node, step } }) =>
+      step.shape.placement.maxPrices === undefined ? node.group.name : `not ${node.group.name}`,
+    );
+    expect(new Set(ranOn)).toEqual(new Set(['near', 'not cheap']));
+  });
+
   it('the others keep to their one order', () => {
     const farm = farmOf({ nodes: [cpuNodes(1, { slots: 1 })] });
     const trace = traceOf([
