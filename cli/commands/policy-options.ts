@@ -113,7 +113,7 @@ const anywhere = {
   gpuModels: null,
   software: null,
   maxLatencyMs: null,
-  maxPrices: atAnyPrice,
+  maxPrices: null,
 } satisfies Record<keyof Placement, unknown>;
 
 /** Where flags say, before what `--policy` says; null takes back. Prices are said kind by kind. */
