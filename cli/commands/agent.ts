@@ -18,6 +18,7 @@ const optionsSchema = z.object({
   amounts: text,
   attributes: text,
   software: text,
+  latencyMs: text,
   cpus: whole,
   memoryMib: whole,
   idleOnly: z.boolean().optional(),
@@ -61,6 +62,7 @@ export function addAgentCommand({ program, context }: CommandLine): void {
       KARST_AMOUNTS: options.amounts,
       KARST_ATTRIBUTES: options.attributes,
       KARST_SOFTWARE: options.software,
+      KARST_LATENCY_MS: options.latencyMs,
       KARST_CPUS: options.cpus?.toString(),
       KARST_MEMORY_MIB: options.memoryMib?.toString(),
       KARST_IDLE_ONLY: options.idleOnly === true ? '1' : undefined,
@@ -84,6 +86,7 @@ function addPlaceOptions(command: Command): void {
       'custom attributes: attr.studio_os=rocky9|rocky8,… (KARST_ATTRIBUTES)',
     )
     .option('--software <list>', 'applications it would not find: nuke=15.1,… (KARST_SOFTWARE)')
+    .option('--latency-ms <list>', 'one way, to places: shanghai=18.5,… (KARST_LATENCY_MS)')
     .option('--cpus <n>', 'processors it may use; default: all (KARST_CPUS)', integer(1, 65_536))
     .option(
       '--memory-mib <n>',

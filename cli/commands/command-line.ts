@@ -61,6 +61,26 @@ export function integer(min: number, max: number): (text: string) => number {
   };
 }
 
+/** Parser of a flag that is a number of 0 or more, with fractions. */
+export function amount(text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text)) {
+    throw new InvalidArgumentError('Expected a number of 0 or more.');
+  }
+  return Number(text);
+}
+
+/** How a person takes back what is set: `--pool none`. */
+export const NONE = 'none';
+
+/** Parser of a flag that may also be `none`. */
+export const orNone =
+  <T>(parse: (text: string) => T) =>
+  (text: string): T | typeof NONE =>
+    text === NONE ? NONE : parse(text);
+
+/** The same for the orchestrator. */
+export const orNull = <T>(value: T | typeof NONE): T | null => (value === NONE ? null : value);
+
 /** Parser of a duration flag: 90, 90s, 15m, 2h. Answers milliseconds. */
 export function duration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);

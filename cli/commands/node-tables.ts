@@ -1,5 +1,6 @@
 import type { Inventory } from '@karst/shared/protocol/inventory.ts';
 import type { Node } from '@karst/shared/protocol/node.ts';
+import type { Prices } from '@karst/shared/protocol/prices.ts';
 import { scheduleText } from '@karst/shared/schedule/schedule-text.ts';
 import type { CliContext } from '../context.ts';
 import type { Column } from '../terminal/table.ts';
@@ -21,6 +22,7 @@ export const nodeColumns = (context: CliContext): Column<Node>[] => [
       inventory === undefined ? '-' : `${Math.round(inventory.memoryMib / 1024)} GB`,
   },
   { title: 'GPUS', value: ({ inventory }) => gpuText(inventory?.gpus ?? []) },
+  { title: 'PRICE', value: ({ prices }) => priceText(prices, '/GPU-h', '/core-h') },
   { title: 'LAST SEEN', value: ({ lastSyncAt }) => agoText(context, lastSyncAt) },
   { title: 'TAGS', value: (node) => clip(tagsOf(node).join(',') || '-', TAGS_WIDTH_MAX) },
   { title: 'NOTE', value: (node) => clip(plainText(noteOf(node)), MESSAGE_WIDTH_MAX) },
@@ -37,6 +39,14 @@ const noteOf = ({ drainReason, message, preempting }: Node): string =>
     .filter((text) => text !== undefined)
     .join('; ') || '-';
 
+function priceText({ gpuHour, coreHour }: Prices, perGpu: string, perCore: string): string {
+  const told = [
+    ...(gpuHour === undefined ? [] : [`${gpuHour}${perGpu}`]),
+    ...(coreHour === undefined ? [] : [`${coreHour}${perCore}`]),
+  ];
+  return told.join(', ') || '-';
+}
+
 /** `8 x H200`: equal models together. */
 function gpuText(gpus: readonly { model: string }[]): string {
   const byModel = new Map<string, number>();
@@ -51,6 +61,11 @@ const placeText = ({ region, site, provider }: Inventory): string =>
 const tableText = (table: Readonly<Record<string, string | number | string[]>>): string =>
   Object.entries(table)
     .map(([name, value]) => `${name} ${Array.isArray(value) ? value.join('|') : value}`)
+    .join(', ') || '-';
+
+const latencyText = (latencyMs: Inventory['latencyMs']): string =>
+  Object.entries(latencyMs)
+    .map(([place, ms]) => `${place} ${ms} ms`)
     .join(', ') || '-';
 
 export function nodeLines(node: Node): [string, string | number][] {
@@ -76,6 +91,7 @@ export function nodeLines(node: Node): [string, string | number][] {
         ? 'always'
         : `${scheduleText(node.schedule)}, then a ${node.stop} stop`,
     ],
+    ['Price', priceText(node.prices, ' a GPU-hour', ' a core-hour')],
   );
   const { inventory } = node;
   if (inventory !== undefined) {
@@ -87,6 +103,7 @@ export function nodeLines(node: Node): [string, string | number][] {
       ['GPUs', plainText(gpuText(inventory.gpus))],
       ['Software', tableText(inventory.software)],
       ['Place', placeText(inventory)],
+      ['Latency', latencyText(inventory.latencyMs)],
       ['Amounts', tableText(inventory.amounts)],
       ['Attributes', tableText(inventory.attributes)],
       ['Agent', inventory.agentVersion],

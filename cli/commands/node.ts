@@ -9,11 +9,14 @@ import { type CliContext, print, say } from '../context.ts';
 import { usageError } from '../failure.ts';
 import {
   addConnectionOptions,
+  amount,
   type CommandLine,
   connectWith,
   duration,
   example,
+  orNone,
 } from './command-line.ts';
+import { priceOption, pricesOf } from './policy-options.ts';
 
 export function addNodeCommand(commandLine: CommandLine): void {
   const node = commandLine.program
@@ -82,17 +85,20 @@ function addRestore(node: Command, context: CliContext): void {
   });
 }
 
+const price = orNone(amount);
 const setOptions = z.object({
   pool: z.string().optional(),
   tags: z.string().optional(),
   schedule: z.string().optional(),
   stop: stopSchema.optional(),
+  gpuHourPrice: priceOption,
+  coreHourPrice: priceOption,
 });
 
 function addSet(node: Command, context: CliContext): void {
   const command = node
     .command('set')
-    .description('Change a node’s pool, tags or schedule; what is not named stays.')
+    .description('Change a node’s pool, tags, schedule or prices; what is not named stays.')
     .argument(...nodesArgument)
     .option('--pool <name>', 'the pool it belongs to')
     .option('--tags <list>', 'its tags beside those its agent tells, with commas; "" for none')
@@ -105,13 +111,16 @@ function addSet(node: Command, context: CliContext): void {
         '--stop <how>',
         'when its schedule closes, running tasks finish or are given back',
       ).choices(stopSchema.options),
-    );
+    )
+    .option('--gpu-hour-price <n>', 'what one of its GPUs costs an hour; none: nothing', price)
+    .option('--core-hour-price <n>', 'what one of its cores costs an hour; none: nothing', price);
   addConnectionOptions(command);
   example(
     command,
     'karst node set node-0123456789abcdef0123 --pool render --tags rtx,berlin',
     'karst node set node-… --schedule "mon-fri 20:00-08:00, sat-sun 00:00-00:00 Europe/Berlin"',
     'karst node set node-… --schedule always --stop hard',
+    'karst node set node-… --gpu-hour-price 1.8 --core-hour-price 0.04',
   );
   command.action(async (nodeIds: string[]) => {
     const body = settingsChange(setOptions.parse(command.opts()));
@@ -123,7 +132,8 @@ function addSet(node: Command, context: CliContext): void {
   });
 }
 
-function settingsChange({ pool, tags, schedule, stop }: z.output<typeof setOptions>) {
+function settingsChange(options: z.output<typeof setOptions>) {
+  const { pool, tags, schedule, stop, gpuHourPrice, coreHourPrice } = options;
   const change: NodeSettingsChange = {};
   if (pool !== undefined) change.pool = pool;
   if (tags !== undefined) {
@@ -137,8 +147,10 @@ function settingsChange({ pool, tags, schedule, stop }: z.output<typeof setOptio
     change.schedule = parsed.value;
   }
   if (stop !== undefined) change.stop = stop;
+  const prices = pricesOf(gpuHourPrice, coreHourPrice);
+  if (Object.keys(prices).length > 0) change.prices = prices;
   if (Object.keys(change).length === 0) {
-    throw usageError('Nothing to set: give --pool, --tags, --schedule or --stop.');
+    throw usageError('Nothing to set: give --pool, --tags, --schedule, --stop or a price.');
   }
   return change;
 }

@@ -1,16 +1,24 @@
 import { priorityClassSchema } from '@karst/shared/protocol/job.ts';
-import type { JobChange } from '@karst/shared/protocol/job-change.ts';
+import type { JobChange, PlacementChange } from '@karst/shared/protocol/job-change.ts';
+import type { Placement } from '@karst/shared/protocol/placement.ts';
+import type { PricesChange } from '@karst/shared/protocol/prices.ts';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
-import { integer, nameValue } from './command-line.ts';
-
-/** How a person leaves out what a job has: `--pool none`. */
-export const NONE = 'none';
+import { amount, integer, NONE, nameValue, orNone, orNull } from './command-line.ts';
 
 const several = (word: string, before: readonly string[] = []) => [...before, word];
 
-const countOrNone = (max: number) => (text: string) =>
-  text === NONE ? NONE : integer(1, max)(text);
+const countOrNone = (max: number) => orNone(integer(1, max));
+
+type Latencies = Readonly<Record<string, number>>;
+
+/** Parser of the repeatable `--max-latency PLACE=MS`, or `none`. */
+function latenciesOrNone(text: string, before: Latencies | typeof NONE = {}) {
+  if (text === NONE) return NONE;
+  const known = Object.entries(before === NONE ? {} : before);
+  const told = nameValue(text, Object.fromEntries(known.map(([place, ms]) => [place, `${ms}`])));
+  return Object.fromEntries(Object.entries(told).map(([place, ms]) => [place, amount(ms)]));
+}
 
 /** Flags that say how a job ranks, where it may run and what it may take. */
 export function addPolicyOptions(command: Command): Command {
@@ -38,10 +46,19 @@ export function addPolicyOptions(command: Command): Command {
       'only nodes that have it, such as blender=">=4.2 <5"; repeat it for more',
       nameValue,
     )
+    .option(
+      '--max-latency <place=ms>',
+      'only nodes so near, one way, such as shanghai=20; repeat it for more',
+      latenciesOrNone,
+    )
+    .option('--max-gpu-hour-price <n>', 'only nodes whose GPUs cost no more', orNone(amount))
+    .option('--max-core-hour-price <n>', 'only nodes whose cores cost no more', orNone(amount))
     .option('--policy <policy>', 'all of it: a YAML or JSON file, or the JSON; flags go before it');
 }
 
 const names = z.array(z.string()).optional();
+/** What `orNone(amount)` reads. */
+export const priceOption = z.union([z.literal(NONE), z.number()]).optional();
 const count = z.union([z.literal(NONE), z.int()]).optional();
 export const policyOptionsSchema = z.object({
   class: priorityClassSchema.optional(),
@@ -54,21 +71,37 @@ export const policyOptionsSchema = z.object({
   site: names,
   tag: names,
   software: z.record(z.string(), z.string()).optional(),
+  maxLatency: z.union([z.literal(NONE), z.record(z.string(), z.number())]).optional(),
+  maxGpuHourPrice: priceOption,
+  maxCoreHourPrice: priceOption,
   policy: z.string().optional(),
 });
 export type PolicyOptions = z.infer<typeof policyOptionsSchema>;
 
-const placed = ({ pool, region, site, tag, software }: PolicyOptions) => ({
-  ...(pool === undefined ? {} : { pool }),
+/** Prices as flags say them; null takes one back, undefined says nothing of it. */
+export function pricesOf(
+  gpuHour: z.output<typeof priceOption>,
+  coreHour: z.output<typeof priceOption>,
+): PricesChange {
+  return {
+    ...(gpuHour === undefined ? {} : { gpuHour: orNull(gpuHour) }),
+    ...(coreHour === undefined ? {} : { coreHour: orNull(coreHour) }),
+  };
+}
+
+const placed = ({ pool, region, site, tag, software, maxLatency }: PolicyOptions) => ({
+  ...(pool === undefined ? {} : { pool: orNull(pool) }),
   ...(region === undefined ? {} : { regions: region }),
   ...(site === undefined ? {} : { sites: site }),
   ...(tag === undefined ? {} : { tags: tag }),
   ...(software === undefined ? {} : { software }),
+  ...(maxLatency === undefined ? {} : { maxLatencyMs: orNull(maxLatency) }),
 });
 
 const reruns = ({ rerunSlowTasks: said }: PolicyOptions) =>
   said === undefined ? {} : { rerunSlowTasks: said === 'on' };
 
+const atAnyPrice = { gpuHour: null, coreHour: null };
 const anywhere = {
   pool: null,
   regions: null,
@@ -79,16 +112,24 @@ const anywhere = {
   tags: null,
   gpuModels: null,
   software: null,
-};
+  maxLatencyMs: null,
+  maxPrices: null,
+} satisfies Record<keyof Placement, unknown>;
 
-const orNull = <T>(value: T | typeof NONE): T | null => (value === NONE ? null : value);
+/** Where flags say, before what `--policy` says; null takes back. Prices are said kind by kind. */
+export function joinPlaces(given: PlacementChange, said: PlacementChange): PlacementChange {
+  const { maxPrices: before, ...elsewhere } = given;
+  const { maxPrices: after, ...where } = said;
+  const maxPrices = { ...(before === null ? atAnyPrice : before), ...after };
+  const priced = Object.keys(maxPrices).length === 0 ? {} : { maxPrices };
+  return { ...elsewhere, ...where, ...priced };
+}
 
 /** What they say of a job, before what it says itself; null takes that back. */
 export function changeOf(options: PolicyOptions, everywhere = false): JobChange {
   const { limit, maxTasks, maxNodes } = options;
-  const where = placed(options);
-  const pool = where.pool === undefined ? {} : { pool: orNull(where.pool) };
-  const placement = { ...(everywhere ? anywhere : {}), ...where, ...pool };
+  const maxPrices = pricesOf(options.maxGpuHourPrice, options.maxCoreHourPrice);
+  const placement = joinPlaces(everywhere ? anywhere : {}, { ...placed(options), maxPrices });
   return {
     ...(options.class === undefined ? {} : { priorityClass: options.class }),
     ...(limit === undefined ? {} : { limits: limit.filter((name) => name !== NONE) }),

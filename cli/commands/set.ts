@@ -12,7 +12,7 @@ import {
   integer,
 } from './command-line.ts';
 import { addOutputOption, outputFormatSchema, printOne } from './output-format.ts';
-import { addPolicyOptions, changeOf, policyOptionsSchema } from './policy-options.ts';
+import { addPolicyOptions, changeOf, joinPlaces, policyOptionsSchema } from './policy-options.ts';
 
 const optionsSchema = policyOptionsSchema.extend({
   priority: z.int().optional(),
@@ -36,12 +36,13 @@ export function addSetCommand({ program, context }: CommandLine): void {
   addOutputOption(command, ['name', 'json', 'yaml']);
   command.addHelpText(
     'after',
-    '\n"none" takes --pool, --limit, --max-tasks or --max-nodes back. What is not named stays.',
+    '\n"none" takes --pool, --limit, --max-tasks, --max-nodes, --max-latency and --max-…-price back. What is not named stays.',
   );
   example(
     command,
     'karst set job-0123456789abcdef0123 --priority 80 --class urgent --pool gpu',
     'karst set job-0123456789abcdef0123 --max-tasks none --limit houdini --limit nuke',
+    'karst set job-0123456789abcdef0123 --max-latency shanghai=20 --max-gpu-hour-price none',
     `karst set job-0123456789abcdef0123 --policy '{"poisonNodes": 5, "silentSeconds": null}'`,
   );
   command.action(async (jobIds: string[]) => {
@@ -50,7 +51,7 @@ export function addSetCommand({ program, context }: CommandLine): void {
     );
     const given = await readPolicy(flags.policy, policyChangeMapSchema, context.cwd);
     const said = changeOf(flags, anywhere);
-    const placement = { ...given?.placement, ...said.placement };
+    const placement = joinPlaces(given?.placement ?? {}, said.placement ?? {});
     const body = {
       ...given,
       ...said,

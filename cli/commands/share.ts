@@ -11,9 +11,10 @@ import {
   connectWith,
   example,
   integer,
+  NONE,
+  orNone,
 } from './command-line.ts';
 import { addOutputOption, outputFormatSchema, printList } from './output-format.ts';
-import { NONE } from './policy-options.ts';
 import { shareColumns, shareName } from './settings-tables.ts';
 
 export function addShareCommand({ program, context }: CommandLine): void {
@@ -60,7 +61,7 @@ async function ownShares(api: ApiClient): Promise<NamedShare[]> {
   return [studio, ...projects];
 }
 
-const mostOrNone = (text: string) => (text === NONE ? NONE : integer(0, 1_000_000)(text));
+const mostOrNone = orNone(integer(0, 1_000_000));
 const most = z.union([z.literal(NONE), z.int()]).optional();
 const setOptions = z.object({
   weight: z.number().optional(),

@@ -6,9 +6,14 @@ import { z } from 'zod';
 import { type CliContext, say } from '../context.ts';
 import { usageError } from '../failure.ts';
 import { formatBytes } from '../terminal/text.ts';
-import { addConnectionOptions, type CommandLine, connectWith, example } from './command-line.ts';
+import {
+  addConnectionOptions,
+  type CommandLine,
+  connectWith,
+  example,
+  NONE,
+} from './command-line.ts';
 import { addOutputOption, outputFormatSchema, printList } from './output-format.ts';
-import { NONE } from './policy-options.ts';
 import { readOwner } from './share.ts';
 
 const FOREVER = 'forever';

@@ -1,3 +1,5 @@
+import type { Prices } from '@karst/shared/protocol/prices.ts';
+
 /** One GPU a node may hand out; `index` is its place in the node's inventory. */
 export interface Device {
   readonly index: number;
@@ -22,4 +24,8 @@ export interface Capabilities {
   readonly region: string | undefined;
   readonly site: string | undefined;
   readonly provider: string | undefined;
+  /** One way, to places that its agent was told of. */
+  readonly latencyMs: Readonly<Record<string, number>>;
+  /** Of a kind that is absent: nothing. */
+  readonly prices: Readonly<Prices>;
 }

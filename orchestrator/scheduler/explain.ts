@@ -247,19 +247,27 @@ function countStandings(standings: readonly NodeStanding[]): StepExplanation['no
   return counts;
 }
 
+type Counted = NodeTest & Pick<Mismatch, 'over'>;
+
 /** How many fail which test, the commonest first; `has` is the best of them where it is a number. */
 function testsOf(standings: readonly NodeStanding[]): NodeTest[] {
-  const byTest = new Map<string, NodeTest>();
+  const byTest = new Map<string, Counted>();
   for (const { tests } of standings) for (const failed of tests) count(byTest, failed);
-  return [...byTest.values()].sort((a, b) => b.nodes - a.nodes || (a.test < b.test ? -1 : 1));
+  return [...byTest.values()]
+    .sort((a, b) => b.nodes - a.nodes || (a.test < b.test ? -1 : 1))
+    .map(({ over: _, ...test }) => test);
 }
 
-function count(byTest: Map<string, NodeTest>, { test, wanted, has }: Mismatch): void {
-  const known = byTest.get(test);
-  if (known === undefined) {
-    byTest.set(test, { test, wanted, has, nodes: 1 });
-    return;
+function count(byTest: Map<string, Counted>, failed: Mismatch): void {
+  const known = byTest.get(failed.test);
+  if (known === undefined) byTest.set(failed.test, { ...failed, nodes: 1 });
+  else {
+    const nodes = known.nodes + 1;
+    byTest.set(failed.test, { ...(isNearer(failed, known) ? failed : known), nodes });
   }
-  known.nodes += 1;
-  if (Number(has) > Number(known.has)) known.has = has;
+}
+
+function isNearer(one: Mismatch, other: Mismatch): boolean {
+  if (one.over === undefined) return Number(one.has) > Number(other.has);
+  return one.over < (other.over ?? Infinity);
 }

@@ -8,11 +8,18 @@ export interface Mismatch {
   readonly test: string;
   readonly wanted: string;
   readonly has: string;
+  /** By how much what it has is above a cap. Absent: that is no number, or no cap. */
+  readonly over?: number;
 }
 
 /** Why no task of this shape can ever run on the node; empty when it can. */
 export function mismatches(shape: Shape, node: Capabilities): Mismatch[] {
-  return [...placementMismatches(shape, node), ...requirementMismatches(shape, node)];
+  return [
+    ...placementMismatches(shape, node),
+    ...latencyMismatches(shape, node),
+    ...priceMismatches(shape, node),
+    ...requirementMismatches(shape, node),
+  ];
 }
 
 /** GPUs of the node that the shape accepts, by model and memory. */
@@ -52,6 +59,31 @@ function placementMismatches({ placement }: Shape, node: Capabilities): Mismatch
     failed.push({ test: `software.${name}`, wanted: range, has: version ?? none });
   }
   return failed;
+}
+
+/** A node that told no latency to a place is not known to be near it. */
+function latencyMismatches({ placement }: Shape, { latencyMs }: Capabilities): Mismatch[] {
+  return Object.entries(placement.maxLatencyMs ?? {}).flatMap(([place, max]) => {
+    const test = `latency.${place}`;
+    // A place may have the name of something that every object inherits: "constructor".
+    const has = Object.hasOwn(latencyMs, place) ? latencyMs[place] : undefined;
+    if (has !== undefined) return aboveCap(test, max, has, ' ms');
+    return [{ test, wanted: `at most ${max} ms`, has: none }];
+  });
+}
+
+function priceMismatches({ placement, demand }: Shape, { prices }: Capabilities): Mismatch[] {
+  const { gpuHour, coreHour } = placement.maxPrices ?? {};
+  const usesGpus = demand !== undefined && demand.gpus > 0;
+  return [
+    ...(usesGpus ? aboveCap('price.gpuHour', gpuHour, prices.gpuHour) : []),
+    ...aboveCap('price.coreHour', coreHour, prices.coreHour),
+  ];
+}
+
+function aboveCap(test: string, max = Infinity, has = 0, unit = ''): Mismatch[] {
+  if (has <= max) return [];
+  return [{ test, wanted: `at most ${max}${unit}`, has: `${has}${unit}`, over: has - max }];
 }
 
 function requirementMismatches(shape: Shape, node: Capabilities): Mismatch[] {

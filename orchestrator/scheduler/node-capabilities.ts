@@ -8,7 +8,7 @@ const lower = (values: readonly string[]) => values.map((value) => value.toLower
 export function capabilitiesFrom(
   name: string,
   inventory: Inventory,
-  { pool, tags }: Pick<NodeSettings, 'pool' | 'tags'>,
+  { pool, tags, prices }: Pick<NodeSettings, 'pool' | 'tags' | 'prices'>,
 ): Capabilities {
   const custom = Object.entries(inventory.attributes ?? {});
   return {
@@ -31,6 +31,8 @@ export function capabilitiesFrom(
     region: inventory.region,
     site: inventory.site,
     provider: inventory.provider,
+    latencyMs: inventory.latencyMs ?? {},
+    prices,
   };
 }
 
@@ -49,4 +51,6 @@ export const unknownCapabilities = (name: string): Capabilities => ({
   region: undefined,
   site: undefined,
   provider: undefined,
+  latencyMs: {},
+  prices: {},
 });

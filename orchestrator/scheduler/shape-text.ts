@@ -10,6 +10,7 @@ const names: Readonly<Record<string, string>> = {
 
 /** What a shape asks for, for people. */
 export function shapeText({ requirements, placement }: Shape): string {
+  const { maxLatencyMs = {}, maxPrices: { gpuHour, coreHour } = {}, ...wishes } = placement;
   const parts = [
     ...requirements.amounts
       .filter(({ min }) => min !== undefined && min > 0)
@@ -18,7 +19,10 @@ export function shapeText({ requirements, placement }: Shape): string {
       const wanted = [anyOf?.join(' or '), allOf?.join(' and ')].filter(Boolean).join('; ');
       return `${name} ${wanted}`;
     }),
-    ...Object.entries(placement).map(([name, wish]) => `${name} ${wishText(wish)}`),
+    ...Object.entries(wishes).map(([name, wish]) => `${name} ${wishText(wish)}`),
+    ...Object.entries(maxLatencyMs).map(([place, ms]) => `at most ${ms} ms from ${place}`),
+    ...(gpuHour === undefined ? [] : [`at most ${gpuHour} for a GPU-hour`]),
+    ...(coreHour === undefined ? [] : [`at most ${coreHour} for a core-hour`]),
   ];
   return parts.length === 0 ? 'any node' : parts.join(', ');
 }

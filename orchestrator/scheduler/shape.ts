@@ -86,7 +86,9 @@ function canonicalPlacement(placement: Placement): Placement {
   for (const [name, value] of sorted(Object.entries(placement), ([key]) => key)) {
     if (Array.isArray(value)) canonical.push([name, [...value].sort()]);
     else if (typeof value === 'string') canonical.push([name, value]);
-    else canonical.push([name, Object.fromEntries(sorted(Object.entries(value), ([key]) => key))]);
+    // Caps of nothing ask for no more than none.
+    else if (Object.keys(value).length > 0)
+      canonical.push([name, Object.fromEntries(sorted(Object.entries(value), ([key]) => key))]);
   }
   return Object.fromEntries(canonical);
 }

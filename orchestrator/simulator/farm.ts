@@ -43,6 +43,8 @@ export function capabilitiesOf(group: NodeGroup, n: number): Capabilities {
     region: group.region,
     site: group.site,
     provider: undefined,
+    latencyMs: group.latencyMs,
+    prices: group.prices,
   };
 }
 

@@ -6,22 +6,37 @@ import {
   type NodeSettingsChange,
   stopSchema,
 } from '@karst/shared/protocol/node-settings.ts';
+import { pricesSchema } from '@karst/shared/protocol/prices.ts';
 import { scheduleSchema } from '@karst/shared/protocol/schedule.ts';
 import type { Drain } from '../domain/node-hold.ts';
 import type { Redis } from './connection.ts';
 import { keys } from './keys.ts';
 
 /** Fields of a node's hash that an operator sets; they are mirrored to storage. */
-export const operatorFields = ['drain', 'drain_now', 'pool', 'tags', 'schedule', 'stop'] as const;
+export const operatorFields = [
+  'drain',
+  'drain_now',
+  'pool',
+  'tags',
+  'schedule',
+  'stop',
+  'gpu_hour_price',
+  'core_hour_price',
+] as const;
 
 type Fields = Partial<Record<(typeof operatorFields)[number], string>>;
 
-export function readSettings({ pool, tags, schedule, stop }: Fields): NodeSettings {
+export function readSettings(fields: Fields): NodeSettings {
+  const { pool, tags, schedule, stop, gpu_hour_price, core_hour_price } = fields;
   return {
     pool: pool || DEFAULT_POOL,
     tags: tags ? tagsSchema.parse(JSON.parse(tags)) : [],
     ...(schedule ? { schedule: scheduleSchema.parse(JSON.parse(schedule)) } : {}),
     stop: stop ? stopSchema.parse(stop) : 'soft',
+    prices: pricesSchema.parse({
+      ...(gpu_hour_price ? { gpuHour: Number(gpu_hour_price) } : {}),
+      ...(core_hour_price ? { coreHour: Number(core_hour_price) } : {}),
+    }),
   };
 }
 
@@ -38,10 +53,12 @@ async function setFields(redis: Redis, nodeId: NodeId, fields: Fields): Promise<
   return true;
 }
 
+const priceText = (price: number | null): string => (price === null ? '' : String(price));
+
 export async function changeSettings(
   redis: Redis,
   nodeId: NodeId,
-  { pool, tags, schedule, stop }: NodeSettingsChange,
+  { pool, tags, schedule, stop, prices }: NodeSettingsChange,
 ): Promise<boolean> {
   return await setFields(redis, nodeId, {
     ...(pool === undefined ? {} : { pool: pool ?? '' }),
@@ -50,6 +67,8 @@ export async function changeSettings(
       ? {}
       : { schedule: schedule === null ? '' : JSON.stringify(schedule) }),
     ...(stop === undefined ? {} : { stop }),
+    ...(prices?.gpuHour === undefined ? {} : { gpu_hour_price: priceText(prices.gpuHour) }),
+    ...(prices?.coreHour === undefined ? {} : { core_hour_price: priceText(prices.coreHour) }),
   });
 }
 

@@ -179,17 +179,21 @@ export class NodeStore {
 
   /** What the node is, for matching; undefined before its first sync. */
   async description(nodeId: NodeId): Promise<NodeDescription | undefined> {
-    const [name, inventory, pool, tags] = await this.redis.hmget(
+    const [name, inventory, pool, tags, gpu_hour_price, core_hour_price] = await this.redis.hmget(
       keys.node(nodeId),
       'name',
       'inventory',
       'pool',
       'tags',
+      'gpu_hour_price',
+      'core_hour_price',
     );
     if (!name || !inventory) return undefined;
     const settings = readSettings({
       ...(pool ? { pool } : {}),
       ...(tags ? { tags } : {}),
+      ...(gpu_hour_price ? { gpu_hour_price } : {}),
+      ...(core_hour_price ? { core_hour_price } : {}),
     });
     return { name, inventory: inventorySchema.parse(JSON.parse(inventory)), settings };
   }

@@ -12,7 +12,9 @@ export const nodeTestSchema = z
     test: z.string().describe('What was tested: amount.worker.gpu, region, software.blender.'),
     nodes: count.describe('How many nodes fail it.'),
     wanted: z.string(),
-    has: z.string().describe('What one of them has: where it is a number, the highest.'),
+    has: z
+      .string()
+      .describe('What one of them has: where it is a number, the nearest to what is wanted.'),
   })
   .meta({ id: 'NodeTest' });
 export type NodeTest = z.infer<typeof nodeTestSchema>;

@@ -19,9 +19,12 @@ export const gpuSchema = z
   .meta({ id: 'Gpu' });
 export type Gpu = z.infer<typeof gpuSchema>;
 
-export const softwareNameSchema = z
+const lowerCaseName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'expected 1 to 63 lower-case letters, digits, . _ -');
+export const softwareNameSchema = lowerCaseName;
+/** A site, a city, an exchange: what latencies are measured to. */
+const placeNameSchema = lowerCaseName;
 export const softwareVersionSchema = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9.+_~-]{0,63}$/, 'expected a version such as 3.4.1');
@@ -48,6 +51,10 @@ export const softwareSchema = z
   .record(softwareNameSchema, softwareVersionSchema)
   .describe('Applications and the version of each.');
 
+export const latencyMsSchema = z
+  .record(placeNameSchema, z.number().min(0).max(60_000))
+  .describe('Network latency to named places, one way, ms.');
+
 /** What a node is, as the agent found it or was told. */
 export const inventorySchema = z
   .strictObject({
@@ -66,6 +73,7 @@ export const inventorySchema = z
     provider: shortNameSchema.optional(),
     amounts: amountsSchema.default({}),
     attributes: attributesSchema.default({}),
+    latencyMs: latencyMsSchema.default({}),
     agentVersion: z.string().max(50),
   })
   .meta({ id: 'Inventory' });

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { type Policy, policySchema } from './job.ts';
-import { placementSchema } from './placement.ts';
+import { type Placement, placementSchema } from './placement.ts';
 import { type PolicyValues, policyFields, policyValuesSchema } from './policy-fields.ts';
+import { pricesChangeSchema } from './prices.ts';
 
 const place = placementSchema.shape;
 
@@ -16,8 +17,14 @@ const placementChangeSchema = z
     tags: place.tags.unwrap().nullable().optional(),
     gpuModels: place.gpuModels.unwrap().nullable().optional(),
     software: place.software.unwrap().nullable().optional(),
-  })
+    maxLatencyMs: place.maxLatencyMs.unwrap().nullable().optional(),
+    maxPrices: pricesChangeSchema
+      .nullable()
+      .optional()
+      .describe('A kind that is absent keeps its cap; null for a kind: at any price.'),
+  } satisfies Record<keyof Placement, z.ZodType>)
   .meta({ id: 'PlacementChange' });
+export type PlacementChange = z.infer<typeof placementChangeSchema>;
 
 const orNone = <T extends z.ZodType>(field: z.ZodOptional<T>, none: string) =>
   field.unwrap().nullable().optional().describe(none);
@@ -52,9 +59,17 @@ function changed(before: object, change: object): Record<string, unknown> {
   return Object.fromEntries(all.filter(([, value]) => value !== null));
 }
 
+/** Caps of prices are changed kind by kind: each is a wish of its own. */
+function changedPlacement(before: Placement, change: PlacementChange): Record<string, unknown> {
+  const where = changed(before, change);
+  if (change.maxPrices === undefined || change.maxPrices === null) return where;
+  const maxPrices = changed(before.maxPrices ?? {}, change.maxPrices);
+  return changed(where, { maxPrices: Object.keys(maxPrices).length === 0 ? null : maxPrices });
+}
+
 /** What of `said` goes before `before`, part by part in placement and steps; null takes back. */
 export function joinPolicies(before: PolicyValues, said: PolicyValues | JobChange): PolicyValues {
-  const placement = changed(before.placement ?? {}, said.placement ?? {});
+  const placement = changedPlacement(before.placement ?? {}, said.placement ?? {});
   const steps = { ...before.steps };
   for (const [name, step] of Object.entries(said.steps ?? {})) {
     steps[name] = { ...steps[name], ...step };
@@ -67,7 +82,7 @@ export function joinPolicies(before: PolicyValues, said: PolicyValues | JobChang
 }
 
 export function changePolicy(policy: Policy, { placement = {}, ...change }: JobChange): Policy {
-  const where = changed(policy.placement, placement);
+  const where = changedPlacement(policy.placement, placement);
   return policySchema.parse({ ...changed(policy, change), placement: where });
 }
 

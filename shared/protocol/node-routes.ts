@@ -59,7 +59,7 @@ export const nodeRoutes = {
     method: 'patch',
     path: '/v1/nodes/{nodeId}',
     tag: 'nodes',
-    summary: "Change a node's pool, tags or schedule. What is left out stays as it is.",
+    summary: "Change a node's pool, tags, schedule or prices. What is left out stays as it is.",
     access: operator,
     params: nodeParams,
     body: nodeSettingsChangeSchema,

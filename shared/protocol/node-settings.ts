@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { shortNameSchema, tagsSchema } from './inventory.ts';
+import { pricesChangeSchema, pricesSchema } from './prices.ts';
 import { scheduleSchema } from './schedule.ts';
 
 /** The pool of nodes that nobody put into one. */
@@ -18,6 +19,7 @@ export const nodeSettingsSchema = z.object({
   tags: tagsSchema.describe('Beside those of its inventory.'),
   schedule: scheduleSchema.optional().describe('Absent: it may work at any time.'),
   stop: stopSchema.describe('What becomes of running leases when its schedule closes.'),
+  prices: pricesSchema.describe('What it costs. Of a kind that is absent: nothing.'),
 });
 export type NodeSettings = z.infer<typeof nodeSettingsSchema>;
 
@@ -28,6 +30,7 @@ export const nodeSettingsChangeSchema = z
     tags: tagsSchema.optional(),
     schedule: scheduleSchema.nullable().optional().describe('null: at any time.'),
     stop: stopSchema.optional(),
+    prices: pricesChangeSchema.optional().describe('null for a kind: it costs nothing.'),
   })
   .meta({ id: 'NodeSettingsChange' });
 export type NodeSettingsChange = z.infer<typeof nodeSettingsChangeSchema>;

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { latencyMsSchema } from './inventory.ts';
+import { pricesSchema } from './prices.ts';
 
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}$/, 'expected a short name');
 const names = z.array(name).min(1).max(50).optional();
@@ -27,6 +29,16 @@ export const placementSchema = z
       .record(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/), versionRangeSchema)
       .optional()
       .describe('Programs the node must have, and which versions: {"blender": ">=3.4 <5"}.'),
+    maxLatencyMs: latencyMsSchema
+      .optional()
+      .describe(
+        'Only nodes that told a latency to each of these places of at most so many ms, one way: {"shanghai": 20}.',
+      ),
+    maxPrices: pricesSchema
+      .optional()
+      .describe(
+        'Only nodes that cost at most so much; one without a price costs nothing. gpuHour holds for steps that ask for GPUs.',
+      ),
   })
   .meta({ id: 'Placement' });
 export type Placement = z.infer<typeof placementSchema>;

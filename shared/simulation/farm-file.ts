@@ -7,7 +7,9 @@ import {
   shareSettingsSchema,
 } from '../protocol/farm-settings.ts';
 import { studioIdSchema } from '../protocol/ids.ts';
+import { latencyMsSchema } from '../protocol/inventory.ts';
 import { limitNameSchema, projectSchema } from '../protocol/job.ts';
+import { pricesSchema } from '../protocol/prices.ts';
 import { fieldMap } from '../recipes/field-problems.ts';
 import type { Result } from '../result.ts';
 import { readSettings } from './read-settings.ts';
@@ -37,6 +39,8 @@ const nodeGroupSchema = fieldMap('a group of nodes', {
   tags: z.array(word).max(50).default([]),
   /** Program to version: {"blender": "4.2.1"}. */
   software: z.record(z.string(), z.string()).default({}),
+  latencyMs: latencyMsSchema.default({}),
+  prices: fieldMap('prices', pricesSchema.shape).default({}),
   /** Mean time to failure of one node; without it none fails. */
   mttfHours: z.number().min(0.001).max(10_000_000).optional(),
   /** Mean time a failed node is away. */

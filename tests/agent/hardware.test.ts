@@ -10,7 +10,7 @@ const machine = (more: Partial<InventoryOptions> = {}): InventoryOptions => ({
   scratchDir: tmpdir(),
   agentVersion: '0.1.0',
   devices: {},
-  told: { tags: [], amounts: {}, attributes: {}, software: {} },
+  told: { tags: [], amounts: {}, attributes: {}, software: {}, latencyMs: {} },
   ...more,
 });
 

@@ -62,7 +62,9 @@ describe('karst on a real farm', () => {
 
   it('sets a node up and shows why it takes no work', async () => {
     const { karst } = await start();
-    const { nodeId: other } = await farm.startAgent({ env: { KARST_TAGS: 'workstation' } });
+    const { nodeId: other } = await farm.startAgent({
+      env: { KARST_TAGS: 'workstation', KARST_LATENCY_MS: 'shanghai=18.5,guiyang=2' },
+    });
     const year = 'mon-sun 20:00-20:00 Europe/Berlin';
     const set = await karst('node', 'set', other, '--pool', 'render', '--tags', 'rtx, big');
     expect(set.stderr).toBe(`Node ${other} is online.\n`);
@@ -80,6 +82,18 @@ describe('karst on a real farm', () => {
     const odd = await karst('node', 'set', other, '--schedule', 'mo 20:00-08:00 UTC');
     expect(odd).toMatchObject({ code: 3 });
     expect(odd.stderr).toContain('--schedule: found the days "mo"');
+    const prices = ['--gpu-hour-price', '1.8', '--core-hour-price', '0.04'];
+    expect((await karst('node', 'set', other, ...prices)).code).toBe(0);
+    const priced = (await karst('get', 'node', other)).stdout;
+    expect(priced).toMatch(/Price: +1\.8 a GPU-hour, 0\.04 a core-hour\n/);
+    expect(priced).toMatch(/Latency: +shanghai 18\.5 ms, guiyang 2 ms\n/);
+    await karst('node', 'set', other, '--gpu-hour-price', 'none');
+    expect((await karst('get', 'nodes')).stdout).toMatch(
+      new RegExp(`${other} .* render .* 0\\.04/core-h `),
+    );
+    const negative = await karst('node', 'set', other, '--gpu-hour-price=-1');
+    expect(negative).toMatchObject({ code: 3 });
+    expect(negative.stderr).toContain('Expected a number of 0 or more.');
     expect((await karst('node', 'set', other)).code).toBe(3);
     expect((await karst('node', 'drain', other)).code).toBe(0);
   });

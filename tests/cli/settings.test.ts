@@ -143,6 +143,41 @@ it('submits with a class, a pool, limits, ceilings and places, and changes them'
   expect((await karst('set', jobId)).code).toBe(3);
 });
 
+it('submits with caps of latency and price, and changes and takes back each by itself', async () => {
+  const { cwd, karst } = await start();
+  await writeBundle(path.join(cwd, 'job'), templateWith());
+  const near = ['--max-latency', 'shanghai=20', '--max-latency', 'guiyang=2.5'];
+  const cheap = ['--max-gpu-hour-price', '2', '--max-core-hour-price', '0.05'];
+  const submitted = await karst('submit', 'job', ...near, ...cheap);
+  const jobId = jobIdSchema.parse(submitted.stdout.trim());
+  const placement = async () => (await farm.readJob(jobId)).policy.placement;
+  const maxLatencyMs = { shanghai: 20, guiyang: 2.5 };
+  expect(await placement()).toEqual({ maxLatencyMs, maxPrices: { gpuHour: 2, coreHour: 0.05 } });
+  await karst('set', jobId, '--max-gpu-hour-price', '3');
+  expect(await placement()).toEqual({ maxLatencyMs, maxPrices: { gpuHour: 3, coreHour: 0.05 } });
+  const whole = '{"placement": {"maxPrices": {"gpuHour": 9, "coreHour": 1}}}';
+  await karst('set', jobId, '--policy', whole, '--max-gpu-hour-price', 'none');
+  expect(await placement()).toEqual({ maxLatencyMs, maxPrices: { coreHour: 1 } });
+  await karst('set', jobId, '--max-latency', 'none', '--max-core-hour-price', 'none');
+  expect(await placement()).toEqual({});
+  await karst('set', jobId, ...near, ...cheap);
+  await karst('set', jobId, '--anywhere', '--max-gpu-hour-price', '1');
+  expect(await placement()).toEqual({ maxPrices: { gpuHour: 1 } });
+  const none = '{"placement": {"maxPrices": null}}';
+  await karst('set', jobId, ...cheap);
+  await karst('set', jobId, '--policy', none, '--max-core-hour-price', '4');
+  expect(await placement()).toEqual({ maxPrices: { coreHour: 4 } });
+  for (const wrong of ['shanghai', 'shanghai=near', 'shanghai=-1']) {
+    const refused = await karst('set', jobId, '--max-latency', wrong);
+    expect(refused).toMatchObject({ code: 3, stdout: '' });
+    expect(refused.stderr).toMatch(/Expected (NAME=VALUE|a number of 0 or more)\./);
+  }
+  const twice = await karst('set', jobId, '--max-latency', 'a=1', '--max-latency', 'a=2');
+  expect(twice.stderr).toContain('a is given twice.');
+  const capital = await karst('set', jobId, '--max-latency', 'Shanghai=20');
+  expect(capital.stderr).toContain('expected 1 to 63 lower-case letters');
+});
+
 it('changes the rest of a policy by --policy, a file or JSON, and flags go before it', async () => {
   const { cwd, karst } = await start();
   await writeBundle(path.join(cwd, 'job'), templateWith());

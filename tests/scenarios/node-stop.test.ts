@@ -1,3 +1,4 @@
+import type { NodeSettingsChange } from '@karst/shared/protocol/node-settings.ts';
 import { routes } from '@karst/shared/protocol/routes.ts';
 import { dayNames, type Schedule } from '@karst/shared/protocol/schedule.ts';
 import { Redis } from 'ioredis';
@@ -93,7 +94,11 @@ it('what operators have set outlives Redis', async () => {
   const params = { nodeId };
   const schedule = closedNow();
   const body = { pool: 'render', tags: ['a', 'b'], schedule, stop: 'hard' as const };
-  await farm().api().call(routes.setNode, { params, body });
+  const prices = { gpuHour: 1.8, coreHour: 0.04 };
+  const set = (change: NodeSettingsChange) =>
+    farm().api().call(routes.setNode, { params, body: change });
+  await set({ ...body, prices });
+  expect((await set({ prices: { gpuHour: null } })).prices).toEqual({ coreHour: 0.04 });
   await farm()
     .api()
     .call(routes.drainNode, { params, query: { now: 'true' } });
@@ -103,6 +108,7 @@ it('what operators have set outlives Redis', async () => {
   redis.disconnect();
   await farm().startReplica(0);
   const node = await farm().api().call(routes.getNode, { params });
+  expect(node.prices).toEqual({ coreHour: 0.04 });
   expect(node).toMatchObject({ ...body, drainReason: 'an operator stopped it' });
 });
 
@@ -117,6 +123,7 @@ it('settings that make no sense are refused by name', async () => {
   expect(zone.status).toBe(400);
   expect(zone.text).toContain('expected the IANA name of a time zone');
   expect((await patch({ stop: 'maybe' })).status).toBe(400);
+  expect((await patch({ prices: { gpuHour: -1 } })).text).toContain('gpuHour');
   expect((await patch({ pools: 'x' })).text).toContain('unknown field');
   const unknown = await farm().fetch('PATCH', '/v1/nodes/node-00000000000000000000', {});
   expect(unknown.status).toBe(404);

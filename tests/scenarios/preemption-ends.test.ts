@@ -68,6 +68,7 @@ it('takes a lease back that its node does not give back, and charges nobody', as
     tags: [],
     amounts: {},
     attributes: {},
+    latencyMs: {},
   };
   const marks = await Marks.make(farm());
   const long = await submit(marks, { script: deaf }, { ...background, preemptGraceSeconds: 0 });

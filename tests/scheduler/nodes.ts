@@ -16,5 +16,7 @@ export const capabilitiesOf = (given: Partial<Capabilities>): Capabilities => ({
   region: undefined,
   site: undefined,
   provider: undefined,
+  latencyMs: {},
+  prices: {},
   ...given,
 });

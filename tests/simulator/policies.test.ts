@@ -1,6 +1,7 @@
 import { policyNames } from '@karst/orchestrator/simulator/policies/policy.ts';
 import { simulate } from '@karst/orchestrator/simulator/simulate.ts';
 import { filmTrace } from '@karst/orchestrator/simulator/traces/film.ts';
+import type { Placement } from '@karst/shared/protocol/placement.ts';
 import { filmFileSchema } from '@karst/shared/simulation/film-file.ts';
 import { describe, expect, it } from 'vitest';
 import { audit } from './support/auditor.ts';
@@ -60,6 +61,23 @@ describe('policies', () => {
       if (node.group.name === 'own') expect(step.studio).toBe('aurora');
       if (node.group.name === 'calm') expect(step.priorityClass).toBe('background');
     }
+  });
+
+  it.each(policyNames)('%s keeps to caps of latency and price', (policy) => {
+    const farm = farmOf({
+      nodes: [
+        cpuNodes(1, { name: 'near', latencyMs: { shanghai: 5 }, prices: { coreHour: 3 } }),
+        cpuNodes(1, { name: 'cheap', prices: { coreHour: 0.5 } }),
+      ],
+    });
+    const ranOn = (placement: Placement) => {
+      const trace = traceOf([{ steps: [{ tasks: 40, placement }] }]);
+      const { began } = audit(farm, trace, { policy });
+      return [...new Set(began.map(({ lease }) => lease.node.group.name))];
+    };
+    expect(ranOn({}).sort()).toEqual(['cheap', 'near']);
+    expect(ranOn({ maxLatencyMs: { shanghai: 5 } })).toEqual(['near']);
+    expect(ranOn({ maxPrices: { coreHour: 1 } })).toEqual(['cheap']);
   });
 
   it('the others keep to their one order', () => {

@@ -3,7 +3,14 @@ import type { PolicyValues } from '@karst/shared/protocol/policy-fields.ts';
 /** A policy that says everything one can say; about a step Render that depends on Preview. */
 export const wholePolicy: Required<PolicyValues> = {
   priorityClass: 'urgent',
-  placement: { pool: 'gpu', regions: ['eu'], avoidNodes: ['n1'], software: { blender: '>=4.2' } },
+  placement: {
+    pool: 'gpu',
+    regions: ['eu'],
+    avoidNodes: ['n1'],
+    software: { blender: '>=4.2' },
+    maxLatencyMs: { shanghai: 20 },
+    maxPrices: { gpuHour: 2, coreHour: 0.05 },
+  },
   limits: ['nuke'],
   maxTasks: 5,
   maxNodes: 2,

@@ -1,6 +1,7 @@
 import {
   amountsSchema,
   attributesSchema,
+  latencyMsSchema,
   shortNameSchema,
   softwareSchema,
   tagsSchema,
@@ -55,6 +56,9 @@ export const toldVariables = {
   KARST_SOFTWARE: tableText('name=version such as nuke=15.1', (text) => text)
     .prefault('')
     .pipe(softwareSchema),
+  KARST_LATENCY_MS: tableText('place=milliseconds such as shanghai=18.5', Number)
+    .prefault('')
+    .pipe(latencyMsSchema),
   KARST_CPUS: z.preprocess(unset, z.coerce.number().int().min(1).max(65_536).optional()),
   KARST_MEMORY_MIB: z.preprocess(
     unset,
@@ -77,6 +81,7 @@ export interface ToldInventory {
   amounts: Record<string, number>;
   attributes: Record<string, string[]>;
   software: Record<string, string>;
+  latencyMs: Record<string, number>;
   /** Processors that Karst may use; absent: all. */
   cpuCount?: number;
   /** Memory that Karst may use; absent: all. */
@@ -90,6 +95,7 @@ export function toldInventory(values: z.output<typeof toldSchema>): ToldInventor
     amounts: values.KARST_AMOUNTS,
     attributes: values.KARST_ATTRIBUTES,
     software: values.KARST_SOFTWARE,
+    latencyMs: values.KARST_LATENCY_MS,
     ...(KARST_REGION === undefined ? {} : { region: KARST_REGION }),
     ...(KARST_SITE === undefined ? {} : { site: KARST_SITE }),
     ...(KARST_PROVIDER === undefined ? {} : { provider: KARST_PROVIDER }),

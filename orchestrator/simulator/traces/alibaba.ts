@@ -132,6 +132,8 @@ export function readAlibabaNodes(text: string): Result<NodeGroup[], LineProblem[
         : { gpus: { count: gpus, model, memoryGib: cardMemoryGib[model] ?? UNKNOWN_CARD_GIB } }),
       tags: [],
       software: {},
+      latencyMs: {},
+      prices: {},
       repairMinutes: 30,
       joinsAtHours: 0,
     });
