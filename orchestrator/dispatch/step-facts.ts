@@ -1,6 +1,7 @@
 import { adaptiveChunks } from '@karst/shared/openjd/adaptive-chunks.ts';
 import type { ResolvedStep } from '@karst/shared/openjd/resolved-job.ts';
 import type { Job } from '@karst/shared/protocol/job.ts';
+import { budgetGates } from '../scheduler/budgets.ts';
 import { type Counter, countersOf } from '../scheduler/counters.ts';
 import { type Shape, shapeOf } from '../scheduler/shape.ts';
 import type { RunnableStep } from './runnable-steps.ts';
@@ -27,7 +28,10 @@ export function stepFacts(
     counters,
     // One that counts nodes is not closed when full: a node that is counted already may go on. Nor is
     // one that this step takes several of: others, that take fewer, may still fit.
-    gates: counters.filter(({ host, amount }) => !host && amount === 1).map(({ name }) => name),
+    gates: [
+      ...counters.filter(({ host, amount }) => !host && amount === 1).map(({ name }) => name),
+      ...budgetGates(job),
+    ],
   };
 }
 

@@ -2,6 +2,7 @@ import type {
   Ahead,
   FullLimit,
   NodeTest,
+  SpentBudget,
   StepExplanation,
   WaitReason,
 } from '@karst/shared/protocol/explain.ts';
@@ -39,6 +40,18 @@ export const closed = (counter: string): string => `The counter ${counter} was f
 
 export const limits = (full: readonly FullLimit[]): string =>
   `${full.map(({ name, inUse, max }) => `${capital(name)}: ${inUse} of ${max} in use`).join('; ')}.`;
+
+/** A thousandth of a core-hour is a few seconds: with larger figures a tenth says enough. */
+const coreHours = (hours: number): string =>
+  hours.toLocaleString('en-US', { maximumFractionDigits: hours < 100 ? 3 : 1 });
+
+export const overBudget = (spent: readonly SpentBudget[]): string =>
+  `Over budget: ${spent
+    .map(
+      ({ name, spentCoreHours, budgetCoreHours }) =>
+        `${name} has used ${coreHours(spentCoreHours)} of ${coreHours(budgetCoreHours)} core-hours`,
+    )
+    .join('; ')}.`;
 
 export const noNode = (offline: number): string =>
   offline === 0 ? 'No node is online.' : `No node is online; ${offline} that would suit are not.`;
