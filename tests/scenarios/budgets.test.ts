@@ -96,13 +96,19 @@ it('starts what estimates held back as soon as the tasks that ran took less', as
   const marks = await Marks.make(farm());
   // Three tasks that nobody has measured, at a core-minute each.
   await setBudget('advert', 0.05);
-  await farm().startAgent({ replica: 0, slots: 6 });
+  const node = await farm().startAgent({ replica: 0, slots: 6 });
   const job = await farm().submit(gated(marks, 6), { project: 'advert' });
   await marks.written('begun', 3);
   const { reason } = await overBudget(job.id, 1);
   expect(reason.text).toBe('Over budget: project advert has used 0.05 of 0.05 core-hours.');
-  await otherWorkRuns(1);
+  await farm().startAgent({ replica: 1, slots: 6 });
+  await otherWorkRuns(2);
   expect((await marks.lines('begun')).length).toBe(3);
+  // What is left is for the other node, whose call waits.
+  const params = { nodeId: node.nodeId };
+  await farm()
+    .api(0)
+    .call(routes.drainNode, { params, query: { now: 'false' } });
   await marks.open('go');
   await farm().jobIn(job.id, ['succeeded'], 10_000);
   for (const replica of [0, 1]) {

@@ -1,5 +1,9 @@
 import { Budgets, budgetGates } from '@karst/orchestrator/scheduler/budgets.ts';
+import { overdueSteps } from '@karst/orchestrator/scheduler/overdue.ts';
+import { Ranking, type WaitingStep } from '@karst/orchestrator/scheduler/ranking.ts';
+import { Shares } from '@karst/orchestrator/scheduler/shares.ts';
 import { expect, it } from 'vitest';
+import { stepOf } from './steps.ts';
 
 const film = { studio: 'acme', project: 'film' };
 const advert = { studio: 'acme', project: 'advert' };
@@ -84,4 +88,16 @@ it('closes no gate but a budget’s, and only that of its own account', () => {
   expect(budgets.closes('budget:nuke/x')).toBe(false);
   expect(budgets.gatesOf({ studio: 'nuke', project: 'x' })).toEqual(['budget:nuke']);
   expect(budgets.closes('budget:nuke')).toBe(true);
+});
+
+it('has nothing preempted for a step whose budget is spent', () => {
+  const ranking = new Ranking<WaitingStep>(new Shares(1000, 0));
+  const [poor, rich] = [film, advert].map((owner, n) =>
+    stepOf(n, { ...owner, priorityClass: 'urgent', gates: budgetGates(owner) }),
+  );
+  if (poor === undefined || rich === undefined) throw new Error('two steps were made');
+  for (const step of [poor, rich]) ranking.add(step);
+  expect(overdueSteps(ranking, () => 0).steps).toEqual([poor, rich]);
+  for (const gate of budgetGates(film).slice(1)) ranking.close(gate);
+  expect(overdueSteps(ranking, () => 0).steps).toEqual([rich]);
 });
