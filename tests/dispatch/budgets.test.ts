@@ -6,7 +6,7 @@ import { objectKeys } from '@karst/orchestrator/objects/keys.ts';
 import { keys } from '@karst/orchestrator/store/keys.ts';
 import { usageFileSchema } from '@karst/orchestrator/store/usage-store.ts';
 import { systemClock } from '@karst/shared/clock.ts';
-import { newLeaseId, newNodeId } from '@karst/shared/protocol/ids.ts';
+import { leaseIdSchema, newLeaseId, newNodeId } from '@karst/shared/protocol/ids.ts';
 import { systemRandom } from '@karst/shared/random.ts';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { RealFarm } from '../store/support/real-farm.ts';
@@ -75,6 +75,23 @@ it('counts as many leases as the budget bears, and hides its steps on every repl
   expect((await one.accounts.acquire(nodeId, step, newLeases(5))).count).toBe(2);
 });
 
+it('lets two replicas spend the last of it at once, and neither more when it has heard', async () => {
+  budget(1 * MINUTES);
+  showStep();
+  const both = await Promise.all([
+    one.accounts.acquire(nodeId, step, newLeases(2)),
+    two.accounts.acquire(nodeId, step, newLeases(2)),
+  ]);
+  expect(both.map(({ count }) => count)).toEqual([1, 1]);
+  await eventually('both know of both', () =>
+    [one, two].every((replica) => spent(replica) === 2 * ESTIMATE),
+  );
+  const [lease] = await one.redis.hkeys(keys.ledgerLeases());
+  // One that took nothing leaves the other: the budget is still spent.
+  await one.accounts.settle([leaseIdSchema.parse(lease)], true);
+  expect([spent(one), isShown(one)]).toEqual([ESTIMATE, false]);
+});
+
 it('opens at once when the budget is raised or taken away, and closes when it is lowered', async () => {
   showStep();
   budget(0);
@@ -96,6 +113,18 @@ it('stays closed when counters are opened, by word of room and by the pass that 
   one.dispatcher.receive({ kind: 'gates', names: [GATE] });
   await settleLedgerPass({ ...one, periodMs: 1000 }).runOnce();
   expect(isShown(one)).toBe(false);
+});
+
+it('charges again with the next what Redis did not take', async () => {
+  await one.redis.set(keys.usage(), 'of another kind');
+  await one.accounts.acquire(nodeId, step, newLeases(1));
+  await eventually('the other replica hears', () => spent(two) === ESTIMATE);
+  await one.redis.del(keys.usage());
+  await one.accounts.acquire(nodeId, step, newLeases(1));
+  await eventually('Redis has both', async () => {
+    return (await one.usageStore.spent())?.get('pixels/default') === 2 * ESTIMATE;
+  });
+  expect([one, two].map(spent)).toEqual([2 * ESTIMATE, 2 * ESTIMATE]);
 });
 
 const passOf = (replica: Replica, written: unknown[], objects?: { fails: boolean }) =>
