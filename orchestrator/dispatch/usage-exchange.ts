@@ -75,6 +75,8 @@ export class UsageExchange {
    * all, nothing is read. A charge heard just after the reading counts twice until the next.
    */
   async reread(changes: number): Promise<void> {
+    // Redis was away when they were sent, and nothing was charged since.
+    if (this.unkept.size > 0) this.gathering ??= this.tellSoon();
     if (changes === this.readAt) return;
     this.readAt = changes;
     await this.readSpent().catch((error: Error) => {
@@ -148,7 +150,7 @@ export class UsageExchange {
   private async tell(): Promise<void> {
     const charges = [...this.pending.values()];
     this.pending = new Map();
-    this.bus.tellOthers({ kind: 'usage', charges });
+    if (charges.length > 0) this.bus.tellOthers({ kind: 'usage', charges });
     const sending = addTo(this.unkept, byAccount(charges));
     this.sending = sending;
     this.unkept = new Map();

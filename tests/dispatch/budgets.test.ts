@@ -115,16 +115,26 @@ it('stays closed when counters are opened, by word of room and by the pass that 
   expect(isShown(one)).toBe(false);
 });
 
-it('charges again with the next what Redis did not take', async () => {
+const keeps = async (coreSeconds: number) =>
+  (await one.usageStore.spent())?.get('pixels/default') === coreSeconds;
+
+it('charges again, with the next or with the pass, what Redis did not take', async () => {
   await one.redis.set(keys.usage(), 'of another kind');
   await one.accounts.acquire(nodeId, step, newLeases(1));
   await eventually('the other replica hears', () => spent(two) === ESTIMATE);
   await one.redis.del(keys.usage());
   await one.accounts.acquire(nodeId, step, newLeases(1));
-  await eventually('Redis has both', async () => {
-    return (await one.usageStore.spent())?.get('pixels/default') === 2 * ESTIMATE;
+  await eventually('Redis has both', () => keeps(2 * ESTIMATE));
+  await eventually('the other replica hears', () => spent(two) === 2 * ESTIMATE);
+  await one.redis.set(keys.usage(), 'of another kind');
+  await one.accounts.acquire(nodeId, step, newLeases(1));
+  await eventually('the other replica hears', () => spent(two) === 3 * ESTIMATE);
+  await one.redis.del(keys.usage());
+  await eventually('Redis has the third', async () => {
+    await passOf(one, []).runOnce();
+    return await keeps(3 * ESTIMATE);
   });
-  expect([one, two].map(spent)).toEqual([2 * ESTIMATE, 2 * ESTIMATE]);
+  expect([one, two].map(spent)).toEqual([3 * ESTIMATE, 3 * ESTIMATE]);
 });
 
 const passOf = (replica: Replica, written: unknown[], objects?: { fails: boolean }) =>
