@@ -5,6 +5,7 @@ import { endRetentionPass } from './background/end-retention.ts';
 import { expireNodesPass } from './background/expire-nodes.ts';
 import { flagSlowTasksPass } from './background/flag-slow-tasks.ts';
 import { gatherGangsPass } from './background/gather-gangs.ts';
+import { keepUsagePass } from './background/keep-usage.ts';
 import { pageOutPass } from './background/page-out.ts';
 import { type Pass, PassDriver } from './background/pass.ts';
 import { preemptPass } from './background/preempt.ts';
@@ -14,6 +15,7 @@ import { settleLedgerPass } from './background/settle-ledger.ts';
 import type { Stores, Surroundings } from './build-stores.ts';
 import type { Config } from './config.ts';
 import { createDispatch } from './dispatch/create-dispatch.ts';
+import type { Dispatcher } from './dispatch/dispatcher.ts';
 import { LeaseAccounts } from './dispatch/lease-accounts.ts';
 import type { RunnableStep } from './dispatch/runnable-steps.ts';
 import { UsageExchange } from './dispatch/usage-exchange.ts';
@@ -29,11 +31,11 @@ import { createMetrics } from './metrics/metrics.ts';
 import { sendDeletion } from './objects/send-deletion.ts';
 import { WaitingClock } from './preemption/waiting-clock.ts';
 import { PreviewFeed } from './previews/preview-feed.ts';
+import { Budgets } from './scheduler/budgets.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
 import { Shares } from './scheduler/shares.ts';
 import { SettingsControl } from './settings/settings-control.ts';
 import { keys } from './store/keys.ts';
-import { UsageStore } from './store/usage-store.ts';
 import { GangStarts } from './sync/gang-starts.ts';
 import { LeaseExpiry } from './sync/lease-expiry.ts';
 import { NodeRoster } from './sync/node-roster.ts';
@@ -56,6 +58,7 @@ const passNames = [
   'expire-nodes',
   'flag-slow-tasks',
   'gather-gangs',
+  'keep-usage',
   'page-out',
   'preempt',
   'publish-outputs',
@@ -75,12 +78,14 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
   const parts = { ...stores, ...around, bus, events, metrics };
   const halfLifeMs = config.KARST_SHARE_HALF_LIFE_H * 3_600_000;
   const scheduler = new Scheduler<RunnableStep>(new Shares(halfLifeMs, clock.nowMs()));
+  const budgets = new Budgets();
   const usage = new UsageExchange({
     ...parts,
     scheduler,
-    usage: new UsageStore(redis, halfLifeMs),
+    budgets,
+    opened: () => dispatcher.lookAgain(),
   });
-  const accounts = new LeaseAccounts({ ...parts, scheduler, usage });
+  const accounts = new LeaseAccounts({ ...parts, scheduler, usage, budgets });
   const spanLimits = {
     targetMs: config.KARST_SPAN_TARGET_MS,
     tasksMax: config.KARST_SPAN_TASKS_MAX,
@@ -100,7 +105,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
   const preemptAfterMs = config.KARST_PREEMPT_AFTER_MS;
   const waiting = new WaitingClock(clock, preemptAfterMs, () => driver.nudge('preempt'));
   const gangClock = new GangClock(() => driver.nudge('gather-gangs'));
-  const dispatcher = createDispatch({
+  const dispatcher: Dispatcher = createDispatch({
     ...parts,
     scheduler,
     accounts,
@@ -175,6 +180,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
       deleted: () => driver.nudge('delete-jobs'),
       periodMs: 12 * config.KARST_RECONCILE_MS,
     }),
+    keepUsagePass({ ...parts, usage, periodMs: 12 * config.KARST_RECONCILE_MS }),
     pageOutPass({ ...parts, periodMs: 2 * config.KARST_RECONCILE_MS }),
     settleLedgerPass({
       ...parts,
@@ -186,6 +192,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     preemptPass({
       ...parts,
       scheduler,
+      budgets,
       waiting,
       expiry,
       isOn: preemptAfterMs > 0,
@@ -196,6 +203,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     gatherGangsPass({
       ...parts,
       scheduler,
+      budgets,
       aftermath,
       gangClock,
       forget: (step) => dispatcher.forget(step),
@@ -217,6 +225,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
     events,
     scheduler,
     usage,
+    budgets,
     waiting,
     gangClock,
     accounts,

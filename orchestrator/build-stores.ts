@@ -33,6 +33,7 @@ import { SpanStore } from './store/span-store.ts';
 import { StorageUseStore } from './store/storage-use-store.ts';
 import { SuspiciousStore } from './store/suspicious-store.ts';
 import { TaskReader } from './store/task-reader.ts';
+import { UsageStore } from './store/usage-store.ts';
 
 /** Where this process's time, chance and words come from. */
 export interface Surroundings {
@@ -117,6 +118,7 @@ export async function buildStores(config: Config, around: Surroundings) {
     prefetch: new PrefetchStore(redis),
     history,
     historyStore: new HistoryStore(redis),
+    usageStore: new UsageStore(redis, config.KARST_SHARE_HALF_LIFE_H * 3_600_000),
     tasks: new TaskReader(redis, spans, history),
     outputs: new OutputReader(redis, history),
     apiKeys: createApiKeys(redis, clock, random),

@@ -5,7 +5,10 @@ import { clip } from '../terminal/text.ts';
 
 const LIST_WIDTH_MAX = 40;
 
-const ofMost = (has: number, max: number | undefined) => `${has}/${max ?? '-'}`;
+const ofMost = (has: number | string, max: number | undefined) => `${has}/${max ?? '-'}`;
+
+/** Core-hours. */
+const spentText = ({ spentCoreHours }: NamedShare) => spentCoreHours.toFixed(1);
 
 /** `STUDIO` or `STUDIO/PROJECT`. */
 export const shareName = ({ studio, project }: NamedShare): string =>
@@ -19,6 +22,7 @@ export const shareColumns: Column<NamedShare>[] = [
   { title: 'GPUS', value: ({ gpus, maxGpus }) => ofMost(gpus, maxGpus) },
   { title: 'NODES', value: ({ nodes, maxNodes }) => ofMost(nodes, maxNodes) },
   { title: 'CORE-HOURS', value: ({ usage }) => (usage / 3600).toFixed(1) },
+  { title: 'SPENT', value: (share) => ofMost(spentText(share), share.budgetCoreHours) },
 ];
 
 export const limitColumns: Column<NamedLimit>[] = [

@@ -42,7 +42,7 @@ const getOptions = z.object({ output: outputFormatSchema, own: z.boolean().defau
 function addGet(share: Command, context: CliContext): void {
   const command = share
     .command('get')
-    .description('Shares, what was used lately, and what runs now of what may.')
+    .description('Shares, what was used lately and ever, and what runs now of what may.')
     .argument('[studio[/project]]', 'only this one')
     .option('--own', 'those of the key’s own studio; any key may ask');
   addOutputOption(addConnectionOptions(command));
@@ -69,27 +69,30 @@ const setOptions = z.object({
   maxTasks: most,
   maxGpus: most,
   maxNodes: most,
+  budget: z.union([z.literal(NONE), z.number()]).optional(),
 });
 
 function addSet(share: Command, context: CliContext): void {
   const command = share
     .command('set')
-    .description('Change a share; what is not named stays. "none" takes a ceiling back.')
+    .description('Change a share; what is not named stays. "none" takes a ceiling or budget back.')
     .argument(...ownerArgument)
     .option('--weight <n>', 'its share against the others that have work', weight)
     .option('--guaranteed <n>', 'running tasks it gets before others', integer(0, 1_000_000))
     .option('--max-tasks <n>', 'most tasks running at once', mostOrNone)
     .option('--max-gpus <n>', 'most GPUs held at once', mostOrNone)
-    .option('--max-nodes <n>', 'most nodes it runs on at once', mostOrNone);
+    .option('--max-nodes <n>', 'most nodes it runs on at once', mostOrNone)
+    .option('--budget <core-hours>', 'all it may ever use; a GPU counts as 16 cores', budgetOrNone);
   addConnectionOptions(command);
   example(
     command,
     'karst share set acme --weight 2 --guaranteed 10 --max-gpus 16',
     'karst share set "acme/feature film" --max-tasks none',
+    'karst share set acme --budget 5000',
   );
   command.action(async (text: string) => {
-    const { weight, guaranteed, maxTasks, maxGpus, maxNodes } = setOptions.parse(command.opts());
-    const said = { weight, guaranteedTasks: guaranteed, maxTasks, maxGpus, maxNodes };
+    const { guaranteed, budget, ...rest } = setOptions.parse(command.opts());
+    const said = { ...rest, guaranteedTasks: guaranteed, budgetCoreHours: budget };
     const changes = Object.entries(said).filter(([, value]) => value !== undefined);
     if (changes.length === 0) throw usageError('Say what to set (--help tells).');
     const api = await connectWith(context, command);
@@ -118,10 +121,19 @@ function weight(text: string): number {
   return value;
 }
 
+function budgetOrNone(text: string): number | typeof NONE {
+  if (text === NONE) return NONE;
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1_000_000_000_000)) {
+    throw new InvalidArgumentError('Expected core-hours, a number from 0, or "none".');
+  }
+  return value;
+}
+
 function addDelete(share: Command, context: CliContext): void {
   const command = share
     .command('delete')
-    .description('Give a studio or project the share everybody has, without ceilings.')
+    .description('Give a studio or project the share everybody has, without ceilings and budget.')
     .argument(...ownerArgument);
   addConnectionOptions(command);
   example(command, 'karst share delete acme');

@@ -28,6 +28,8 @@ import type { Ledger } from '../store/ledger.ts';
 import { pathHashes } from '../store/path-hash.ts';
 import { asText } from '../store/reply.ts';
 import { loadScript } from '../store/script.ts';
+import type { UsageStore } from '../store/usage-store.ts';
+import { restoreUsage } from './keep-usage.ts';
 
 const restoreTasksScript = loadScript('restore_tasks');
 const restoreEndScript = loadScript('restore_end');
@@ -46,6 +48,7 @@ export interface RestoreParts {
   deletions: DeletionStore;
   touches: AssetTouches;
   ledger: Ledger;
+  usageStore: UsageStore;
   clock: Clock;
   logger: Logger;
 }
@@ -66,6 +69,7 @@ export async function restoreFarm(parts: RestoreParts): Promise<void> {
   await restoreHashes(parts, objectKeys.apiKeys, keys.apiKeys(), (id) => `karst:key:${id}`);
   await restoreHashes(parts, objectKeys.nodes, keys.nodes(), (id) => `karst:{${id}}:node`);
   await restoreSettings(parts.settings, parts.objects, allKeys(parts.objects, objectKeys.settings));
+  await restoreUsage(parts.usageStore, parts.objects);
   const deleted = await restoreDeletions(parts, allKeys(parts.objects, objectKeys.tombstones));
   let restored = 0;
   for (const studioId of studios) {

@@ -104,6 +104,10 @@ export class Dispatcher {
     for (const [name, { weight, guaranteedTasks }] of set) {
       this.scheduler.shares.set(name, { weight, guaranteed: guaranteedTasks });
     }
+    const budgets = [...set].flatMap(([name, { budgetCoreHours }]) =>
+      budgetCoreHours === undefined ? [] : [[name, budgetCoreHours] as const],
+    );
+    this.usage.setBudgets(new Map(budgets));
     this.scheduler.ranking.reorderAll();
   }
 

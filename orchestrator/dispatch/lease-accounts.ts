@@ -1,5 +1,6 @@
 import type { Clock } from '@karst/shared/clock.ts';
 import type { LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
+import type { Budgets } from '../scheduler/budgets.ts';
 import { entryMs, leaseCost } from '../scheduler/cost.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import type { Acquired, Ledger } from '../store/ledger.ts';
@@ -23,6 +24,7 @@ export class LeaseAccounts {
   private readonly ledger: Ledger;
   private readonly scheduler: Scheduler<RunnableStep>;
   private readonly usage: UsageExchange;
+  private readonly budgets: Budgets;
   private readonly bus: WakeBus;
   private readonly clock: Clock;
 
@@ -31,6 +33,7 @@ export class LeaseAccounts {
     ledger: Ledger;
     scheduler: Scheduler<RunnableStep>;
     usage: UsageExchange;
+    budgets: Budgets;
     bus: WakeBus;
     clock: Clock;
   }) {
@@ -38,6 +41,7 @@ export class LeaseAccounts {
     this.ledger = parts.ledger;
     this.scheduler = parts.scheduler;
     this.usage = parts.usage;
+    this.budgets = parts.budgets;
     this.bus = parts.bus;
     this.clock = parts.clock;
   }
@@ -68,7 +72,10 @@ export class LeaseAccounts {
       rate: leaseCost(shape.demand, 1000),
       grantedAtMs: this.clock.nowMs(),
     };
-    const acquired = await this.ledger.acquire(leaseIds, held, step.counters);
+    // The step was chosen before the call took its spans: others may have spent the budget since.
+    const most = this.budgets.leasesLeft(step, held.cost);
+    if (most === 0) return { count: 0, full: undefined };
+    const acquired = await this.ledger.acquire(leaseIds.slice(0, most), held, step.counters);
     if (acquired.count > 0) {
       step.servedAtMs = held.grantedAtMs;
       this.usage.move(studio, project, acquired.count * held.cost, acquired.count);
@@ -104,9 +111,14 @@ export class LeaseAccounts {
     if (opened.length > 0) this.bus.send({ kind: 'gates', names: opened });
   }
 
-  /** Counters have room again; answers whether a step waited for that. */
+  /**
+   * Counters have room again; answers whether a step waited for that. A budget's gate opens only if the
+   * budget is not spent.
+   */
   open(names: readonly string[]): boolean {
-    const woken = names.map((name) => this.scheduler.ranking.open(name));
+    const woken = names
+      .filter((name) => !this.budgets.closes(name))
+      .map((name) => this.scheduler.ranking.open(name));
     return woken.includes(true);
   }
 }

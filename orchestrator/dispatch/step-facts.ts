@@ -1,6 +1,7 @@
 import { adaptiveChunks } from '@karst/shared/openjd/adaptive-chunks.ts';
 import type { ResolvedStep } from '@karst/shared/openjd/resolved-job.ts';
 import type { Job } from '@karst/shared/protocol/job.ts';
+import { budgetGates } from '../scheduler/budgets.ts';
 import { type Counter, countersOf } from '../scheduler/counters.ts';
 import { GANG_GATE } from '../scheduler/ranking.ts';
 import { type Shape, shapeOf } from '../scheduler/shape.ts';
@@ -31,7 +32,11 @@ export function stepFacts(
     shape,
     counters,
     gang,
-    gates: [...(gang === undefined ? [] : [GANG_GATE]), ...closing.map(({ name }) => name)],
+    gates: [
+      ...(gang === undefined ? [] : [GANG_GATE]),
+      ...closing.map(({ name }) => name),
+      ...budgetGates(job),
+    ],
   };
 }
 

@@ -3,6 +3,7 @@ import type { NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Node } from '@karst/shared/protocol/node.ts';
 import { isWithinSchedule } from '@karst/shared/schedule/within-schedule.ts';
 import type { RunnableStep } from '../dispatch/runnable-steps.ts';
+import type { Budgets } from '../scheduler/budgets.ts';
 import type { Counter } from '../scheduler/counters.ts';
 import type { FarmFacts } from '../scheduler/explain.ts';
 import type { LedgerView } from '../scheduler/full-limits.ts';
@@ -20,6 +21,7 @@ export interface FarmParts {
   nodes: NodeStore;
   survey: FarmSurvey;
   ledger: Ledger;
+  budgets: Budgets;
   settings: FarmSettings;
   clock: Clock;
 }
@@ -59,6 +61,7 @@ export async function readFarm(
     standings: new Standings(nodes),
     ranking,
     ledger,
+    budgets: parts.budgets,
     load: (step) => byName.get(nameOf(step)),
     keptFor: (node) => parts.scheduler.keptFor(node, nowMs),
     leftTo: (step, nodeId) => step.leftAlone.get(nodeId) === step.wakes,

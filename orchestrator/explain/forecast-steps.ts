@@ -58,6 +58,7 @@ const unknown = (basis: string): Unknown => ({ startIn: undefined, endIn: undefi
 const endless: Partial<Record<WaitReason['kind'], string>> = {
   paused: 'the job is paused',
   held: 'it is held for approval',
+  over_budget: 'it is over its budget',
   no_node: 'no node is online',
   unsuited: 'no node can run it',
   unavailable: 'no node that suits takes work now',

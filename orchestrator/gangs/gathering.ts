@@ -8,6 +8,8 @@ import type { WakeBus } from '../dispatch/wake-bus.ts';
 import type { Aftermath } from '../jobs/aftermath.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
 import { putsAhead } from '../scheduler/ahead.ts';
+import type { Budgets } from '../scheduler/budgets.ts';
+import { entryMs, leaseCost } from '../scheduler/cost.ts';
 import { type GangPlace, gangPlaces } from '../scheduler/gang.ts';
 import { capabilitiesFrom } from '../scheduler/node-capabilities.ts';
 import { NodeView, type Scheduler } from '../scheduler/scheduler.ts';
@@ -29,6 +31,7 @@ export interface GatheringParts extends GangNodesParts {
   preempts: PreemptStore;
   queue: SpanQueue;
   ledger: Ledger;
+  budgets: Pick<Budgets, 'leasesLeft'>;
   aftermath: Aftermath;
   bus: WakeBus;
   clock: Clock;
@@ -100,7 +103,7 @@ export class Gathering {
     const { preempts, gangs, clock, logger } = this.parts;
     const { jobId, step, gang } = this.step;
     const isOver = this.held.some(({ room }) => room.keptUntilMs <= this.nowMs);
-    if (isOver || this.takers(nodes) < tasks) {
+    if (isOver || this.takers(nodes) < tasks || this.underBudget() < tasks) {
       if (isOver) await preempts.pause(jobId, step);
       await this.endRooms();
       logger.info({ job: jobId, step, isOver }, 'room for a gang given up');
@@ -118,7 +121,7 @@ export class Gathering {
     const ends = expectedEnds(this.parts, this.nowMs);
     const nodes = await gangNodes(settings, all, this.nowMs, ends);
     const { places } = gangPlaces({ ...this.step, tasks }, nodes, this.nowMs);
-    const room = await roomUnder(ledger, this.step.counters, places);
+    const room = Math.min(await roomUnder(ledger, this.step.counters, places), this.underBudget());
     if (room < tasks) {
       await gangs.noteRoom(this.step, room);
       return false;
@@ -127,6 +130,13 @@ export class Gathering {
     // What would be given up before it is complete is not kept at all.
     if (startsAtMs > this.nowMs + this.step.gang.reserveSeconds * 1000) return false;
     return this.isItsTurn(places, all) && (await this.keep(places, startsAtMs, all));
+  }
+
+  /** How many of its tasks the budgets still bear. */
+  private underBudget(): number {
+    const { shape, meanTaskMs } = this.step;
+    const cost = leaseCost(shape.demand, entryMs(1, meanTaskMs));
+    return this.parts.budgets.leasesLeft(this.step, cost);
   }
 
   /** Whether no lease stands on what the node keeps. */

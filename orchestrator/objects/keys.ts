@@ -17,6 +17,8 @@ export const objectKeys = {
   apiKeys: 'farm/keys/',
   nodes: 'farm/nodes/',
   settings: 'farm/settings/',
+  /** What studios and projects used. */
+  usage: 'farm/usage.json',
   setting: (kind: string, name: string) =>
     checked(`farm/settings/${kind}/${encodeURIComponent(name)}.json`),
   /** Jobs whose deletion has begun: no rebuilt Redis gets them back. */

@@ -1,5 +1,7 @@
 import type { RunnableStep } from '../dispatch/runnable-steps.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
+import type { Budgets } from '../scheduler/budgets.ts';
+import { entryMs, leaseCost } from '../scheduler/cost.ts';
 import { OVERDUE_STEPS_MAX, overdueSteps } from '../scheduler/overdue.ts';
 import type { Want } from '../scheduler/preempt.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
@@ -19,6 +21,7 @@ export interface WantsParts {
   spans: SpanStore;
   queue: SpanQueue;
   ledger: Ledger;
+  budgets: Budgets;
   preempts: PreemptStore;
   scheduler: Scheduler<RunnableStep>;
   waiting: WaitingClock;
@@ -41,8 +44,13 @@ export async function wantsOf(
   const ceilings = await parts.ledger.ceilings();
   const wants: StepWant[] = [];
   for (const runnable of steps.slice(0, OVERDUE_STEPS_MAX)) {
-    const { studio, priorityClass, shape } = runnable;
-    const most = Math.min(leasesMax, await roomUnderCeilings(parts, runnable, ceilings));
+    const { studio, priorityClass, shape, meanTaskMs } = runnable;
+    const cost = leaseCost(shape.demand, entryMs(1, meanTaskMs));
+    const most = Math.min(
+      leasesMax,
+      parts.budgets.leasesLeft(runnable, cost),
+      await roomUnderCeilings(parts, runnable, ceilings),
+    );
     if (most === 0) continue;
     const count = (await startableLeases(parts, runnable, most)) - underWay(runnable);
     if (count > 0) wants.push({ studio, priorityClass, shape, count, runnable });

@@ -5,6 +5,7 @@ import type {
 } from '@karst/shared/protocol/explain.ts';
 import type { Counter } from './counters.ts';
 import { type FarmFacts, isKept } from './explain.ts';
+import { overBudget } from './explain-text.ts';
 import { fullLimits } from './full-limits.ts';
 import type { NodeFacts, NodeStanding } from './node-standing.ts';
 import type { WaitingStep } from './ranking.ts';
@@ -19,6 +20,7 @@ type NodeReasons = Pick<NodeExplanation, 'summary' | 'holds' | 'waiting' | 'left
 interface Kind<S> {
   steps: S[];
   standing: NodeStanding;
+  /** The sentence that tells which limit or budget keeps it from every such node. */
   full: string | undefined;
   tasks: number;
 }
@@ -78,18 +80,23 @@ function kindsOf<S extends Step>(node: NodeFacts, farm: FarmFacts<S>): Iterable<
   return kinds.values();
 }
 
-/** The limit that keeps the step from the node. */
+/** The limit or budget that keeps the step from the node. */
 function fullFor<S extends Step>(
   step: S,
   { nodeId }: NodeFacts,
-  { ledger, ranking }: FarmFacts<S>,
+  { ledger, ranking, budgets }: FarmFacts<S>,
 ): string | undefined {
+  const spent = budgets?.spentOf(step) ?? [];
+  if (spent.length > 0) return overBudget(spent);
   const full = fullLimits(step.counters, ledger, ranking.gateOf(step)).find(
     ({ counter, limit }) => !limit.perNode || !ledger.countsOn(counter, nodeId),
   );
-  if (full === undefined) return ranking.gateOf(step);
+  if (full === undefined) {
+    const closed = ranking.gateOf(step);
+    return closed === undefined ? undefined : `Full: ${closed}.`;
+  }
   const { name, inUse, max } = full.limit;
-  return `${name} (${inUse} of ${max} in use)`;
+  return `Full: ${name} (${inUse} of ${max} in use).`;
 }
 
 const texts: Readonly<Record<Standing, string>> = {
@@ -105,7 +112,7 @@ const texts: Readonly<Record<Standing, string>> = {
   kept_for_larger: 'The node is kept free for a larger task that goes first.',
   quarantined: 'It would suit; the node is in quarantine.',
   failed_here: 'What waits of it failed here lately and is left to other nodes.',
-  limit_reached: 'Full: ',
+  limit_reached: 'It would suit; a limit is full.',
   busy: 'It would suit; no slot is free.',
   free: 'It should start at the node’s next call, in its turn.',
 };
@@ -116,14 +123,13 @@ function tell<S extends Step>({ steps, standing, full, tasks }: Kind<S>): ShapeE
   const tests = standing.tests.map((failed) => ({ ...failed, nodes: 1 }));
   const kept = limited ? 'limit_reached' : standing.standing;
   const detail = tests.map(({ test, wanted, has }) => `${test} (wanted ${wanted}, has ${has})`);
-  const text =
-    kept === 'limit_reached'
-      ? `${texts.limit_reached}${full}.`
-      : kept === 'unsuited'
-        ? `${texts.unsuited}${detail.join(', ')}.`
-        : kept === 'busy' && detail.length > 0
-          ? `It would suit; too little is free: ${detail.join(', ')}.`
-          : texts[kept];
+  const text = limited
+    ? full
+    : kept === 'unsuited'
+      ? `${texts.unsuited}${detail.join(', ')}.`
+      : kept === 'busy' && detail.length > 0
+        ? `It would suit; too little is free: ${detail.join(', ')}.`
+        : texts[kept];
   const first = steps[0];
   return {
     wants: first === undefined ? '' : shapeText(first.shape),

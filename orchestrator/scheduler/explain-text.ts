@@ -2,6 +2,7 @@ import type {
   Ahead,
   FullLimit,
   NodeTest,
+  SpentBudget,
   StepExplanation,
   WaitReason,
 } from '@karst/shared/protocol/explain.ts';
@@ -47,6 +48,18 @@ export function gang(n: number, reserved: number, possible: number | undefined):
     ? `${rule}, and wait for room for all of them.`
     : `${rule}: there is room for ${possible}, whatever ends.`;
 }
+
+/** A thousandth of a core-hour is a few seconds: with larger figures a tenth says enough. */
+const coreHours = (hours: number): string =>
+  hours.toLocaleString('en-US', { maximumFractionDigits: hours < 100 ? 3 : 1 });
+
+export const overBudget = (spent: readonly SpentBudget[]): string =>
+  `Over budget: ${spent
+    .map(
+      ({ name, spentCoreHours, budgetCoreHours }) =>
+        `${name} has used ${coreHours(spentCoreHours)} of ${coreHours(budgetCoreHours)} core-hours`,
+    )
+    .join('; ')}.`;
 
 export const noNode = (offline: number): string =>
   offline === 0 ? 'No node is online.' : `No node is online; ${offline} that would suit are not.`;

@@ -6,6 +6,7 @@ import type {
 } from '@karst/shared/protocol/explain.ts';
 import type { NodeId } from '@karst/shared/protocol/ids.ts';
 import { competitors, groupAhead, putsAhead, type StepAhead, type StepLoad } from './ahead.ts';
+import type { Budgets } from './budgets.ts';
 import type { Counter } from './counters.ts';
 import * as say from './explain-text.ts';
 import { fullLimits, type LedgerView } from './full-limits.ts';
@@ -47,6 +48,7 @@ export interface FarmFacts<S extends WaitingStep = WaitingStep> {
   readonly standings: Standings;
   readonly ranking: Ranking<S>;
   readonly ledger: LedgerView;
+  readonly budgets?: Pick<Budgets, 'spentOf'>;
   /** Undefined: nothing is known of the step any more. */
   readonly load: (step: S) => StepLoad | undefined;
   /** Whether a node found nothing in the step but what failed there before. */
@@ -94,7 +96,7 @@ export function explainStep<S extends WaitingStep>(
   const { ahead, all } = competitors(facts.step, farm.ranking, farm.standings, farm.load);
   const counts = countStandings(looked);
   const tests = testsOf(looked.filter(({ standing }) => standing === 'unsuited'));
-  const personal = personalReasons(facts);
+  const personal = personalReasons(facts, farm);
   const passing = personal.length > 0 ? [] : passingReasons(facts, farm);
   const holds = [...personal, ...passing];
   const reasons: WaitReason[] = [
@@ -126,13 +128,20 @@ export function isKept<S extends WaitingStep>(
 }
 
 /** What waits for a person, or for other steps. */
-function personalReasons({ paused, waitsFor, held }: StepFacts): WaitReason[] {
+function personalReasons<S extends WaitingStep>(
+  { step, paused, waitsFor, held }: StepFacts<S>,
+  { budgets }: FarmFacts<S>,
+): WaitReason[] {
   const reasons: WaitReason[] = [];
   if (paused) reasons.push({ kind: 'paused', text: say.paused });
   if (waitsFor.length > 0) {
     reasons.push({ kind: 'blocked', text: say.blocked(waitsFor), steps: [...waitsFor] });
   }
   if (held) reasons.push({ kind: 'held', text: say.held });
+  const spent = budgets?.spentOf(step) ?? [];
+  if (spent.length > 0) {
+    reasons.push({ kind: 'over_budget', text: say.overBudget(spent), budgets: spent });
+  }
   return reasons;
 }
 

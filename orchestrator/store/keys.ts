@@ -142,6 +142,11 @@ export const keys = {
   ledgerFull: () => 'karst:{farm}:ledger:full',
   /** Hash account → `usage atMs`, core-seconds as they counted then. */
   usage: () => 'karst:{farm}:usage',
+  /** Hash account → core-seconds it ever used. */
+  spent: () => 'karst:{farm}:spent',
+  /** Hash: how many charges there were, and how many of them storage has. */
+  usageMirror: () => 'karst:{farm}:usage:mirror',
+  usageLock: () => 'karst:{farm}:usage:lock',
   /** Hash `kind/name` → settings of a studio, project, limit or pool as JSON. */
   settings: () => 'karst:{farm}:settings',
 

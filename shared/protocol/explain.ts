@@ -73,6 +73,15 @@ export const fullLimitSchema = z
   .meta({ id: 'FullLimit' });
 export type FullLimit = z.infer<typeof fullLimitSchema>;
 
+export const spentBudgetSchema = z
+  .object({
+    name: z.string().describe('For people: "project feature film", "studio acme".'),
+    spentCoreHours: z.number().min(0),
+    budgetCoreHours: z.number().min(0),
+  })
+  .meta({ id: 'SpentBudget' });
+export type SpentBudget = z.infer<typeof spentBudgetSchema>;
+
 const text = z.string().describe('One sentence for people.');
 const reason = <K extends string, S extends z.core.$ZodLooseShape>(kind: K, shape: S) =>
   z.object({ kind: z.literal(kind), text, ...shape });
@@ -83,6 +92,7 @@ export const waitReasonSchema = z
     reason('paused', {}),
     reason('blocked', { steps: z.array(z.string()).describe('Steps that must succeed first.') }),
     reason('held', {}),
+    reason('over_budget', { budgets: z.array(spentBudgetSchema) }),
     reason('backing_off', { until: timestamp.describe('When the first of them is tried again.') }),
     reason('requeueing', {}),
     reason('limit', { limits: z.array(fullLimitSchema) }),

@@ -24,6 +24,12 @@ export const shareSettingsSchema = z
     maxTasks: most.describe('Most tasks running at once. Default: no ceiling.'),
     maxGpus: most.describe('Most GPUs held at once.'),
     maxNodes: most.describe('Most nodes it runs on at once.'),
+    budgetCoreHours: z
+      .number()
+      .min(0)
+      .max(1_000_000_000_000)
+      .optional()
+      .describe('Nothing more starts once it ever used so much. Default: no budget.'),
   })
   .meta({ id: 'ShareSettings' });
 export type ShareSettings = z.infer<typeof shareSettingsSchema>;
@@ -84,6 +90,13 @@ export const namedShareSchema = shareSettingsSchema
       .number()
       .min(0)
       .describe('Core-seconds used, of which half is forgotten every half-life; ranks it.'),
+    spentCoreHours: z
+      .number()
+      .min(0)
+      .describe(
+        'Core-hours ever used (a GPU counts as 16 cores), what runs as estimated: what ' +
+          '`budgetCoreHours` bounds.',
+      ),
     runningTasks: z.int().min(0).describe('Leases it holds now: what `maxTasks` bounds.'),
     gpus: z.int().min(0).describe('GPUs it holds now.'),
     nodes: z.int().min(0).describe('Nodes it runs on now.'),

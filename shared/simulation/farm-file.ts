@@ -51,7 +51,8 @@ const nodeGroupSchema = fieldMap('a group of nodes', {
 });
 export type NodeGroup = z.infer<typeof nodeGroupSchema>;
 
-const shares = shareSettingsSchema.shape;
+/** Budgets are not simulated: a trace tells nothing of what was spent before it. */
+const { budgetCoreHours: _, ...shares } = shareSettingsSchema.shape;
 const projectShareSchema = fieldMap('a project', { name: projectSchema, ...shares });
 const studioShareSchema = fieldMap('a studio', {
   name: studioIdSchema,

@@ -28,7 +28,7 @@ async function start(key?: string) {
   return { cwd, karst, json };
 }
 
-it('sets shares: what is not named stays, none takes a ceiling back', async () => {
+it('sets shares: what is not named stays, none takes a ceiling or budget back', async () => {
   const { karst, json } = await start();
   await karst('share', 'set', 'acme', '--weight', '2.5', '--max-gpus', '8', '--guaranteed', '3');
   await karst('share', 'set', 'acme', '--max-gpus', 'none', '--max-tasks', '40');
@@ -38,8 +38,19 @@ it('sets shares: what is not named stays, none takes a ceiling back', async () =
   expect(acme).toMatchObject({ weight: 2.5, guaranteedTasks: 3, maxTasks: 40, runningTasks: 0 });
   expect(acme).not.toHaveProperty('maxGpus');
   const table = (await karst('share', 'get')).stdout.split('\n');
-  expect(table[0]).toMatch(/^SHARE +WEIGHT +GUARANTEED +TASKS +GPUS +NODES +CORE-HOURS$/);
-  expect(table[2]).toMatch(/^acme\/feature film +1 +0 +0\/- +0\/- +0\/4 +0\.0$/);
+  expect(table[0]).toMatch(/^SHARE +WEIGHT +GUARANTEED +TASKS +GPUS +NODES +CORE-HOURS +SPENT$/);
+  expect(table[2]).toMatch(/^acme\/feature film +1 +0 +0\/- +0\/- +0\/4 +0\.0 +0\.0\/-$/);
+  await karst('share', 'set', 'acme/feature film', '--budget', '1200.5');
+  const [film] = await json('share', 'get', 'acme/feature film');
+  expect(film).toMatchObject({ maxNodes: 4, budgetCoreHours: 1200.5, spentCoreHours: 0 });
+  const row = (await karst('share', 'get', 'acme/feature film')).stdout.split('\n')[1];
+  expect(row).toMatch(/0\/4 +0\.0 +0\.0\/1200\.5$/);
+  await karst('share', 'set', 'acme/feature film', '--budget', 'none');
+  expect((await json('share', 'get', 'acme/feature film'))[0]).not.toHaveProperty(
+    'budgetCoreHours',
+  );
+  const odd = await karst('share', 'set', 'acme', '--budget', '-1');
+  expect(odd.stderr).toContain('Expected core-hours, a number from 0, or "none".');
   expect((await karst('share', 'delete', 'acme')).code).toBe(0);
   const again = await karst('share', 'delete', 'acme');
   expect(again.stderr).toContain('No share is set for acme.');

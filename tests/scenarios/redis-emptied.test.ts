@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { farmForFile } from './support/farm-for-file.ts';
 import { counts, published } from './support/job-state.ts';
-import { Marks } from './support/marks.ts';
+import { Marks, waitFor } from './support/marks.ts';
 import { shellJob } from './support/shell-job.ts';
 import { StudioView } from './support/studio-view.ts';
 
@@ -80,4 +80,51 @@ it('a farm whose Redis was emptied is rebuilt from storage and renders nothing t
   for (const task of [0, 1, 2, 3]) expect(await marks.lines(`run-${task}`)).toEqual(['run']);
   const outputs = await new StudioView(farm().storage).outputs(open.id);
   expect(Object.keys(outputs).length).toBe(8);
+});
+
+it('what was spent survives: a project over its budget stays so on a rebuilt Redis', async () => {
+  const marks = await Marks.make(farm());
+  const ofProject = { studio: 'default', project: 'poor' };
+  const share = async () => {
+    const { items } = await farm().api().call(routes.listShares, {});
+    return items.find(({ project }) => project === 'poor');
+  };
+  // Two tasks that nobody has measured, at a core-minute each, are more.
+  const spentCoreHours = 120 / 3600;
+  await farm()
+    .api()
+    .call(routes.setProjectShare, { params: ofProject, body: { budgetCoreHours: 0.02 } });
+  const agent = await farm().startAgent({ slots: 4 });
+  const script = `echo run >> "$1/begun"; ${waitFor('gate')}`;
+  const job = await farm().submit(shellJob(marks, [{ script, range: '0-3' }]), { project: 'poor' });
+  await marks.written('begun', 2);
+  const redis = new Redis(farm().redis.url);
+  await eventually('storage has what was spent', async () => {
+    const [changes, kept] = await redis.hmget('karst:{farm}:usage:mirror', 'changes', 'kept');
+    const spent = await redis.hget('karst:{farm}:spent', 'default/poor');
+    return spent === '120' && changes === kept;
+  });
+  await farm().replicas[0]?.kill();
+  await agent.child.kill();
+  await redis.flushall();
+  redis.disconnect();
+  await farm().startReplica(0);
+
+  expect(await share()).toMatchObject({ budgetCoreHours: 0.02, spentCoreHours });
+  expect((await share())?.usage).toBeCloseTo(120, 0);
+  await farm().startAgent({ dir: agent.dir, slots: 4 });
+  await eventually('it is over its budget', async () => {
+    const { steps } = await farm()
+      .api()
+      .call(routes.explainJob, { params: { jobId: job.id } });
+    return steps[0]?.reasons[0]?.kind === 'over_budget';
+  });
+  // Another project's tasks start: these would have, too.
+  const other = await farm().submit(shellJob(marks, [{ script: 'true' }]));
+  await farm().jobIn(other.id, ['succeeded']);
+  expect((await marks.lines('begun')).length).toBe(2);
+  await marks.open('gate');
+  await farm().api().call(routes.deleteProjectShare, { params: ofProject });
+  await farm().jobIn(job.id, ['succeeded']);
+  expect((await share())?.spentCoreHours).toBeGreaterThan(spentCoreHours);
 });

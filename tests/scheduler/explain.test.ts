@@ -1,3 +1,4 @@
+import { Budgets, budgetGates } from '@karst/orchestrator/scheduler/budgets.ts';
 import { explainStep } from '@karst/orchestrator/scheduler/explain.ts';
 import { priorityClasses } from '@karst/orchestrator/scheduler/ranking.ts';
 import { NodeView, Scheduler } from '@karst/orchestrator/scheduler/scheduler.ts';
@@ -71,12 +72,13 @@ describe('explainStep', () => {
           maxLength: 5,
         }),
         fc.subarray(['limit:g', 'limit:h']),
-        (given, nodesGiven, charges, full) => {
+        fc.subarray(['a', 'b/p', 'b/q', 'c']),
+        (given, nodesGiven, charges, full, poor) => {
           const scheduler = new Scheduler<CountedStep>(new Shares(1000, 0));
           const steps = given.map(({ gates, ...each }, n) =>
             step(n, {
               ...each,
-              gates,
+              gates: [...gates, ...budgetGates(each)],
               counters: gates.map((name) => ({ name, amount: 1, host: false })),
             }),
           );
@@ -85,6 +87,9 @@ describe('explainStep', () => {
             scheduler.account({ studio, project: 'p' }, cost, 1, 0);
           }
           for (const gate of full) scheduler.ranking.close(gate);
+          const budgets = new Budgets();
+          const gates = budgets.setBudgets(new Map(poor.map((account) => [account, 0])));
+          for (const gate of gates) scheduler.ranking.close(gate);
           const nodes = nodesGiven.map(({ devices, region, pool, ...each }, n) =>
             nodeFacts(n, {
               ...each,
@@ -97,6 +102,7 @@ describe('explainStep', () => {
             }),
           );
           const farm = farmFacts(scheduler, nodes, {
+            budgets,
             ledger: {
               count: () => 3,
               max: (name) => (full.includes(name) ? 3 : undefined),
@@ -110,6 +116,10 @@ describe('explainStep', () => {
             expect(told.summary).not.toBe('');
             for (const { text } of told.reasons) expect(text).toMatch(/^[A-Z0-9].*\.$/);
             expect(kinds(told.reasons).includes('next')).toBe(chosen.has(each));
+            const isPoor = poor.some(
+              (name) => name === each.studio || name.endsWith(`${each.studio}/${each.project}`),
+            );
+            expect(kinds(told.reasons).includes('over_budget')).toBe(isPoor);
             // Answered as it is: the schema of the API takes it.
             stepExplanationSchema.shape.reasons.parse(told.reasons);
           }
@@ -182,6 +192,39 @@ describe('explainStep', () => {
     expect(kinds(told.reasons)).toEqual(['paused', 'blocked', 'held']);
     const never = explainStep(waitingFacts(step(1, { shape: gpus(1) }), { held: true }), farm);
     expect(kinds(never.reasons)).toEqual(['held', 'unsuited']);
+  });
+
+  it('tells which budgets are spent, and that a node may still be unable to run it', () => {
+    const budgets = new Budgets();
+    budgets.setBudgets(
+      new Map([
+        ['pixels', 5000],
+        ['pixels/film', 1200],
+        ['pixels/advert', 0.01],
+      ]),
+    );
+    budgets.spend(step(1), 1204.46 * 3600);
+    budgets.spend(step(1, { project: 'advert' }), 60);
+    const told = (each: CountedStep) =>
+      explainStep(waitingFacts(each), farmFacts(scheduler(), [nodeFacts(1)], { budgets }));
+    expect(told(step(1)).summary).toBe(
+      'Over budget: project film has used 1,204.5 of 1,200 core-hours.',
+    );
+    expect(told(step(1, { project: 'advert' })).summary).toBe(
+      'Over budget: project advert has used 0.017 of 0.01 core-hours.',
+    );
+    expect(kinds(told(step(1, { shape: gpus(1) })).reasons)).toEqual(['over_budget', 'unsuited']);
+    budgets.spend(step(1), 4000 * 3600);
+    expect(told(step(1)).reasons).toMatchObject([
+      {
+        kind: 'over_budget',
+        budgets: [
+          { name: 'studio pixels', budgetCoreHours: 5000 },
+          { name: 'project film', budgetCoreHours: 1200 },
+        ],
+      },
+    ]);
+    expect(kinds(told(step(1, { studio: 'rivals' })).reasons)).toEqual(['next']);
   });
 
   it('tells until when failed tasks wait, and that lost ones are put back', () => {

@@ -1,6 +1,7 @@
 import type { Clock } from '@karst/shared/clock.ts';
 import { type NamedShare, shareSettingsSchema } from '@karst/shared/protocol/farm-settings.ts';
 import { studioIdSchema } from '@karst/shared/protocol/ids.ts';
+import { type Budgets, CORE_SECONDS_PER_CORE_HOUR } from '../../scheduler/budgets.ts';
 import type { Shares } from '../../scheduler/shares.ts';
 import type { FarmSettings } from '../../settings/farm-settings.ts';
 import { shareCounters } from '../../settings/setting.ts';
@@ -23,9 +24,10 @@ export function shareHandlers(parts: {
   settingsControl: SettingsControl;
   ledger: Ledger;
   shares: Shares;
+  budgets: Budgets;
   clock: Clock;
 }): ShareHandlers {
-  const { settings, settingsControl, ledger, shares, clock } = parts;
+  const { settings, settingsControl, ledger, shares, budgets, clock } = parts;
 
   /** `name`: `STUDIO` or `STUDIO/PROJECT`. */
   async function read(name: string): Promise<NamedShare> {
@@ -42,6 +44,7 @@ export function shareHandlers(parts: {
       studio: studioIdSchema.parse(studio),
       ...(project === undefined ? {} : { project }),
       usage: shares.usageAt(shares.account(name), clock.nowMs()),
+      spentCoreHours: budgets.spentBy(name) / CORE_SECONDS_PER_CORE_HOUR,
       runningTasks,
       gpus: gpuCount,
       nodes: nodeCount,

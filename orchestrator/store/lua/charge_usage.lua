@@ -1,7 +1,8 @@
--- Adds charges to accounts' usage, what was there decayed to this moment.
--- Entries come in pairs: account, core-seconds (negative where an estimate was too high).
+-- Adds charges to accounts' usage, what was there decayed to this moment, and to what they ever spent.
+-- Entries come in pairs: account, core-seconds (negative where an estimate was too high). What was
+-- spent may fall below 0: a correction may come before the charge that it corrects.
 -- Returns the number of accounts. Cost O(accounts).
--- KEYS usage_key
+-- KEYS usage_key spent_key mirror_key
 -- ARGV now_ms half_life_ms entries*
 for i = 1, #entries, 2 do
   local usage = 0
@@ -13,5 +14,7 @@ for i = 1, #entries, 2 do
   end
   usage = math.max(0, usage + tonumber(entries[i + 1]))
   redis.call('HSET', usage_key, entries[i], string.format('%.6f %s', usage, now_ms))
+  redis.call('HINCRBYFLOAT', spent_key, entries[i], entries[i + 1])
 end
+redis.call('HINCRBY', mirror_key, 'changes', 1)
 return #entries / 2

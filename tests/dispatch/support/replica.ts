@@ -1,4 +1,5 @@
 import { createDispatch } from '@karst/orchestrator/dispatch/create-dispatch.ts';
+import type { Dispatcher } from '@karst/orchestrator/dispatch/dispatcher.ts';
 import { LeaseAccounts } from '@karst/orchestrator/dispatch/lease-accounts.ts';
 import type { RunnableStep } from '@karst/orchestrator/dispatch/runnable-steps.ts';
 import { UsageExchange } from '@karst/orchestrator/dispatch/usage-exchange.ts';
@@ -6,6 +7,7 @@ import { WakeBus } from '@karst/orchestrator/dispatch/wake-bus.ts';
 import { JobEvents } from '@karst/orchestrator/jobs/job-events.ts';
 import { createMetrics } from '@karst/orchestrator/metrics/metrics.ts';
 import { SpanQueue } from '@karst/orchestrator/queue/span-queue.ts';
+import { Budgets } from '@karst/orchestrator/scheduler/budgets.ts';
 import { Scheduler } from '@karst/orchestrator/scheduler/scheduler.ts';
 import { Shares } from '@karst/orchestrator/scheduler/shares.ts';
 import { FarmSettings } from '@karst/orchestrator/settings/farm-settings.ts';
@@ -35,9 +37,16 @@ export async function startReplica(url: string, { slots = 4096, tasksMax = 100 }
   const bus = new WakeBus(redis, subscriber, systemRandom.uuid(), logger);
   const scheduler = new Scheduler<RunnableStep>(new Shares(3_600_000, clock.nowMs()));
   const around = { nodes, ledger, bus, scheduler, clock, logger };
-  const usage = new UsageExchange({ ...around, usage: new UsageStore(redis, 3_600_000) });
-  const accounts = new LeaseAccounts({ ...around, usage });
-  const dispatcher = createDispatch({
+  const budgets = new Budgets();
+  const usageStore = new UsageStore(redis, 3_600_000);
+  const usage = new UsageExchange({
+    ...around,
+    budgets,
+    usageStore,
+    opened: () => dispatcher.lookAgain(),
+  });
+  const accounts = new LeaseAccounts({ ...around, usage, budgets });
+  const dispatcher: Dispatcher = createDispatch({
     ...around,
     usage,
     accounts,
@@ -63,6 +72,19 @@ export async function startReplica(url: string, { slots = 4096, tasksMax = 100 }
     subscriber.disconnect();
     redis.disconnect();
   };
-  return { redis, queue, jobs, nodes, ledger, scheduler, accounts, dispatcher, stop };
+  return {
+    redis,
+    queue,
+    jobs,
+    nodes,
+    ledger,
+    scheduler,
+    budgets,
+    usage,
+    usageStore,
+    accounts,
+    dispatcher,
+    stop,
+  };
 }
 export type Replica = Awaited<ReturnType<typeof startReplica>>;
