@@ -3,6 +3,7 @@ import type { NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Node } from '@karst/shared/protocol/node.ts';
 import { isWithinSchedule } from '@karst/shared/schedule/within-schedule.ts';
 import type { RunnableStep } from '../dispatch/runnable-steps.ts';
+import { roomsOn } from '../preemption/kept-rooms.ts';
 import type { Budgets } from '../scheduler/budgets.ts';
 import type { Counter } from '../scheduler/counters.ts';
 import type { FarmFacts } from '../scheduler/explain.ts';
@@ -88,9 +89,13 @@ async function readNodes(
   const read = await Promise.all(
     ids.map(async (nodeId) => {
       const [node, leases] = await Promise.all([nodes.read(nodeId, nowMs), nodes.leases(nodeId)]);
-      return node === undefined
-        ? undefined
-        : { facts: factsOf(node, leases, settings, nowMs), leases };
+      if (node === undefined) return undefined;
+      const preempts = node.preempting === undefined ? [] : await nodes.preempts(nodeId);
+      const gangs = preempts.filter(({ reason }) => reason === 'gang');
+      const { slots, held } = roomsOn(gangs, leases, nowMs);
+      const facts = factsOf(node, leases, settings, nowMs);
+      const keptForGangs = { slots, resources: held };
+      return { facts: slots === 0 ? facts : { ...facts, keptForGangs }, leases };
     }),
   );
   return read.filter((node) => node !== undefined);

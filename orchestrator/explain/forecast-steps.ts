@@ -73,6 +73,9 @@ function forecastStep(
   const { facts, record, times } = step;
   const why = explained.reasons.map(({ kind }) => endless[kind]).find((text) => text !== undefined);
   if (record.waiting > 0 && why !== undefined) return unknown(why);
+  if (record.waiting > 0 && facts.gang !== undefined && facts.gang.startsAtMs === undefined) {
+    return unknown('there is no room in sight for all its tasks at once');
+  }
   const vague = before.find(({ endIn }) => endIn === undefined);
   if (vague !== undefined) return unknown(`it waits for ${vague.name}: ${vague.told.basis}`);
   const work = { waiting: record.waiting, running: record.running, times };
@@ -103,6 +106,10 @@ function beginsIn(
   if (record.running > 0) return { p50: 0, p90: 0 };
   // Who goes first when the others have ended is not known yet: nobody, then.
   if (before.length > 0) return latest(before.map(({ endIn }) => endIn ?? { p50: 0, p90: 0 }));
+  if (facts.gang?.startsAtMs !== undefined) {
+    const ms = Math.max(0, facts.gang.startsAtMs - nowMs);
+    return { p50: ms, p90: ms };
+  }
   const start = startIn(queue);
   if (start === undefined || facts.dueAtMs === undefined || facts.ready > 0) return start;
   const dueMs = Math.max(0, facts.dueAtMs - nowMs);

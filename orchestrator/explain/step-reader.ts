@@ -42,19 +42,22 @@ const fedable = ({ total, cursor, scout = total, frame_deps }: StepRecord): numb
   frame_deps === undefined ? Math.min(scout, total) - cursor : 0;
 
 async function gangFacts(
-  { preempts, nodes, clock }: StepParts,
+  { preempts, nodes }: StepParts,
   { id, policy }: Job,
   index: number,
   { name, waiting, gang_room }: StepRecord,
 ): Promise<GangFacts | undefined> {
   if (policy.steps[name]?.gang === undefined) return undefined;
   let reserved = 0;
+  let startsAtMs: number | undefined;
   for (const nodeId of await preempts.nodes()) {
-    const standing = await nodes.standing(nodeId, clock.nowMs());
-    const rooms = standing?.preempts ?? [];
-    reserved += rooms.filter(({ jobId, step }) => jobId === id && step === index).length;
+    const rooms = await nodes.preempts(nodeId);
+    for (const room of rooms.filter(({ jobId, step }) => jobId === id && step === index)) {
+      reserved += 1;
+      startsAtMs = room.startsAtMs;
+    }
   }
-  return { tasks: waiting, reserved, possible: gang_room };
+  return { tasks: waiting, reserved, possible: gang_room, startsAtMs };
 }
 
 /** The job's steps that have not ended, in its order. */

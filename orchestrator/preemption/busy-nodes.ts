@@ -6,7 +6,7 @@ import { mismatches } from '../scheduler/match.ts';
 import { capabilitiesFrom } from '../scheduler/node-capabilities.ts';
 import { type BusyNode, lostCost, type Want } from '../scheduler/preempt.ts';
 import type { FarmSettings } from '../settings/farm-settings.ts';
-import { meanTaskMs } from '../store/job-record.ts';
+import { meanTaskMs, type StepRecord } from '../store/job-record.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { ListedLease, NodeStanding } from '../store/node-store.ts';
 import type { SpanStore } from '../store/span-store.ts';
@@ -69,7 +69,7 @@ class Look {
   private readonly nowMs: number;
   private readonly highest: number;
   private readonly jobs = new Map<JobId, Promise<Job | undefined>>();
-  private readonly means = new Map<string, Promise<number | undefined>>();
+  private readonly steps = new Map<string, Promise<StepRecord | undefined>>();
 
   /** `highest`: rank of the highest class that may be ended for anyone. */
   constructor(parts: BusyNodesParts, highest: number, nowMs: number) {
@@ -87,14 +87,19 @@ class Look {
     if (span?.state !== 'leased') return undefined;
     const ranMs = this.nowMs - span.grantedAtMs;
     if (ranMs < this.parts.minRunMs) return undefined;
+    const isGang = Object.values(job.policy.steps).some(({ gang }) => gang !== undefined);
+    const record = span.last > span.first || isGang ? await this.record(lease) : undefined;
     // Of a span of several tasks, those that have ended are not lost, only the one that runs.
-    const mean = span.last > span.first ? await this.mean(lease) : undefined;
+    const mean = span.last > span.first && record !== undefined ? meanTaskMs(record) : undefined;
+    const lost = lostCost(lease.resources, mean === undefined ? ranMs : Math.min(ranMs, mean));
+    // With one task of a gang all the others end.
+    const fellows = record?.gang === undefined ? 1 : record.running;
     return {
       leaseId: lease.leaseId,
       studio: job.studio,
       priorityClass: job.policy.priorityClass,
       resources: lease.resources,
-      lostCost: lostCost(lease.resources, mean === undefined ? ranMs : Math.min(ranMs, mean)),
+      lostCost: lost * fellows,
       grantedAtMs: span.grantedAtMs,
       graceSeconds: job.policy.preemptGraceSeconds,
     };
@@ -108,14 +113,12 @@ class Look {
     return read;
   }
 
-  private mean({ jobId, step }: ListedLease): Promise<number | undefined> {
+  private record({ jobId, step }: ListedLease): Promise<StepRecord | undefined> {
     const name = `${jobId}/${step}`;
-    const known = this.means.get(name);
+    const known = this.steps.get(name);
     if (known !== undefined) return known;
-    const read = this.parts.jobs
-      .step(jobId, step)
-      .then((record) => (record === undefined ? undefined : meanTaskMs(record)));
-    this.means.set(name, read);
+    const read = this.parts.jobs.step(jobId, step);
+    this.steps.set(name, read);
     return read;
   }
 }

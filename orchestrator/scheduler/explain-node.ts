@@ -8,7 +8,7 @@ import { type FarmFacts, isKept } from './explain.ts';
 import { overBudget } from './explain-text.ts';
 import { fullLimits } from './full-limits.ts';
 import type { NodeFacts, NodeStanding } from './node-standing.ts';
-import type { WaitingStep } from './ranking.ts';
+import { GANG_GATE, type WaitingStep } from './ranking.ts';
 import { shapeText } from './shape-text.ts';
 
 /** Kinds of waiting work told of at once. */
@@ -20,7 +20,7 @@ type NodeReasons = Pick<NodeExplanation, 'summary' | 'holds' | 'waiting' | 'left
 interface Kind<S> {
   steps: S[];
   standing: NodeStanding;
-  /** The sentence that tells which limit or budget keeps it from every such node. */
+  /** The sentence that tells what keeps it from every such node: a limit, a budget, its fellows. */
   full: string | undefined;
   tasks: number;
 }
@@ -41,8 +41,11 @@ export function explainNode<S extends Step>(node: NodeFacts, farm: FarmFacts<S>)
   };
 }
 
-function holdsOf({ online, hold, message, poolClosed, capabilities, slots }: NodeFacts): string[] {
+function holdsOf(node: NodeFacts): string[] {
+  const { online, hold, message, poolClosed, capabilities, slots, leaseCount } = node;
   const holds: string[] = [];
+  const kept = node.keptForGangs?.slots ?? 0;
+  if (kept > 0 && leaseCount + kept >= slots) holds.push(keptText);
   if (!online) holds.push('It is offline: its agent does not call.');
   if (hold !== undefined) holds.push(`It gets no work: ${hold.reason}.`);
   if (message !== undefined) holds.push(`Its agent wants no work: ${message}.`);
@@ -50,6 +53,9 @@ function holdsOf({ online, hold, message, poolClosed, capabilities, slots }: Nod
   if (online && slots === 0) holds.push('It has no slots.');
   return holds;
 }
+
+const keptText = 'Its room is kept for tasks that are to begin together with others elsewhere.';
+const gangText = 'It begins with all the tasks of its step together, once there is room for each.';
 
 const failedHere: NodeStanding = { standing: 'failed_here', tests: [] };
 const keptForLarger: NodeStanding = { standing: 'kept_for_larger', tests: [] };
@@ -80,7 +86,7 @@ function kindsOf<S extends Step>(node: NodeFacts, farm: FarmFacts<S>): Iterable<
   return kinds.values();
 }
 
-/** The limit or budget that keeps the step from the node. */
+/** What other than the node keeps the step from it: a limit, a budget, its fellows. */
 function fullFor<S extends Step>(
   step: S,
   { nodeId }: NodeFacts,
@@ -93,6 +99,7 @@ function fullFor<S extends Step>(
   );
   if (full === undefined) {
     const closed = ranking.gateOf(step);
+    if (closed === GANG_GATE) return gangText;
     return closed === undefined ? undefined : `Full: ${closed}.`;
   }
   const { name, inUse, max } = full.limit;

@@ -41,6 +41,8 @@ export interface GangFacts {
   readonly reserved: number;
   /** For how many room was found at the last look, where that was too few. */
   readonly possible: number | undefined;
+  /** When all that is kept is expected to be free; undefined while there is none. */
+  readonly startsAtMs: number | undefined;
 }
 
 /** The farm at one moment. */

@@ -23,6 +23,8 @@ export interface NodeFacts {
   readonly leaseCount: number;
   /** What its leases reserve, those that reserve anything. */
   readonly used: readonly Resources[];
+  /** What is kept for gangs that have not begun: how many slots, and resources. */
+  readonly keptForGangs?: { readonly slots: number; readonly resources: readonly Resources[] };
   readonly admission: Admission;
   /** Its pool starts nothing at this hour. */
   readonly poolClosed: boolean;
@@ -59,7 +61,7 @@ export function standingOf(asker: Asker, node: NodeFacts, free: FreeResources): 
   if (node.poolClosed) return plain('pool_closed');
   if (node.hold !== undefined) return plain(node.hold.kind);
   if (node.message !== undefined) return plain('not_ready');
-  if (node.leaseCount >= node.slots) return plain('busy');
+  if (node.leaseCount + (node.keptForGangs?.slots ?? 0) >= node.slots) return plain('busy');
   const short = free.shortages(shape);
   return short.length > 0 ? { standing: 'busy', tests: short } : plain('free');
 }
@@ -84,7 +86,10 @@ export class Standings {
 
   constructor(nodes: readonly NodeFacts[]) {
     this.nodes = nodes;
-    this.free = nodes.map(({ capabilities, used }) => new FreeResources(capabilities, used));
+    this.free = nodes.map((node) => {
+      const kept = node.keptForGangs?.resources ?? [];
+      return new FreeResources(node.capabilities, [...node.used, ...kept]);
+    });
   }
 
   of(asker: Asker): readonly NodeStanding[] {

@@ -304,6 +304,11 @@ export class NodeStore {
     };
   }
 
+  /** Room being made on the node, or kept. */
+  async preempts(nodeId: NodeId): Promise<Preempt[]> {
+    return parsePreempts((await this.redis.hget(keys.node(nodeId), 'preempts')) ?? '');
+  }
+
   /** How many enrolled nodes each pool has. Cost O(nodes). */
   async countByPool(): Promise<Map<string, number>> {
     const ids = await this.redis.smembers(keys.nodes());

@@ -111,7 +111,7 @@ export class SyncService {
     const isUnable = call.wanted === 0 && call.message !== undefined;
     this.parts.roster.setTakesWork(nodeId, !draining && view !== undefined && !isUnable);
     const node = view ?? new NodeView(unknownCapabilities(nodeId), []);
-    const start = await this.parts.gangs.join(nodeId, call.ready);
+    let start = await this.parts.gangs.join(nodeId, call.ready);
     const ask = {
       nodeId,
       bootId: call.bootId,
@@ -142,7 +142,9 @@ export class SyncService {
       const share = call.held.length > 0 ? 1 / 3 : 3 / 4;
       const longestMs = Math.min(call.waitMs, this.parts.livenessMs * share);
       const waitMs = this.untilHoldChanges(answer, health, longestMs);
-      news = await this.parts.dispatcher.wait(ask, waitMs, onGone);
+      const waiting = this.parts.dispatcher.wait(ask, waitMs, onGone);
+      if (call.ready.length > 0) start = await this.joinParked(nodeId, call, waiting);
+      news = await waiting;
     }
     const lost = [...answer.lost, ...news.lost];
     const grants = [...redelivered, ...news.grants];
@@ -154,6 +156,18 @@ export class SyncService {
       ...(start.length === 0 ? {} : { start }),
       ...(prefetch === undefined ? {} : { prefetch }),
     };
+  }
+
+  /**
+   * Waits with a parked call whose leases are ready. Its gang may have begun before it was parked, and
+   * begins as like as not while it is: what it is told then is told with this very answer.
+   */
+  private async joinParked(nodeId: NodeId, { ready }: SyncRequest, waiting: Promise<News>) {
+    const { gangs, dispatcher } = this.parts;
+    const before = await gangs.join(nodeId, ready);
+    if (before.length > 0) dispatcher.receive({ kind: 'node', nodeId, lost: [] });
+    await waiting;
+    return before.length > 0 ? before : await gangs.join(nodeId, ready);
   }
 
   /** What the node is to end early, and what room of it is kept for whom. */

@@ -127,7 +127,7 @@ it('keeps room while the rest is freed, and lets tasks that are over in time use
     { priority: 10 },
     'quick',
   );
-  await farm().startAgent({ replica: 1 });
+  const idle = await farm().startAgent({ replica: 1 });
   await marks.written('quick', 2);
   const gang = await submit(marks, train(`echo "$2" >> "$1/gang"`, 2), {
     priority: 90,
@@ -139,11 +139,33 @@ it('keeps room while the rest is freed, and lets tasks that are over in time use
   });
   const unknown = await submit(marks, { script: 'echo >> "$1/unknown"' }, { priority: 50 }, 'new');
   await farm().jobIn(quick.id, ['succeeded']);
+  const { holds } = await farm()
+    .api()
+    .call(routes.explainNode, { params: { nodeId: idle.nodeId } });
+  expect(holds).toEqual([expect.stringContaining('Its room is kept for tasks that are to begin')]);
+  const forecast = (await explain(gang.id))?.forecast;
+  expect(forecast?.start).not.toBeNull();
   expect(await marks.lines('gang')).toEqual([]);
   expect(await marks.lines('unknown')).toEqual([]);
   await marks.open('free');
   await farm().jobIn(gang.id, ['succeeded']);
   await farm().jobIn(unknown.id, ['succeeded']);
+});
+
+it('runs two gangs that want the same nodes one after the other', async () => {
+  const marks = await Marks.make(farm());
+  for (const replica of [0, 1]) await farm().startAgent({ replica });
+  const jobs = [];
+  for (const name of ['one', 'two']) {
+    // Neither ends before the other has begun.
+    const both = `[ "$(grep -c + "$1/${name}")" = 2 ]`;
+    const script = `echo "+" >> "$1/${name}"; until ${both}; do sleep 0.05; done; echo ${name} >> "$1/all"`;
+    jobs.push(await submit(marks, train(script, 2), gangOf(), name));
+  }
+  for (const job of jobs) await farm().jobIn(job.id, ['succeeded']);
+  const all = await marks.lines('all');
+  expect(all[0]).toBe(all[1]);
+  expect(all[2]).toBe(all[3]);
 });
 
 it('refuses what no gang can be, with the field', async () => {
