@@ -146,7 +146,9 @@ export class Granter {
       if (outcome === 'held') this.parts.runnable.remove(step);
       const isGranted = typeof outcome !== 'string' && outcome.length > 0;
       if (isGranted) grants.push(...outcome);
-      if (isGranted || this.parts.runnable.get(room.jobId, room.step) === undefined) {
+      // A gang's room is for one of its tasks whatever it looks like here: gangs/ sees to its end.
+      const isWanted = room.isGang || this.parts.runnable.get(room.jobId, room.step) !== undefined;
+      if (isGranted || !isWanted) {
         ask.kept.splice(ask.kept.indexOf(room), 1);
         await this.parts.preempts.end(ask.nodeId, room.preemptId);
       } else if (room.resources !== undefined) free.hold(room.resources);

@@ -73,9 +73,13 @@ export class Gathering {
   ): Promise<boolean> {
     if (gang_state !== 'open') return false;
     const isLate = this.nowMs >= gang_until;
-    if (!isLate && this.takers(nodes) >= waiting) return true;
-    const { gangs, preempts, aftermath, clock, logger } = this.parts;
+    const { gangs, preempts, aftermath, bus, clock, logger } = this.parts;
     const { jobId, step } = this.step;
+    if (!isLate && this.takers(nodes) >= waiting) {
+      // A replica that found no task for a room, because it was being queued, looks again.
+      if (waiting > 0) bus.send({ kind: 'step', jobId, step });
+      return true;
+    }
     if (isLate) await preempts.pause(jobId, step);
     const effects = await gangs.close(this.step, gang_until, clock.nowMs());
     await aftermath.apply(jobId, step, effects);

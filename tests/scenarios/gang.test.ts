@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { JobId } from '@karst/shared/protocol/ids.ts';
 import type { PolicyInput } from '@karst/shared/protocol/job.ts';
 import { routes } from '@karst/shared/protocol/routes.ts';
-import { expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { farmForFile } from './support/farm-for-file.ts';
 import { counts, tasksOf } from './support/job-state.ts';
@@ -14,8 +14,20 @@ import { type ShellStep, shellJob } from './support/shell-job.ts';
 const farm = farmForFile({
   replicas: 2,
   livenessMs: 3000,
-  env: { KARST_RECONCILE_MS: '30000', KARST_SPAN_TARGET_MS: '500' },
+  env: {
+    KARST_RECONCILE_MS: '30000',
+    KARST_SPAN_TARGET_MS: '500',
+    KARST_PREEMPT_AFTER_MS: '500',
+  },
 });
+
+// Nodes that were killed count as there until their liveness is over: a gang would wait for them.
+beforeEach(() =>
+  eventually('the nodes of the last test to be gone', async () => {
+    const { items } = await farm().api().call(routes.listNodes, {});
+    return items.every(({ state }) => state === 'offline') ? true : undefined;
+  }),
+);
 
 const gangOf = (gang: object = {}): PolicyInput => ({ steps: { Train: { gang } } });
 const train = (script: string, ranks: number): ShellStep => ({
@@ -137,7 +149,12 @@ it('keeps room while the rest is freed, and lets tasks that are over in time use
     const step = await explain(gang.id);
     return step?.reasons.find((each) => each.kind === 'gang' && each.reserved === 2);
   });
-  const unknown = await submit(marks, { script: 'echo >> "$1/unknown"' }, { priority: 50 }, 'new');
+  const unknown = await submit(
+    marks,
+    { script: 'echo ran >> "$1/unknown"' },
+    { priority: 50 },
+    'new',
+  );
   await farm().jobIn(quick.id, ['succeeded']);
   const { holds } = await farm()
     .api()
@@ -166,6 +183,32 @@ it('runs two gangs that want the same nodes one after the other', async () => {
   const all = await marks.lines('all');
   expect(all[0]).toBe(all[1]);
   expect(all[2]).toBe(all[3]);
+});
+
+it('ends all of a gang for urgent work, and runs it again when that is done', async () => {
+  const marks = await Marks.make(farm());
+  for (const replica of [0, 1]) await farm().startAgent({ replica });
+  const policy: PolicyInput = { priorityClass: 'background', maxRetriesPerTask: 0, ...gangOf() };
+  const gang = await submit(marks, train(`${noteStart}${waitFor('end')}`, 2), policy, 'gang');
+  await Promise.all([marks.started(0), marks.started(1)]);
+  const hurry = await submit(
+    marks,
+    { script: `echo ran >> "$1/urgent"; ${waitFor('calm')}` },
+    { priorityClass: 'urgent' },
+    'hurry',
+  );
+  await marks.written('urgent');
+  await eventually('all of the gang to wait', async () => {
+    const { taskCounts } = await farm().readJob(gang.id);
+    return taskCounts.waiting === 2 ? true : undefined;
+  });
+  await marks.open('calm');
+  await marks.open('end');
+  await farm().jobIn(hurry.id, ['succeeded']);
+  await farm().jobIn(gang.id, ['succeeded']);
+  for (const task of await tasksOf(farm(), gang.id, 'Train')) {
+    expect(task).toMatchObject({ state: 'succeeded', failures: 0 });
+  }
 });
 
 it('refuses what no gang can be, with the field', async () => {
