@@ -206,6 +206,7 @@ export function buildServices(config: Config, around: Surroundings, stores: Stor
       budgets,
       aftermath,
       gangClock,
+      livenessMs,
       forget: (step) => dispatcher.forget(step),
       periodMs: config.KARST_RECONCILE_MS,
     }),

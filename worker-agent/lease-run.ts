@@ -306,6 +306,7 @@ export class LeaseRun {
   #outputPolicy({ job, tree }: Session): OutputPolicy {
     return {
       checks: this.#checks ?? [],
+      isGang: this.#isGang,
       job: { parameters: job.parameters, locations: this.#locations },
       filesDir: tree.dir,
       partChecksum: this.#partChecksum,

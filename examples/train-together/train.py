@@ -17,7 +17,6 @@ import json
 import os
 import socket
 import sys
-import time
 
 CLASSES = 10
 HIDDEN = 128
@@ -187,19 +186,6 @@ def train(digits, options):
     status(100, f"{who}: accuracy {judged:.3f}, weights {weights[rank][:12]}")
 
 
-def is_of_another(error):
-    """Whether it says that another rank is gone: a peer's connection, or rank 0's store."""
-    of_store = isinstance(error, dist.DistError) and os.environ["RANK"] != "0"
-    return of_store or "gloo" in str(error)
-
-
-def wait_for_the_end(error):
-    """The farm ends this task, too, and begins anew with all. To fail would cost a retry."""
-    print(f"openjd_status: Another rank is gone, waiting for the farm\n{error}", flush=True)
-    time.sleep(120)
-    fail(5, "Another rank was gone, and the farm did not end this one")
-
-
 def parse_options():
     here = os.path.dirname(os.path.abspath(__file__))
     beside = os.path.join(os.path.dirname(here), "train-digits", "digits.py")
@@ -223,13 +209,8 @@ def main():
     digits = import_digits(options.digits)
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    try:
-        meet()
-        train(digits, options)
-    except RuntimeError as error:
-        if "KARST_GANG_EPOCH" not in os.environ or not is_of_another(error):
-            raise
-        wait_for_the_end(error)
+    meet()
+    train(digits, options)
     dist.destroy_process_group()
 
 

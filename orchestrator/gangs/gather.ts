@@ -52,8 +52,9 @@ async function gatherAlone(
     }
     const held = roomsOf(step, keeping);
     const gathering = new Gathering(parts, step, held, nowMs);
-    const isOpen = await gathering.tendOpen(record, keeping);
-    const tasks = isOpen ? undefined : await gathering.tasksIn(record);
+    const isBusy =
+      (await gathering.tendVerdict(record)) || (await gathering.tendOpen(record, keeping));
+    const tasks = isBusy ? undefined : await gathering.tasksIn(record);
     if (tasks !== undefined && held.length > 0) await gathering.tendRooms(tasks, keeping);
     if (tasks === undefined || held.length > 0) {
       gathered = 'waiting';

@@ -13,7 +13,7 @@ import { entryMs, leaseCost } from '../scheduler/cost.ts';
 import { type GangPlace, gangPlaces } from '../scheduler/gang.ts';
 import { capabilitiesFrom } from '../scheduler/node-capabilities.ts';
 import { NodeView, type Scheduler } from '../scheduler/scheduler.ts';
-import type { GangStore } from '../store/gang-store.ts';
+import { type GangStore, parseVerdict } from '../store/gang-store.ts';
 import { type StepRecord, startable } from '../store/job-record.ts';
 import type { JobStore } from '../store/job-store.ts';
 import type { Ledger } from '../store/ledger.ts';
@@ -22,6 +22,7 @@ import type { Preempt } from '../store/preempt-record.ts';
 import type { PreemptStore } from '../store/preempt-store.ts';
 import { roomUnder } from './ceilings.ts';
 import { expectedEnds, type GangNodesParts, gangNodes } from './gang-nodes.ts';
+import { faultOf } from './verdict.ts';
 
 export interface GatheringParts extends GangNodesParts {
   scheduler: Scheduler<RunnableStep>;
@@ -30,6 +31,7 @@ export interface GatheringParts extends GangNodesParts {
   gangs: GangStore;
   preempts: PreemptStore;
   queue: SpanQueue;
+  livenessMs: number;
   ledger: Ledger;
   budgets: Pick<Budgets, 'leasesLeft'>;
   aftermath: Aftermath;
@@ -91,6 +93,24 @@ export class Gathering {
   /** Rooms on nodes that would still take their task. */
   private takers(nodes: readonly NodeStanding[]): number {
     return this.held.filter(({ nodeId }) => nodeOf(nodes, nodeId)?.takesWork === true).length;
+  }
+
+  /** Whose fault was it that the gang ended. Answers whether that is to be seen yet. */
+  async tendVerdict({ gang_verdict }: StepRecord): Promise<boolean> {
+    if (gang_verdict === undefined) return false;
+    const { gangs, nodes, aftermath, clock, livenessMs, logger } = this.parts;
+    const { jobId, step } = this.step;
+    const verdict = parseVerdict(gang_verdict);
+    const looks = new Map<NodeId, NodeStanding | undefined>();
+    for (const { nodeId } of verdict.others) {
+      looks.set(nodeId, await nodes.standing(nodeId, this.nowMs));
+    }
+    const fault = faultOf(verdict, (nodeId) => looks.get(nodeId), this.nowMs, livenessMs);
+    if (fault === 'open') return true;
+    const effects = await gangs.settle(this.step, verdict, fault === 'own', clock.nowMs());
+    await aftermath.apply(jobId, step, effects);
+    logger.info({ job: jobId, step, fault }, 'a gang ended by a failure');
+    return true;
   }
 
   /** Its tasks that wait for room; undefined while they may not run, or not all yet. */

@@ -145,6 +145,9 @@ export class Aftermath {
     const job = await this.jobs.read(jobId);
     if (job !== undefined && hasCeilings(job)) await this.ledger.setCeilings(jobCeilings(job));
     if (terminalJobStates.has(state)) {
+      if (job !== undefined && job.outputs.accepted > job.outputs.published) {
+        await this.redis.sadd(keys.publishingJobs(), jobId);
+      }
       // Who reopened it meanwhile sees to the rest.
       if (job !== undefined && !terminalJobStates.has(job.state)) return;
       const end: z.input<typeof jobEndSchema> = {

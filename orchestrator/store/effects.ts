@@ -30,6 +30,8 @@ const effectsSchema = z.object({
   requeued: z
     .array(z.object({ step: z.int(), spanId: z.int(), first: z.int(), last: z.int() }))
     .default([]),
+  /** Tasks of the step that succeeded all at once, as a gang: what they did before was not told. */
+  finished: z.array(z.int()).default([]),
   /** Steps that wait for a person now that their scouts have ended. */
   held: z.array(z.int()).default([]),
   /** Tasks of other steps may run now: see the job's list of releases. */
@@ -46,6 +48,7 @@ export const noEffects: Effects = {
   revoked: [],
   dropped: [],
   requeued: [],
+  finished: [],
   held: [],
   release: false,
   retries: [],

@@ -1,14 +1,17 @@
 import type { JobId, NodeId } from '@karst/shared/protocol/ids.ts';
-import { nodeIdSchema } from '@karst/shared/protocol/ids.ts';
+import { leaseIdSchema, nodeIdSchema } from '@karst/shared/protocol/ids.ts';
+import { z } from 'zod';
 import type { Redis } from './connection.ts';
 import { type Effects, parseEffects } from './effects.ts';
 import { keys, type LeaseRef } from './keys.ts';
 import { asArray, asInteger, asText } from './reply.ts';
 import { loadScript } from './script.ts';
+import { FAULTS_PER_TASK_MAX } from './span-store.ts';
 
 const openGangScript = loadScript('open_gang');
 const joinGangScript = loadScript('join_gang');
 const closeGangScript = loadScript('close_gang');
+const settleVerdictScript = loadScript('settle_verdict');
 
 /** A step by its place. */
 interface Place {
@@ -31,6 +34,20 @@ export type Joined =
   | { status: 'waiting' }
   /** All were; `began` by this call. Members are in the order of their tasks. */
   | { status: 'started'; epoch: number; began: boolean; members: GangMember[] };
+
+const verdictSchema = z.object({
+  /** When the task failed. */
+  atMs: z.number(),
+  /** Leases of the others at that moment. */
+  others: z
+    .array(z.object({ nodeId: nodeIdSchema, leaseId: leaseIdSchema, grantedAtMs: z.number() }))
+    .default([]),
+});
+/** A failure that is to be charged to its task, unless another of its gang was lost. */
+export type Verdict = z.infer<typeof verdictSchema>;
+
+/** As a step's hash keeps it. */
+export const parseVerdict = (text: string): Verdict => verdictSchema.parse(JSON.parse(text));
 
 /** Steps whose tasks run all at once: see lua/include/gang.lua. */
 export class GangStore {
@@ -99,6 +116,28 @@ export class GangStore {
         this.redis,
         { job_key: keys.job(jobId), step_key: keys.step(jobId, step) },
         { step_index: step, until_ms: untilMs, now_ms: nowMs },
+      ),
+    );
+  }
+
+  /** Charges a held failure to its task, or lets it off. */
+  async settle(
+    { jobId, step }: Place,
+    { atMs }: Verdict,
+    isCharged: boolean,
+    nowMs: number,
+  ): Promise<Effects> {
+    return parseEffects(
+      await settleVerdictScript.run(
+        this.redis,
+        { job_key: keys.job(jobId), step_key: keys.step(jobId, step) },
+        {
+          step_index: step,
+          at_ms: atMs,
+          is_charged: isCharged ? 1 : 0,
+          max_faults: FAULTS_PER_TASK_MAX,
+          now_ms: nowMs,
+        },
       ),
     );
   }

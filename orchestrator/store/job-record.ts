@@ -73,6 +73,8 @@ const stepHashSchema = z.object({
   gang_state: z.enum(['open', 'started']).optional(),
   /** Until then all have to be ready, ms. */
   gang_until: timeMs.optional(),
+  /** A failure that nobody was charged yet, as JSON: see gang-store.ts. */
+  gang_verdict: z.string().optional(),
   /** Tasks for which room was found at the last look, where that was too few. */
   gang_room: count.optional(),
   /** Set where tasks wait for single tasks of these steps. */

@@ -56,6 +56,8 @@ export const keys = {
   preemptPause: (id: JobId, step: number) => job(id, `step:${step}:preempt-pause`),
   /** Hash span id → `task lease node host port`: leases of a gang that are ready. */
   gang: (id: JobId, step: number) => job(id, `step:${step}:gang`),
+  /** Hash span id → epoch and result as JSON: of a gang, successes that count once all have succeeded. */
+  gangDone: (id: JobId, step: number) => job(id, `step:${step}:gang-done`),
   /** List of `step first last number`: tasks done that single tasks of other steps wait for. */
   releases: (id: JobId) => job(id, 'release'),
   /** Stream: the live tail of one task's output. */

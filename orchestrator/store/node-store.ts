@@ -104,6 +104,9 @@ export interface NodeStanding extends NodeDescription {
   slots: number;
   /** Online, sound, not held back, and not saying that it can't. */
   takesWork: boolean;
+  /** When it called last, by our clock, and when its agent started, by its own. */
+  syncedAtMs: number;
+  bootedAtMs: number;
   leases: ListedLease[];
   preempts: Preempt[];
 }
@@ -221,6 +224,8 @@ export class NodeStore {
       settings,
       slots: Number(hash.slots ?? 0),
       takesWork: isOnline && isSound && hold === undefined && !hash.message,
+      syncedAtMs: Number(hash.synced_at ?? 0),
+      bootedAtMs: Number(hash.booted_at ?? 0),
       leases,
       preempts: parsePreempts(hash.preempts ?? ''),
     };

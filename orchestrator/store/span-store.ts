@@ -27,7 +27,7 @@ const rerunSpanScript = loadScript('rerun_span');
 const setProgressScript = loadScript('set_progress');
 
 /** Most failures of a task by faults of nodes or the farm before it is given up. */
-const FAULTS_PER_TASK_MAX = 10;
+export const FAULTS_PER_TASK_MAX = 10;
 
 /** A node that failed a task is avoided for so long, ms: others that suit may all be busy. */
 export const AVOIDED_MS = 10 * 60_000;
@@ -55,7 +55,9 @@ export type Span =
       grantedAtMs: number;
       /** The other span of the same tasks; 0: there was one. */
       partner?: number;
-    };
+    }
+  /** Its task has succeeded, and counts as running until all of its gang have. */
+  | { state: 'done'; spanId: number; first: number; last: number };
 export type LeasedSpan = Extract<Span, { state: 'leased' }>;
 
 export interface Granted {
@@ -72,7 +74,7 @@ export interface Reported {
   effects: Effects;
 }
 
-const SPAN = /^([qtl]) (\d+) (\d+)(?: (\d+)(?: (\S+) (\S+) (\d+)(?: (\d+))?)?)?$/;
+const SPAN = /^([qtld]) (\d+) (\d+)(?: (\d+)(?: (\S+) (\S+) (\d+)(?: (\d+))?)?)?$/;
 
 export function parseSpan(spanId: string, text: string): Span {
   const [, state, first, last, number, lease, node, granted, partner] = SPAN.exec(text) ?? [];
@@ -80,6 +82,7 @@ export function parseSpan(spanId: string, text: string): Span {
   const tasks = { spanId: Number(spanId), first: Number(first), last: Number(last) };
   if (state === 'q') return { state: 'queued', ...tasks };
   if (state === 't') return { state: 'queued', ...tasks, original: Number(number) };
+  if (state === 'd') return { state: 'done', ...tasks };
   return {
     state: 'leased',
     ...tasks,

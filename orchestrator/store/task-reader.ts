@@ -232,7 +232,8 @@ export class TaskReader {
       if (bit(succeeded, task)) return 'succeeded';
       if (bit(failed, task)) return 'failed';
       if (table.stepEnded || (fed !== undefined && !bit(fed, task))) return 'canceled';
-      return leaseOf(table, task) === undefined ? 'waiting' : 'running';
+      const runs = leaseOf(table, task) !== undefined || isDone(table, task);
+      return runs ? 'running' : 'waiting';
     });
   }
 }
@@ -254,6 +255,9 @@ function leaseOf(table: StepTable, task: number): LeasedSpan | undefined {
   }
   return undefined;
 }
+
+const isDone = ({ spans }: StepTable, task: number): boolean =>
+  spans.some(({ state, first, last }) => state === 'done' && first <= task && task <= last);
 
 function rerunOf({ spans }: StepTable, lease: LeasedSpan | undefined): TaskFacts['rerun'] {
   if (lease?.partner === undefined || lease.partner === 0) return undefined;

@@ -210,6 +210,7 @@ export class ReportService {
         await this.tell(one, result, effects);
       }
     }
+    if (effects.finished.length > 0) await this.finished(jobId, step, effects.finished);
     await this.parts.aftermath.apply(jobId, step, effects, ({ task, failures }) => {
       for (const { results, judge } of accepted) {
         for (const result of results) {
@@ -226,6 +227,15 @@ export class ReportService {
       .map(({ sizeBytes }) => sizeBytes);
     if (sizes.length > 0) await this.parts.outputsAccepted(jobId, sizes);
     if (effects.ended.length > 0) this.parts.stepEnded();
+  }
+
+  /** All tasks of a gang have succeeded, with this report. */
+  private async finished(jobId: JobId, step: number, tasks: readonly number[]): Promise<void> {
+    await this.parts.listForPublishing(jobId);
+    for (const task of tasks) {
+      await this.parts.events.tasksChanged(jobId, step, task, task, 'succeeded');
+    }
+    await this.parts.outputsAccepted(jobId, []);
   }
 
   private async tell(

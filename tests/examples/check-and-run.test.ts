@@ -85,6 +85,12 @@ const runs: Run[] = [
     leaves: ['model/metrics.json', 'model/model.pt'],
   },
   {
+    target: 'train-together',
+    params: { Samples: 64, HeldOut: 50, Epochs: 1 },
+    taskCount: 2,
+    leaves: ['model/metrics.json', 'model/model.pt', 'model/rank-0.json'],
+  },
+  {
     target: 'recipes/animation.yaml',
     params: { PreviewFrames: '1', Frames: '2-3', Samples: 1, Width: 64, Height: 36 },
     taskCount: 3,
@@ -134,12 +140,13 @@ describe('karst run', { timeout: 180_000 }, () => {
     const files = await documents();
     const targets = files
       .filter((file) => !file.startsWith('recipes/studio/'))
+      .filter((file) => path.basename(file) !== 'parameter_values.yaml')
       .map((file) => (path.basename(file).startsWith('template.') ? path.dirname(file) : file));
     expect(runs.map(({ target }) => target).toSorted()).toEqual(targets.toSorted());
   });
 
   it.each(runs)('runs $target', async ({ target, params, options, says, taskCount, leaves }) => {
-    const given = target === 'train-digits' ? { ...params, Python: python } : params;
+    const given = target.startsWith('train-') ? { ...params, Python: python } : params;
     const args = Object.entries(given).flatMap(([name, value]) => ['-p', `${name}=${value}`]);
     const result = await runCli(['run', target, ...args, ...(options ?? [])], { cwd: dir });
     expect(result.stderr).toMatch(new RegExp(`Succeeded: ${taskCount} tasks?\\b`));

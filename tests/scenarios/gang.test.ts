@@ -6,8 +6,8 @@ import { routes } from '@karst/shared/protocol/routes.ts';
 import { beforeEach, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { farmForFile } from './support/farm-for-file.ts';
-import { counts, tasksOf } from './support/job-state.ts';
-import { Marks, noteStart, waitFor } from './support/marks.ts';
+import { counts, published, tasksOf } from './support/job-state.ts';
+import { agentName, Marks, noteStart, waitFor } from './support/marks.ts';
 import { type ShellStep, shellJob } from './support/shell-job.ts';
 
 // Passes so slow that only nudges explain what happens within seconds.
@@ -113,6 +113,56 @@ it('begins anew with all of them when one is lost, at no cost to the others', as
   for (const task of await tasksOf(farm(), job.id, 'Train')) {
     expect(task).toMatchObject({ state: 'succeeded', failures: 0 });
   }
+});
+
+it('charges nobody for a process that a lost node took along', async () => {
+  const marks = await Marks.make(farm());
+  const agents = [await farm().startAgent({ replica: 0 }), await farm().startAgent({ replica: 1 })];
+  const byName = new Map(agents.map((agent) => [agentName(agent), agent]));
+  const isFirst = `[ "$(wc -l < "$1/started-$2")" = 1 ]`;
+  const script = `${noteStart}if ${isFirst}; then ${waitFor('broken')}exit 1; fi; ${waitFor('end')}`;
+  const job = await submit(marks, train(script, 2), { maxRetriesPerTask: 0, ...gangOf() });
+  const [first] = await Promise.all([marks.started(0), marks.started(1)]);
+  // The other one fails long before the node is known to be lost.
+  await byName.get(first.agent)?.child.kill();
+  await marks.open('broken');
+  await farm().startAgent({ replica: 0 });
+  await Promise.all([marks.started(0, 2), marks.started(1, 2)]);
+  await marks.open('end');
+  await farm().jobIn(job.id, ['succeeded']);
+});
+
+it('counts no success before all have succeeded: all begin anew, and find each other again', async () => {
+  const marks = await Marks.make(farm());
+  for (const replica of [0, 1]) await farm().startAgent({ replica });
+  const isFirst = `[ "$(wc -l < "$1/started-1")" = 1 ]`;
+  const failing = `if [ "$2" = 1 ] && ${isFirst}; then ${waitFor('fail')}exit 1; fi`;
+  const step = {
+    ...train(
+      `${noteStart}echo "$RANK of $WORLD_SIZE" >> "$1/ranks"; ${failing}; [ "$2" = 1 ] || echo model > "$3/model"`,
+      2,
+    ),
+    writes: true,
+  };
+  const job = await submit(marks, step, { maxRetriesPerTask: 1, ...gangOf() });
+  await Promise.all([marks.started(0), marks.started(1)]);
+  await eventually('the first to have ended', async () => {
+    const nodes = await farm().api().call(routes.listNodes, {});
+    return nodes.items.some(({ state, leaseCount }) => state === 'online' && leaseCount === 0)
+      ? true
+      : undefined;
+  });
+  expect(await farm().readJob(job.id)).toMatchObject({
+    taskCounts: counts({ running: 2 }),
+    outputs: { accepted: 0 },
+  });
+  await marks.open('fail');
+  await farm().jobIn(job.id, ['succeeded']);
+  expect((await marks.lines('ranks')).sort()).toEqual(['0 of 2', '0 of 2', '1 of 2', '1 of 2']);
+  const done = await published(farm(), job.id);
+  expect(done).toMatchObject({ outputs: { accepted: 1, published: 1 } });
+  const again = await farm().fetch('POST', `/v1/jobs/${job.id}/steps/Train/tasks/0/requeue`);
+  expect(again.status).toBe(409);
 });
 
 it('fails the whole gang when one of its tasks fails for good', async () => {

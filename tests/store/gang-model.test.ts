@@ -1,4 +1,4 @@
-import { GangStore } from '@karst/orchestrator/store/gang-store.ts';
+import { GangStore, parseVerdict } from '@karst/orchestrator/store/gang-store.ts';
 import type { Span } from '@karst/orchestrator/store/span-store.ts';
 import { type LeaseId, newLeaseId, newNodeId } from '@karst/shared/protocol/ids.ts';
 import type { TaskState } from '@karst/shared/protocol/job.ts';
@@ -32,10 +32,13 @@ type Op =
   | 'preempted'
   | 'requeue'
   | 'close'
-  | 'late';
+  | 'late'
+  | 'charge'
+  | 'let off';
 const ops: readonly Op[] = [
   ...(['open', 'lease', 'lease', 'lease', 'join', 'join', 'join', 'join', 'succeed'] as const),
   ...(['fail', 'return', 'expire', 'preempted', 'requeue', 'close', 'late'] as const),
+  ...(['charge', 'charge', 'let off'] as const),
 ];
 
 const nodeId = newNodeId(systemRandom);
@@ -45,6 +48,8 @@ interface ModelTask {
   state: TaskState;
   failures: number;
   lease?: { leaseId: LeaseId; epoch: number; spanId: number; isReady: boolean };
+  /** It has succeeded, and others of the gang have not. */
+  isDone?: boolean;
 }
 
 /** What the rules say of a gang: each task, and how far all of them are. */
@@ -62,18 +67,30 @@ class GangModel {
     return this.tasks.filter((task) => task.state === state);
   }
 
-  /** A task stopped without success: all the others do. */
-  left(task: ModelTask, isOwnFault: boolean): void {
-    if (isOwnFault) task.failures += 1;
-    const isOver = task.failures > this.maxRetries;
+  /** A task stopped without success: all the others do, those that had succeeded too. */
+  left(): void {
     for (const each of this.in('running')) {
-      each.state = isOver ? 'canceled' : 'waiting';
+      each.state = 'waiting';
+      each.isDone = false;
       delete each.lease;
     }
-    if (isOver) {
-      for (const each of this.in('waiting')) each.state = 'canceled';
-      task.state = 'failed';
-    }
+    this.state = 'none';
+  }
+
+  /** A task has: all of them, once it is the last. */
+  succeeded(task: ModelTask): void {
+    delete task.lease;
+    task.isDone = true;
+    if (this.tasks.some(({ isDone }) => isDone !== true)) return;
+    for (const each of this.tasks) each.state = 'succeeded';
+  }
+
+  /** A failure is charged; none of the gang runs by then. */
+  charge(task: ModelTask): void {
+    task.failures += 1;
+    if (task.failures <= this.maxRetries) return;
+    for (const each of this.tasks) each.state = 'canceled';
+    task.state = 'failed';
     this.state = 'none';
   }
 }
@@ -86,6 +103,8 @@ class Pair {
   /** Leases that are over. */
   private readonly gone: { leaseId: LeaseId; spanId: number; epoch: number }[] = [];
   private started = 0;
+  /** Whose failure nobody was charged yet. */
+  private held: ModelTask | undefined;
 
   private constructor(farm: RealFarm, taskCount: number, maxRetries: number) {
     this.farm = farm;
@@ -115,7 +134,8 @@ class Pair {
     if (op === 'lease') return await this.lease(pick);
     if (op === 'close') return await this.close();
     if (op === 'late') return await this.late(pick);
-    const running = model.in('running');
+    if (op === 'charge' || op === 'let off') return await this.settle(op === 'charge');
+    const running = model.in('running').filter(({ lease }) => lease !== undefined);
     const task = running[pick % running.length];
     if (task?.lease === undefined) return;
     if (op === 'join') return await this.join(task);
@@ -124,19 +144,29 @@ class Pair {
     const leases = running.flatMap((each) => each.lease ?? []);
     await this.end(op, task, lease);
     if (op === 'succeed') {
-      task.state = 'succeeded';
-      delete task.lease;
+      model.succeeded(task);
       this.gone.push(lease);
     } else {
-      model.left(task, op === 'fail');
+      if (op === 'fail') this.held = task;
+      model.left();
       this.gone.push(...leases);
     }
+  }
+
+  private async settle(isCharged: boolean): Promise<void> {
+    const { steps } = await this.farm.read();
+    const text = steps[0]?.record.gang_verdict;
+    expect(text === undefined).toBe(this.held === undefined);
+    if (text === undefined || this.held === undefined) return;
+    await this.gangs.settle(this.place, parseVerdict(text), isCharged, this.farm.nowMs());
+    if (isCharged) this.model.charge(this.held);
+    this.held = undefined;
   }
 
   private async open(): Promise<void> {
     const { model } = this;
     const may = model.state === 'none' && model.in('running').length === 0;
-    const opens = may && model.in('waiting').length > 0;
+    const opens = may && this.held === undefined && model.in('waiting').length > 0;
     expect(await this.gangs.open(this.place, this.farm.nowMs(), untilMs)).toBe(opens);
     if (opens) model.state = 'open';
   }
@@ -171,7 +201,7 @@ class Pair {
     const begins =
       model.state === 'open' &&
       model.in('waiting').length === 0 &&
-      model.in('running').every((each) => each.lease?.isReady === true);
+      model.in('running').every((each) => each.isDone || each.lease?.isReady === true);
     const joined = await this.joinAs(lease);
     if (begins) model.state = 'started';
     expect(joined.status).toBe(model.state === 'started' ? 'started' : 'waiting');
@@ -244,7 +274,11 @@ class Pair {
     }
     expect(steps[0]?.record.gang_state ?? 'none').toBe(this.kept());
     const leased = steps[0]?.spans.filter((span) => span.state === 'leased') ?? [];
-    expect(leased).toHaveLength(this.model.in('running').length);
+    const running = this.model.in('running').filter(({ lease }) => lease !== undefined);
+    expect(leased).toHaveLength(running.length);
+    expect(steps[0]?.facts.map(({ failures }) => failures)).toEqual(
+      this.model.tasks.map(({ failures }) => failures),
+    );
   }
 
   /** What is left of it when the step has ended says nothing. */

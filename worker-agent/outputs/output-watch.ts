@@ -32,6 +32,8 @@ export interface CollectedFile extends OutputFile {
 export interface OutputPolicy extends VerifyOptions {
   checks: readonly OutputCheck[];
   job: CheckedJob;
+  /** Its tasks run together: a directory is one's to write, and may be left alone by the others. */
+  isGang: boolean;
   /** Where the job's file tree is on this node. */
   filesDir: string;
   /** What parts of large files are told by. */
@@ -133,7 +135,8 @@ export class OutputWatch {
       }
     }
     const directories = required.filter(({ objectType }) => objectType === 'DIRECTORY');
-    if (directories.length === 0) return undefined;
+    // Of a gang one task may write for all.
+    if (directories.length === 0 || this.#policy.isGang) return undefined;
     const wrote = ([path, { stamp }]: [string, FoundFile]) =>
       before.get(path)?.stamp !== stamp &&
       directories.some(({ location }) => path.startsWith(`${location}/`));

@@ -147,6 +147,12 @@ export function taskHandlers(parts: {
           'Tasks of its step were canceled: retry the job instead.',
         );
       }
+      if (stateBefore === 'gang') {
+        throw new ProblemError(
+          'conflict',
+          'The tasks of a gang run together: submit the job again to run all of them.',
+        );
+      }
       await aftermath.apply(jobId, index, effects);
       await aftermath.spansQueued(jobId, index, spanId > 0 ? [spanId] : []);
       return await readTask(own, params.task);

@@ -15,7 +15,7 @@ for i = 0, tonumber(j[2]) - 1 do
   local step = 'step:' .. i
   drop(step)
   for _, part in ipairs({ 'spans', 'chunks', 'fed', 'void', 'succeeded', 'failed', 'failures', 'attempts', 'runs',
-    'times', 'outputs', 'pages', 'paged', 'progress', 'suspicious', 'preempt-pause', 'gang' }) do
+    'times', 'outputs', 'pages', 'paged', 'progress', 'suspicious', 'preempt-pause', 'gang', 'gang-done' }) do
     drop(step .. ':' .. part)
   end
 end

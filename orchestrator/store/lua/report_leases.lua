@@ -14,6 +14,8 @@
 -- for good (x), or is given back while the other runs, just ends.
 -- A lease with a success that writes what another task wrote is not recorded: status 'conflict first n
 -- step task' names the success, which of its paths it is (from 0), and who wrote that.
+-- In a gang a success ends its lease, and counts once all the others have succeeded: runs_on is 1 until
+-- then, and effects.finished tells of all of them. A failure by the task's own fault is not charged yet.
 -- Returns { effects, then of each lease: status, released, requeued, runs_on }: status accepted, lost,
 -- refused or a conflict; released 1 when the lease is over; requeued 1 when the span waits again; runs_on 1 when its
 -- tasks run on under another lease. Cost O(tasks reported).
@@ -23,12 +25,12 @@
 -- INCLUDE paths
 -- KEYS job_key step_key spans_key
 -- ARGV step_index node_id now_ms max_faults words*
-local s = redis.call('HMGET', step_key, 'chunked', 'frame_dependents', 'reopens')
-local chunked, frame_dependents = s[1] == '1', s[2]
+local s = redis.call('HMGET', step_key, 'chunked', 'frame_dependents', 'reopens', 'gang')
+local chunked, frame_dependents, is_gang = s[1] == '1', s[2], s[4]
 -- Tasks that were run again leave the runs of their former attempts.
 local reopened = s[3]
 
-local done, run_ms, accepted_any, failed_any, returned_any = 0, 0, false, false, false
+local done, run_ms, accepted_any, failed_any, left_any = 0, 0, false, false, false
 -- Written once for all leases: ranges that succeeded, and runs by first task.
 local succeeded, runs = {}, {}
 local function store_runs()
@@ -80,27 +82,53 @@ local function conflict_in(span, from, to)
   return nil
 end
 
-local function note_success(k, first, last, epoch)
+-- The result of a success is words `k` to `k` + 7 of `said`.
+local function note_success(said, k, first, last, epoch)
   succeeded[#succeeded + 1] = first
   succeeded[#succeeded + 1] = last
   done = done + last - first + 1
   if frame_dependents then note_release(step_index, first, last) end
-  note_times(tonumber(words[k + 3]), last - first + 1)
-  if words[k] == 'b' then
+  note_times(tonumber(said[k + 3]), last - first + 1)
+  if said[k] == 'b' then
     if reopened then redis.call('ZREMRANGEBYSCORE', step_key .. ':runs', first, last) end
     runs[#runs + 1] = first
-    runs[#runs + 1] = words[k + 4]
+    runs[#runs + 1] = said[k + 4]
     if #runs >= 1000 then store_runs() end
     return
   end
-  redis.call('HSET', step_key .. ':attempts', first, words[k + 4])
-  if words[k + 5] ~= '' then
-    redis.call('HSET', step_key .. ':outputs', first, words[k + 5])
-    claim_paths(step_index, words[k + 1], words[k + 7])
-    redis.call('HINCRBY', job_key, 'outputs_accepted', words[k + 6])
-    redis.call('RPUSH', prefix .. 'unpublished', step_index .. ':' .. first .. ':' .. epoch .. ':' .. words[k + 6])
+  redis.call('HSET', step_key .. ':attempts', first, said[k + 4])
+  if said[k + 5] ~= '' then
+    redis.call('HSET', step_key .. ':outputs', first, said[k + 5])
+    claim_paths(step_index, said[k + 1], said[k + 7])
+    redis.call('HINCRBY', job_key, 'outputs_accepted', said[k + 6])
+    redis.call('RPUSH', prefix .. 'unpublished', step_index .. ':' .. first .. ':' .. epoch .. ':' .. said[k + 6])
   end
   redis.call('HDEL', step_key .. ':progress', first)
+end
+
+-- A success that counts once all of the gang have succeeded.
+local gang_kept = false
+local function keep_success(k, span_id, span)
+  local said = { unpack(words, k, k + 7) }
+  redis.call('HSET', step_key .. ':gang-done', span_id, cjson.encode({ epoch = span.epoch, said = said }))
+  if words[k + 7] ~= '' then claim_paths(step_index, words[k + 1], words[k + 7]) end
+  redis.call('HSET', spans_key, span_id, 'd' .. string.sub(pack_lease(span), 2))
+  gang_kept = true
+end
+
+local function finish_gang()
+  if tonumber(redis.call('HGET', step_key, 'waiting')) > 0 then return end
+  local spans = redis.call('HGETALL', spans_key)
+  for k = 2, #spans, 2 do
+    if string.sub(spans[k], 1, 1) ~= 'd' then return end
+  end
+  for k = 1, #spans, 2 do
+    local kept = cjson.decode(redis.call('HGET', step_key .. ':gang-done', spans[k]))
+    local task = tonumber(kept.said[2])
+    note_success(kept.said, 1, task, task, kept.epoch)
+    effects.finished[#effects.finished + 1] = task
+  end
+  redis.call('DEL', spans_key, step_key .. ':gang-done')
 end
 
 -- Answers status, released, requeued, runs_on of one lease; its results are words `from` to `to`.
@@ -117,6 +145,10 @@ local function record(span_id, lease_id, epoch, from, to)
   accepted_any = true
   local partner = partner_of(step_key, span)
   local runs_on, avoid, returned = false, false, false
+  if is_gang and (words[from] == 'b' or words[from] == 's') then
+    keep_success(from, span_id, span)
+    return 'accepted', 1, 0, 1
+  end
   local next_task = span.first
   for k = from, to, 8 do
     local code, first, last = words[k], tonumber(words[k + 1]), last_of(k, span)
@@ -127,16 +159,19 @@ local function record(span_id, lease_id, epoch, from, to)
         runs_on, avoid = true, string.sub(code, 2, 2) == 'a'
         break
       elseif code == 'b' or code == 's' then
-        note_success(k, first, last, epoch)
+        note_success(words, k, first, last, epoch)
       elseif code == 'r' then
-        returned, returned_any = true, true
+        returned, left_any = true, true
         next_task = first
         if words[k + 4] ~= '' then redis.call('HSET', step_key .. ':attempts', first, words[k + 4]) end
         redis.call('HDEL', step_key .. ':progress', first)
         -- Nothing follows what was given back.
         break
+      elseif is_gang and string.sub(code, 1, 1) == 't' then
+        left_any = true
+        hold_verdict(step_key, span_id, first, last, code, node_id, words[k + 4])
       else
-        failed_any = true
+        failed_any, left_any = true, true
         fail_tasks(step_key, first, last, code, max_faults, node_id, words[k + 4])
       end
     end
@@ -173,6 +208,7 @@ while at <= #words do
   at = to + 1
 end
 
+if gang_kept then finish_gang() end
 -- Once for all leases: a step or job ends no sooner than its last result here is recorded.
 if done > 0 then
   set_ranges(step_key .. ':succeeded', succeeded, 1)
@@ -183,7 +219,7 @@ if done > 0 then
   for bucket, n in pairs(times) do redis.call('HINCRBY', step_key .. ':times', bucket, n) end
 end
 if not accepted_any then return out end
-if failed_any or returned_any then member_left(step_index) end
+if left_any then member_left(step_index) end
 if failed_any then check_failed_tasks(tonumber(redis.call('HGET', job_key, 'max_failed'))) end
 settle_step(step_index)
 out[1] = encode_effects()

@@ -3,6 +3,7 @@
 -- '' in their place hides them wherever they are, here or paged out.
 -- From: any state but canceled, in a step without canceled tasks: those are canceled by their step
 -- having ended, so reopening it for one would revive them all. To: waiting.
+-- 'gang' in place of the state before, and nothing is changed, where it ran with others that have ended too.
 -- Returns { state before, effects, span id to queue or 0 }. Cost O(live spans of the step + tasks of
 -- the chunk).
 -- INCLUDE job
@@ -11,7 +12,7 @@
 -- INCLUDE gang
 -- KEYS job_key step_key
 -- ARGV step_index task now_ms page_tasks
-local s = redis.call('HMGET', step_key, 'state', 'canceled', 'cursor', 'listed')
+local s = redis.call('HMGET', step_key, 'state', 'canceled', 'cursor', 'listed', 'gang')
 task = tonumber(task)
 if redis.call('HGET', job_key, 'state') == 'canceled' then return { 'canceled_job', '', 0 } end
 if tonumber(s[2]) > 0 then return { 'canceled', '', 0 } end
@@ -38,6 +39,8 @@ if state == 'waiting' then
   end
   return { 'waiting', '', 0 }
 end
+-- It would run without the others.
+if s[5] then return { 'gang', '', 0 } end
 reopen_step(step_index)
 local first, last = task, task
 local chunked = has_chunks(step_key)

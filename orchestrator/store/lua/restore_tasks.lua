@@ -29,6 +29,12 @@ for k = 1, #tasks, 6 do
 end
 if marked > 0 then
   move(step_key, 'waiting', 'succeeded', marked)
+  local g = redis.call('HMGET', step_key, 'gang', 'total', 'waiting')
+  -- The tasks of a gang succeeded all at once, those without outputs too.
+  if g[1] then
+    set_bits(step_key .. ':succeeded', 0, tonumber(g[2]) - 1, 1)
+    move(step_key, 'waiting', 'succeeded', tonumber(g[3]))
+  end
   if listed then redis.call('HINCRBY', step_key, 'fed_count', marked) end
   -- The feed must step over them.
   redis.call('HSET', step_key, 'holes', 1)

@@ -53,7 +53,7 @@ export function checkInvariants({ job, definition, steps }: StoredFarm): void {
 const isRerun = (span: Span): boolean =>
   span.state === 'queued'
     ? span.original !== undefined
-    : span.partner !== undefined && span.partner > 0 && span.partner < span.spanId;
+    : span.state === 'leased' && (span.partner ?? 0) > 0 && (span.partner ?? 0) < span.spanId;
 
 /** Who has a partner is one of exactly two spans of the same tasks, on two nodes, that know each other. */
 function checkPair(holding: readonly Span[], of: string): void {
@@ -65,6 +65,7 @@ function checkPair(holding: readonly Span[], of: string): void {
   if (original?.state !== 'leased' || rerun === undefined) throw new Error(`${of}: no original`);
   expect(original, of).toMatchObject({ first: rerun.first, last: rerun.last });
   expect(original.partner, of).toBe(rerun.spanId);
+  if (rerun.state === 'done') throw new Error(`${of}: done, but of no gang`);
   expect(rerun.state === 'queued' ? rerun.original : rerun.partner, of).toBe(original.spanId);
   if (rerun.state === 'leased') expect(rerun.nodeId, of).not.toBe(original.nodeId);
 }
@@ -105,8 +106,8 @@ export function checkAgainstModel(model: FarmModel, { job, steps }: StoredFarm):
       cursor: record.cursor,
       tasks: facts.map(({ state, failures }) => `${state} ${failures}`),
       spans: spans.map((span) =>
-        span.state === 'queued'
-          ? `${span.spanId}: ${span.first}-${span.last} queued ${span.original}`
+        span.state !== 'leased'
+          ? `${span.spanId}: ${span.first}-${span.last} queued ${'original' in span ? span.original : undefined}`
           : `${span.spanId}: ${span.first}-${span.last} ${span.leaseId} ${span.nodeId} ${span.epoch} ${span.partner}`,
       ),
     })),

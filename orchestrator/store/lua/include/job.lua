@@ -2,8 +2,8 @@
 -- Keys of the job's other steps are derived: they share its hash tag, so they lie in the same slot.
 local prefix = string.sub(job_key, 1, -4)
 local effects =
-  { ready = {}, ended = {}, revoked = {}, dropped = {}, requeued = {}, retries = {}, held = {}, job = '',
-    release = false }
+  { ready = {}, ended = {}, revoked = {}, dropped = {}, requeued = {}, finished = {}, retries = {}, held = {},
+    job = '', release = false }
 local terminal = { succeeded = true, failed = true, canceled = true }
 
 local function step_of(i)
@@ -19,14 +19,15 @@ local function move(step, from, to, n)
   redis.call('HINCRBY', job_key, to, n)
 end
 
--- A span: 'q first last' while queued, 'l first last epoch lease node granted_at' while leased. A rerun,
+-- A span: 'q first last' while queued, 'l first last epoch lease node granted_at' while leased; d in place
+-- of l once its task has succeeded and those of its gang have not (include/gang.lua). A rerun,
 -- a second span of the same tasks: 't first last original' while queued, then leased as any. Two spans of
 -- the same tasks end their lease with the other's id: the partner; 0 where there was one (include/rerun.lua).
 local function parse_span(text)
   if not text then return nil end
   local state, first, last, rest = string.match(text, '^(%a) (%d+) (%d+)(.*)$')
   local span = { state = state, first = tonumber(first), last = tonumber(last) }
-  if state == 'l' then
+  if state == 'l' or state == 'd' then
     local epoch, lease, node, granted, partner = string.match(rest, '^ (%d+) (%S+) (%S+) (%d+) ?(%d*)$')
     span.epoch, span.lease, span.node, span.granted = epoch, lease, node, granted
     if partner ~= '' then span.partner = partner end
@@ -297,7 +298,7 @@ end
 -- No task of a gang is leased any more: see include/gang.lua.
 local function forget_gang(step)
   if redis.call('HDEL', step, 'gang_state', 'gang_until', 'gang_epoch') > 0 then
-    redis.call('DEL', step .. ':gang')
+    redis.call('DEL', step .. ':gang', step .. ':gang-done')
   end
 end
 
@@ -316,6 +317,7 @@ local function reopen_step(i)
   if not terminal[s[1]] then return end
   redis.call('HSET', step, 'state', tonumber(s[2]) > 0 and 'blocked' or 'ready')
   forget_gang(step)
+  redis.call('HDEL', step, 'gang_verdict')
   note_hold(i, tonumber(s[2]) == 0)
   redis.call('HDEL', step, 'ended_at')
   forget_suspicious(step, 'missing')
@@ -338,13 +340,13 @@ end
 
 local function encode_effects()
   local lists = #effects.ready + #effects.ended + #effects.revoked + #effects.dropped + #effects.requeued +
-    #effects.retries + #effects.held
+    #effects.finished + #effects.retries + #effects.held
   if effects.job == '' and lists == 0 and not effects.release then
     return ''
   end
   local out = { job = effects.job, release = effects.release }
   -- cjson writes an empty table as {}: leave those out.
-  for _, name in ipairs({ 'ready', 'ended', 'revoked', 'dropped', 'requeued', 'retries', 'held' }) do
+  for _, name in ipairs({ 'ready', 'ended', 'revoked', 'dropped', 'requeued', 'finished', 'retries', 'held' }) do
     if #effects[name] > 0 then out[name] = effects[name] end
   end
   return cjson.encode(out)
