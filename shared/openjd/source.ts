@@ -53,7 +53,12 @@ export function readSource(
     return { line, column: col };
   };
   const tagWarnings = document.warnings.filter((each) => each.code === 'TAG_RESOLVE_FAILED');
-  const failures = [...document.errors, ...tagWarnings];
+  const all = [...document.errors, ...tagWarnings];
+  // Where the stack ends the parser says so, and may once more on its way back: one is enough.
+  const exhausted = all.find(({ code }) => code === 'RESOURCE_EXHAUSTION');
+  const failures = all.filter(
+    (failure) => failure.code !== 'RESOURCE_EXHAUSTION' || failure === exhausted,
+  );
   if (failures.length > 0) {
     return err(
       failures.slice(0, syntaxErrorsMax).map((failure) => ({
