@@ -1,5 +1,6 @@
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { keys } from '@karst/orchestrator/store/keys.ts';
 import { SpanStore } from '@karst/orchestrator/store/span-store.ts';
 import { type JobId, jobIdSchema, newLeaseId, newNodeId } from '@karst/shared/protocol/ids.ts';
 import { routes } from '@karst/shared/protocol/routes.ts';
@@ -201,6 +202,8 @@ it('lets B run although the replica that took A’s report died before it told a
   const [nodeId, leaseId] = [newNodeId(systemRandom), newLeaseId(systemRandom)];
   const { spanIds } = await spans.createSpans(job.id, 0, 1, 1);
   const spanId = spanIds[0] ?? 0;
+  // Else the reconcile pass takes it back, should it look in between.
+  await redis.hset(keys.nodeLeases(nodeId), leaseId, `${job.id} 0 ${spanId}`);
   const granted = await spans.grant(job.id, 0, nodeId, 1, [{ spanId, leaseId }]);
   const epoch = granted.status === 'granted' ? (granted.spans[0]?.epoch ?? 0) : 0;
   const lease = { jobId: job.id, step: 0, spanId, leaseId, epoch };

@@ -50,14 +50,14 @@ export class PagingFarm {
     this.taskCount += tasks;
   }
 
-  /** Runs the pass once; `after` is called when a page's object was written and nothing else yet. */
-  async pageOut(after: () => Promise<void> = async () => undefined): Promise<void> {
+  /** Runs the pass once; `after` is told when a page's object was written and nothing else yet. */
+  async pageOut(after: (key: string) => Promise<void> = async () => undefined): Promise<void> {
     const { jobs, jobId } = this.farm;
     const objects: ObjectStore = {
       ...this.objects,
       putText: async (...words) => {
         await this.objects.putText(...words);
-        await after();
+        await after(words[0]);
       },
     };
     const parts: PageOutParts = {
