@@ -1,7 +1,7 @@
 import type { Clock } from '@karst/shared/clock.ts';
 import type { LeaseId, NodeId } from '@karst/shared/protocol/ids.ts';
 import type { Budgets } from '../scheduler/budgets.ts';
-import { entryMs, leaseCost } from '../scheduler/cost.ts';
+import { entryCost, leaseCost } from '../scheduler/cost.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import type { Acquired, Ledger } from '../store/ledger.ts';
 import type { NodeStore } from '../store/node-store.ts';
@@ -48,7 +48,7 @@ export class LeaseAccounts {
 
   /** Charges leases that may be granted soon, here alone; forget() takes back what it answers. */
   expect(step: RunnableStep, leases: number): Expected {
-    const cost = leases * leaseCost(step.shape.demand, entryMs(1, step.meanTaskMs));
+    const cost = leases * entryCost(step);
     this.scheduler.account(step, cost, leases, this.clock.nowMs());
     return { cost, leases };
   }
@@ -68,7 +68,7 @@ export class LeaseAccounts {
       node: nodeId,
       studio,
       project,
-      cost: leaseCost(shape.demand, entryMs(1, step.meanTaskMs)),
+      cost: entryCost(step),
       rate: leaseCost(shape.demand, 1000),
       grantedAtMs: this.clock.nowMs(),
     };

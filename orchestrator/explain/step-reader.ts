@@ -48,16 +48,10 @@ async function gangFacts(
   { name, waiting, gang_room }: StepRecord,
 ): Promise<GangFacts | undefined> {
   if (policy.steps[name]?.gang === undefined) return undefined;
-  let reserved = 0;
-  let startsAtMs: number | undefined;
-  for (const nodeId of await preempts.nodes()) {
-    const rooms = await nodes.preempts(nodeId);
-    for (const room of rooms.filter(({ jobId, step }) => jobId === id && step === index)) {
-      reserved += 1;
-      startsAtMs = room.startsAtMs;
-    }
-  }
-  return { tasks: waiting, reserved, possible: gang_room, startsAtMs };
+  const read = await Promise.all((await preempts.nodes()).map((id) => nodes.preempts(id)));
+  const rooms = read.flat().filter((room) => room.jobId === id && room.step === index);
+  const startsAtMs = rooms[0]?.startsAtMs;
+  return { tasks: waiting, reserved: rooms.length, possible: gang_room, startsAtMs };
 }
 
 /** The job's steps that have not ended, in its order. */

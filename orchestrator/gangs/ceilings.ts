@@ -8,12 +8,9 @@ export async function roomUnder(
   counters: readonly Counter[],
   places: readonly GangPlace[],
 ): Promise<number> {
-  const ceilings = await ledger.ceilings();
-  const bounded = counters.filter(({ name }) => ceilings.has(name));
-  const counts = await ledger.counts(bounded.map(({ name }) => name));
   let room = places.length;
-  for (const [i, { name, amount, host }] of bounded.entries()) {
-    const left = (ceilings.get(name) ?? 0) - (counts[i] ?? 0);
+  for (const { counter, left } of await ledger.left(counters)) {
+    const { host, amount } = counter;
     room = Math.min(room, host ? placesOn(left, places) : Math.floor(left / amount));
   }
   return Math.max(0, room);

@@ -1,6 +1,7 @@
 import type { Clock } from '@karst/shared/clock.ts';
 import type { NodeId } from '@karst/shared/protocol/ids.ts';
 import type { GangPolicy } from '@karst/shared/protocol/job.ts';
+import type { Resources } from '@karst/shared/protocol/lease.ts';
 import type { Random } from '@karst/shared/random.ts';
 import type { Logger } from 'pino';
 import type { RunnableStep } from '../dispatch/runnable-steps.ts';
@@ -9,7 +10,7 @@ import type { Aftermath } from '../jobs/aftermath.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
 import { putsAhead } from '../scheduler/ahead.ts';
 import type { Budgets } from '../scheduler/budgets.ts';
-import { entryMs, leaseCost } from '../scheduler/cost.ts';
+import { entryCost } from '../scheduler/cost.ts';
 import { type GangPlace, gangPlaces } from '../scheduler/gang.ts';
 import { capabilitiesFrom } from '../scheduler/node-capabilities.ts';
 import { NodeView, type Scheduler } from '../scheduler/scheduler.ts';
@@ -146,10 +147,8 @@ export class Gathering {
     const nodes = await gangNodes(settings, all, this.nowMs, ends);
     const { places } = gangPlaces({ ...this.step, tasks }, nodes, this.nowMs);
     const room = Math.min(await roomUnder(ledger, this.step.counters, places), this.underBudget());
-    if (room < tasks) {
-      await gangs.noteRoom(this.step, room);
-      return false;
-    }
+    await gangs.noteRoom(this.step, room < tasks ? room : undefined);
+    if (room < tasks) return false;
     const startsAtMs = places.at(-1)?.freeAtMs ?? this.nowMs;
     // What would be given up before it is complete is not kept at all.
     if (startsAtMs > this.nowMs + this.step.gang.reserveSeconds * 1000) return false;
@@ -158,9 +157,7 @@ export class Gathering {
 
   /** How many of its tasks the budgets still bear. */
   private underBudget(): number {
-    const { shape, meanTaskMs } = this.step;
-    const cost = leaseCost(shape.demand, entryMs(1, meanTaskMs));
-    return this.parts.budgets.leasesLeft(this.step, cost);
+    return this.parts.budgets.leasesLeft(this.step, entryCost(this.step));
   }
 
   /** Whether no lease stands on what the node keeps. */
@@ -248,9 +245,5 @@ export class Gathering {
 const nodeOf = (nodes: readonly NodeStanding[], id: NodeId): NodeStanding | undefined =>
   nodes.find(({ nodeId }) => nodeId === id);
 
-function viewOf(
-  { name, inventory, settings }: NodeStanding,
-  used: ConstructorParameters<typeof NodeView>[1],
-): NodeView {
-  return new NodeView(capabilitiesFrom(name, inventory, settings), used);
-}
+const viewOf = ({ name, inventory, settings }: NodeStanding, used: readonly Resources[]) =>
+  new NodeView(capabilitiesFrom(name, inventory, settings), used);

@@ -1,7 +1,7 @@
 import type { RunnableStep } from '../dispatch/runnable-steps.ts';
 import type { SpanQueue } from '../queue/span-queue.ts';
 import type { Budgets } from '../scheduler/budgets.ts';
-import { entryMs, leaseCost } from '../scheduler/cost.ts';
+import { entryCost } from '../scheduler/cost.ts';
 import { OVERDUE_STEPS_MAX, overdueSteps } from '../scheduler/overdue.ts';
 import type { Want } from '../scheduler/preempt.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
@@ -41,15 +41,13 @@ export async function wantsOf(
   underWay: (step: RunnableStep) => number,
   leasesMax: number,
 ): Promise<StepWant[]> {
-  const ceilings = await parts.ledger.ceilings();
   const wants: StepWant[] = [];
   for (const runnable of steps.slice(0, OVERDUE_STEPS_MAX)) {
-    const { studio, priorityClass, shape, meanTaskMs } = runnable;
-    const cost = leaseCost(shape.demand, entryMs(1, meanTaskMs));
+    const { studio, priorityClass, shape } = runnable;
     const most = Math.min(
       leasesMax,
-      parts.budgets.leasesLeft(runnable, cost),
-      await roomUnderCeilings(parts, runnable, ceilings),
+      parts.budgets.leasesLeft(runnable, entryCost(runnable)),
+      await roomUnderCeilings(parts, runnable),
     );
     if (most === 0) continue;
     const count = (await startableLeases(parts, runnable, most)) - underWay(runnable);
@@ -89,12 +87,9 @@ const unfedTasks = ({ total, cursor, frame_deps }: StepRecord): number =>
 async function roomUnderCeilings(
   { ledger }: WantsParts,
   { counters }: RunnableStep,
-  ceilings: ReadonlyMap<string, number>,
 ): Promise<number> {
-  const bounded = counters.filter(({ name }) => ceilings.has(name));
-  const counts = await ledger.counts(bounded.map(({ name }) => name));
-  const rooms = bounded.map(({ name, amount }, i) =>
-    Math.floor(((ceilings.get(name) ?? 0) - (counts[i] ?? 0)) / amount),
+  const rooms = (await ledger.left(counters)).map(({ counter, left }) =>
+    Math.floor(left / counter.amount),
   );
   return Math.max(0, Math.min(Number.MAX_SAFE_INTEGER, ...rooms));
 }

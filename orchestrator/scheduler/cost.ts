@@ -15,3 +15,9 @@ export function leaseCost(demand: Pick<Demand, 'vcpus' | 'gpus'> | undefined, ms
 export function entryMs(tasks: number, meanTaskMs: number | undefined): number {
   return meanTaskMs === undefined ? ENTRY_CHARGE_MS : tasks * meanTaskMs;
 }
+
+/** What a lease of one task of a step is charged when it is granted, core-seconds. */
+export const entryCost = (step: {
+  readonly shape: { readonly demand: Pick<Demand, 'vcpus' | 'gpus'> | undefined };
+  readonly meanTaskMs: number | undefined;
+}): number => leaseCost(step.shape.demand, entryMs(1, step.meanTaskMs));

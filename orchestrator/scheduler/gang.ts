@@ -1,9 +1,7 @@
 import type { NodeId } from '@karst/shared/protocol/ids.ts';
-import type { PriorityClass } from '@karst/shared/protocol/job.ts';
 import type { Resources } from '@karst/shared/protocol/lease.ts';
 import type { Capabilities } from './capabilities.ts';
-import { type Admission, NodeView } from './scheduler.ts';
-import type { Shape } from './shape.ts';
+import { type Admission, type Asker, NodeView } from './scheduler.ts';
 
 /** A lease, and when it is expected to end. */
 export interface EndingLease {
@@ -24,10 +22,7 @@ export interface GangNode {
 }
 
 /** A step whose tasks run all at once. */
-export interface GangWant {
-  readonly studio: string;
-  readonly priorityClass: PriorityClass;
-  readonly shape: Shape;
+export interface GangWant extends Asker {
   /** How many tasks. */
   readonly tasks: number;
 }
@@ -49,9 +44,7 @@ export function gangPlaces(
   nodes: readonly GangNode[],
   nowMs: number,
 ): { places: GangPlace[]; isEnough: boolean } {
-  const found = nodes
-    .filter((node) => admits(node.admission, want))
-    .flatMap((node) => placesOn(node, want, nowMs));
+  const found = nodes.flatMap((node) => placesOn(node, want, nowMs));
   found.sort((a, b) => a.freeAtMs - b.freeAtMs || (a.nodeId < b.nodeId ? -1 : 1));
   const places = found.slice(0, want.tasks);
   return { places, isEnough: places.length === want.tasks };
@@ -60,12 +53,13 @@ export function gangPlaces(
 /** Places on one node: each needs those before it to have been taken, and is free no sooner. */
 function placesOn(
   { nodeId, capabilities, admission, slotsFree, kept, leases }: GangNode,
-  { shape, tasks }: GangWant,
+  want: GangWant,
   nowMs: number,
 ): GangPlace[] {
+  const { shape, tasks } = want;
   const held = leases.flatMap(({ resources }) => (resources === undefined ? [] : [resources]));
   const view = new NodeView(capabilities, [...kept, ...held], new Map(), admission);
-  if (!view.suits(shape)) return [];
+  if (!view.admits(want)) return [];
   const ending = [...leases].sort((a, b) => a.endsAtMs - b.endsAtMs);
   const places: GangPlace[] = [];
   let slots = slotsFree;
@@ -83,11 +77,6 @@ function placesOn(
     freeAtMs = Math.max(freeAtMs, next.endsAtMs);
   }
   return places;
-}
-
-function admits({ studios, classes }: Admission, { studio, priorityClass }: GangWant): boolean {
-  if (studios !== undefined && !studios.includes(studio)) return false;
-  return classes === undefined || classes.includes(priorityClass);
 }
 
 /**

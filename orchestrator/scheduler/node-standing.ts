@@ -4,8 +4,7 @@ import type { Resources } from '@karst/shared/protocol/lease.ts';
 import type { Capabilities } from './capabilities.ts';
 import { FreeResources } from './free.ts';
 import { type Mismatch, mismatches } from './match.ts';
-import type { WaitingStep } from './ranking.ts';
-import type { Admission } from './scheduler.ts';
+import type { Admission, Asker } from './scheduler.ts';
 import type { Shape } from './shape.ts';
 
 /** A node as it stands in storage, whichever replica it speaks to. */
@@ -35,9 +34,6 @@ export interface NodeStanding {
   readonly standing: Standing;
   readonly tests: readonly Mismatch[];
 }
-
-/** What a node's standing depends on. */
-export type Asker = Pick<WaitingStep, 'shape' | 'studio' | 'priorityClass'>;
 
 /** Suits, and would take a task of the step if it had nothing else to do. */
 export const canServe = ({ standing }: NodeStanding): boolean =>

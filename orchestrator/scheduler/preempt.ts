@@ -120,7 +120,7 @@ class Plan<W extends Want, L extends VictimLease> {
   private suitingFor(kind: string, want: W): Place<L>[] {
     let suiting = this.suiting.get(kind);
     if (suiting === undefined) {
-      suiting = this.places.filter((place) => admits(place, want));
+      suiting = this.places.filter(({ view }) => view.admits(want));
       this.suiting.set(kind, suiting);
     }
     return suiting;
@@ -210,11 +210,4 @@ function viewOf<L extends VictimLease>({
 }: BusyNode<L>): NodeView {
   const used = leases.flatMap(({ resources }) => (resources === undefined ? [] : [resources]));
   return new NodeView(capabilities, [...held, ...used], new Map(), admission);
-}
-
-function admits({ view }: Place<VictimLease>, { studio, priorityClass, shape }: Want): boolean {
-  const { studios, classes } = view.admission;
-  if (studios !== undefined && !studios.includes(studio)) return false;
-  if (classes !== undefined && !classes.includes(priorityClass)) return false;
-  return view.suits(shape);
 }

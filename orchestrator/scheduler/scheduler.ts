@@ -16,6 +16,9 @@ export interface Admission {
   readonly exclusive?: boolean | undefined;
 }
 
+/** What a pool looks at, and where a step may run. */
+export type Asker = Pick<WaitingStep, 'shape' | 'studio' | 'priorityClass'>;
+
 /** A node at the moment it asks. */
 export class NodeView {
   readonly capabilities: Capabilities;
@@ -44,6 +47,14 @@ export class NodeView {
     const suits = admitted && mismatches(shape, this.capabilities).length === 0;
     this.matching.set(shape.key, suits);
     return suits;
+  }
+
+  /** Whether tasks of such a step can run here at all: its shape suits, and the pool takes them. */
+  admits({ studio, priorityClass, shape }: Asker): boolean {
+    const { studios, classes } = this.admission;
+    if (studios !== undefined && !studios.includes(studio)) return false;
+    if (classes !== undefined && !classes.includes(priorityClass)) return false;
+    return this.suits(shape);
   }
 
   /** Whether a lease of the shape can start here now. */

@@ -142,8 +142,10 @@ export class GangStore {
     );
   }
 
-  /** Keeps for how many tasks at once room was found, where that was too few. */
-  async noteRoom({ jobId, step }: Place, tasks: number): Promise<void> {
-    await this.redis.hset(keys.step(jobId, step), 'gang_room', tasks);
+  /** Keeps for how many tasks at once room was found, where that was too few; undefined: it was not. */
+  async noteRoom({ jobId, step }: Place, tasks: number | undefined): Promise<void> {
+    const key = keys.step(jobId, step);
+    if (tasks === undefined) await this.redis.hdel(key, 'gang_room');
+    else await this.redis.hset(key, 'gang_room', tasks);
   }
 }

@@ -138,6 +138,20 @@ export class Ledger {
     return new Map(Object.entries(all).map(([name, max]) => [name, Number(max)]));
   }
 
+  /** What is left under those of the counters that have a ceiling; below 0 where one was lowered. */
+  async left(counters: readonly Counter[]): Promise<{ counter: Counter; left: number }[]> {
+    if (counters.length === 0) return [];
+    const names = counters.map(({ name }) => name);
+    const [ceilings, counts] = await Promise.all([
+      this.redis.hmget(keys.ledgerCeilings(), ...names),
+      this.counts(names),
+    ]);
+    return counters.flatMap((counter, i) => {
+      const ceiling = ceilings[i] ?? null;
+      return ceiling === null ? [] : [{ counter, left: Number(ceiling) - (counts[i] ?? 0) }];
+    });
+  }
+
   /** Every lease that counts and its node, page by page. */
   async *leases(): AsyncGenerator<{ leaseId: LeaseId; nodeId: NodeId | string }[]> {
     let cursor = '0';

@@ -111,7 +111,8 @@ export class SyncService {
     const isUnable = call.wanted === 0 && call.message !== undefined;
     this.parts.roster.setTakesWork(nodeId, !draining && view !== undefined && !isUnable);
     const node = view ?? new NodeView(unknownCapabilities(nodeId), []);
-    let start = await this.parts.gangs.join(nodeId, call.ready);
+    const isReady = call.ready.length > 0;
+    let start = isReady ? await this.parts.gangs.join(nodeId, call.ready) : [];
     const ask = {
       nodeId,
       bootId: call.bootId,
@@ -120,7 +121,7 @@ export class SyncService {
       node,
       warm: call.warm,
       kept: [...rooms.ready],
-      backfill: await this.backfill(nodeId, answer, used, rooms),
+      backfill: rooms.gangs && (await this.backfill(nodeId, answer.revision, used, rooms.gangs)),
     };
     let news = await this.parts.dispatcher.grantNow(ask);
     const isBusy = !draining && view !== undefined && !isUnable && free <= news.grants.length;
@@ -143,7 +144,7 @@ export class SyncService {
       const longestMs = Math.min(call.waitMs, this.parts.livenessMs * share);
       const waitMs = this.untilHoldChanges(answer, health, longestMs);
       const waiting = this.parts.dispatcher.wait(ask, waitMs, onGone);
-      if (call.ready.length > 0) start = await this.joinParked(nodeId, call, waiting);
+      if (isReady) start = await this.joinParked(nodeId, call, waiting);
       news = await waiting;
     }
     const lost = [...answer.lost, ...news.lost];
@@ -185,13 +186,12 @@ export class SyncService {
   /** The node as short tasks find it that are over before the gangs it keeps room for begin. */
   private async backfill(
     nodeId: NodeId,
-    { revision }: Synced,
+    revision: number,
     used: readonly Resources[],
-    { gangs }: Rooms,
+    { heldElse, startsAtMs }: NonNullable<Rooms['gangs']>,
   ): Promise<Ask['backfill']> {
-    if (gangs === undefined) return undefined;
-    const node = await this.parts.roster.view(nodeId, revision, [...used, ...gangs.heldElse]);
-    return node && { node, untilMs: gangs.startsAtMs };
+    const node = await this.parts.roster.view(nodeId, revision, [...used, ...heldElse]);
+    return node && { node, untilMs: startsAtMs };
   }
 
   private hold({ drain, settings }: Synced, health: NodeHealth | undefined): NodeHold | undefined {

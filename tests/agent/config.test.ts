@@ -50,6 +50,7 @@ describe('settings of what a node is', () => {
     ['KARST_LATENCY_MS', 'shanghai=-1', '>=0'],
     ['KARST_LATENCY_MS', 'shanghai=60001', '<=60000'],
     ['KARST_LATENCY_MS', 'hall/2=1', 'expected 1 to 63 lower-case letters'],
+    ['KARST_ADDRESS', 'node 7', 'expected a host name or address'],
     ['KARST_TAGS', 'a/b', 'expected 1 to 63'],
     ['KARST_IDLE_STOP', 'gently', '"soft"'],
   ])('%s=%s is refused by name', (name, value, message) => {

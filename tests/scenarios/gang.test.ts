@@ -40,6 +40,7 @@ const submit = (marks: Marks, step: ShellStep, policy: PolicyInput, name = 'job'
 
 /** Each rank tells the first its number, and hears from it what all of them add up to. */
 const addUp = `
+const fs = require('node:fs');
 const net = require('node:net');
 const { RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT } = process.env;
 if (RANK === '0') {
@@ -51,14 +52,10 @@ if (RANK === '0') {
     for (const other of others) other.end(String(sum));
     console.log(sum);
     process.exit(0);
-  })).listen(MASTER_PORT);
+  })).listen(MASTER_PORT, () => fs.writeFileSync(process.argv[2] + '/listening', ''));
 } else {
-  const dial = () => {
-    const socket = net.connect(MASTER_PORT, MASTER_ADDR, () => socket.write(RANK));
-    socket.once('data', (text) => console.log(String(text)));
-    socket.on('error', () => setTimeout(dial, 50));
-  };
-  dial();
+  const socket = net.connect(MASTER_PORT, MASTER_ADDR, () => socket.write(RANK));
+  socket.once('data', (text) => console.log(String(text)));
 }`;
 
 const explain = async (jobId: JobId) =>
@@ -68,7 +65,8 @@ it('starts the tasks of a gang at once, each told where the first is', async () 
   const marks = await Marks.make(farm());
   for (const replica of [0, 1, 0]) await farm().startAgent({ replica });
   await writeFile(join(marks.dir, 'add-up.cjs'), addUp);
-  const script = `${noteStart}"${process.execPath}" "$1/add-up.cjs" >> "$1/sums"; echo "$KARST_GANG_RANK of $KARST_GANG_SIZE" >> "$1/ranks"`;
+  const first = `[ "$RANK" = 0 ] || { ${waitFor('listening')}}; `;
+  const script = `${noteStart}${first}"${process.execPath}" "$1/add-up.cjs" "$1" >> "$1/sums"; echo "$KARST_GANG_RANK of $KARST_GANG_SIZE" >> "$1/ranks"`;
   const job = await submit(marks, train(script, 3), gangOf());
   await farm().jobIn(job.id, ['succeeded']);
   expect(await marks.lines('sums')).toEqual(['3', '3', '3']);

@@ -1,5 +1,7 @@
+import type { NodeId } from '@karst/shared/protocol/ids.ts';
 import { routes } from '@karst/shared/protocol/routes.ts';
 import { expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { farmForFile } from './support/farm-for-file.ts';
 import { Marks } from './support/marks.ts';
 
@@ -7,9 +9,17 @@ import { Marks } from './support/marks.ts';
 const livenessMs = 1000;
 const farm = farmForFile({ livenessMs });
 
+/** When the node called last, once it holds nothing. */
+const lastSync = (nodeId: NodeId) =>
+  eventually('the node to be idle', async () => {
+    const { items } = await farm().api().call(routes.listNodes, {});
+    const node = items.find(({ id }) => id === nodeId);
+    return node?.leaseCount === 0 ? Date.parse(node.lastSyncAt ?? '') : undefined;
+  });
+
 it('keeps the session of an idle node for longer than its liveness', async () => {
   const marks = await Marks.make(farm());
-  await farm().startAgent({ env: { KARST_SESSION_IDLE_S: '30' } });
+  const { nodeId } = await farm().startAgent({ env: { KARST_SESSION_IDLE_S: '30' } });
   const template = {
     specificationVersion: 'jobtemplate-2023-09',
     name: 'kept',
@@ -42,7 +52,11 @@ it('keeps the session of an idle node for longer than its liveness', async () =>
   });
   await marks.written('app', 1);
   await farm().jobIn(job.id, ['running']);
-  await new Promise((resolve) => setTimeout(resolve, 4 * livenessMs));
+  // Its calls tell the time: from the first without a lease, for three times its liveness.
+  const idleAt = await lastSync(nodeId);
+  await eventually('the node to be idle for long', async () =>
+    (await lastSync(nodeId)) > idleAt + 3 * livenessMs ? true : undefined,
+  );
   await farm()
     .api()
     .call(routes.releaseStep, { params: { jobId: job.id, step: 'Wait' } });

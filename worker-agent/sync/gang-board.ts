@@ -60,7 +60,7 @@ export function gangVariables({ epoch, members }: GangStart, task: number): Reco
     KARST_GANG_EPOCH: String(epoch),
     KARST_GANG_RANK: rank,
     KARST_GANG_SIZE: size,
-    KARST_GANG_MEMBERS: members.map(({ host, port }) => `${host}:${port}`).join(','),
+    KARST_GANG_MEMBERS: members.map(({ host, port }) => `${bracketed(host)}:${port}`).join(','),
     MASTER_ADDR: first.host,
     MASTER_PORT: String(first.port),
     RANK: rank,
@@ -69,6 +69,9 @@ export function gangVariables({ epoch, members }: GangStart, task: number): Reco
     LOCAL_RANK: '0',
   };
 }
+
+/** An IPv6 address with brackets, so that a port can follow (RFC 3986, 3.2.2). */
+const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
 
 /** A TCP port that nobody listens on. It may be taken before the task does: then the gang begins anew. */
 function freePort(): Promise<number> {

@@ -103,6 +103,7 @@ export class AgentProcess {
       this.kill('SIGTERM');
       this.kill('SIGTERM');
       this.kill('SIGCONT');
+      // A bound, not a wait: one that does not end by itself must not hold up the others.
       const timer = setTimeout(() => this.kill('SIGKILL'), 5000);
       await this.ended();
       clearTimeout(timer);
