@@ -28,7 +28,7 @@ export const stepStateSchema = z
   .meta({ id: 'StepState' });
 export type StepState = z.infer<typeof stepStateSchema>;
 
-/** running: in a leased span. */
+/** running: in a leased span; of a gang, also one that has succeeded while others of it have not. */
 export const taskStateSchema = z
   .enum(['waiting', 'running', 'succeeded', 'failed', 'canceled'])
   .meta({ id: 'TaskState' });

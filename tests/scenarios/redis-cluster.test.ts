@@ -1,3 +1,4 @@
+import { studioIdSchema } from '@karst/shared/protocol/ids.ts';
 import { routes } from '@karst/shared/protocol/routes.ts';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { Farm } from '../support/farm.ts';
@@ -30,6 +31,9 @@ const crossed = /CROSSSLOT|MOVED|non local key/;
 
 it('runs jobs of many slots on a cluster of three nodes, with retries, dependencies and cancels', async () => {
   const marks = await Marks.make(farm);
+  const budget = { budgetCoreHours: 1_000_000 };
+  const studio = studioIdSchema.parse('default');
+  await farm.api().call(routes.setStudioShare, { params: { studio }, body: budget });
   const agents = [
     await farm.startAgent({ slots: 2, replica: 0 }),
     await farm.startAgent({ slots: 2, replica: 1 }),
@@ -59,7 +63,19 @@ it('runs jobs of many slots on a cluster of three nodes, with retries, dependenc
   await farm.jobIn(failing.id, ['failed']);
   await farm.api().call(routes.retryJob, { params: { jobId: failing.id }, body: {} });
   await farm.jobIn(failing.id, ['failed']);
-  // Each of 26 jobs lies on one of three nodes, by chance.
+  const gang = { steps: { Train: { gang: {} } } };
+  const train = (script: string) =>
+    farm.submit(shellJob(marks, [{ name: 'Train', range: '0-2', script }]), {
+      policy: { maxRetriesPerTask: 0, ...gang },
+    });
+  const trained = await Promise.all(['true', 'true', 'true'].map(train));
+  for (const { id } of trained) {
+    expect((await farm.jobIn(id, ['succeeded'])).taskCounts).toEqual(counts({ succeeded: 3 }));
+  }
+  const broken = await train('[ "$2" != 0 ]');
+  const { taskCounts } = await farm.jobIn(broken.id, ['failed']);
+  expect(taskCounts).toEqual(counts({ failed: 1, canceled: 2 }));
+  // Each of 30 jobs lies on one of three nodes, by chance.
   for (const jobs of await cluster.jobsPerNode()) expect(jobs).toBeGreaterThan(0);
   expect(farm.logs()).not.toMatch(crossed);
 });
